@@ -1,0 +1,3 @@
+//! The `helmapp` binary.
+
+fn main() {}
