@@ -1,1 +1,3 @@
 //! Go's text/template, fmt and sprig.
+
+pub mod semver;
