@@ -1,0 +1,40 @@
+# The one list of commands. Each target prints its result as its last lines.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+CARGO ?= cargo
+export HELMAPP_CORPUS ?= $(abspath $(CURDIR)/../shared/corpus)
+# Go modules under deploy/local and tests/oracle are built by the tests themselves, once.
+export GOFLAGS ?= -buildvcs=false
+
+.PHONY: help
+help: ## Show the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
+
+.PHONY: demo
+demo: ## Install, upgrade, break, roll back, repair and remove an application on a local control plane
+	@$(CARGO) run --quiet --locked --example demo
+
+.PHONY: dev
+dev: ## A local control plane with the operator, left running until Ctrl-C
+	@$(CARGO) run --quiet --locked -- dev
+
+.PHONY: test
+test: lint ## Every check and every test
+	@./tests/run
+
+.PHONY: lint
+lint: ## Formatting and lints
+	@$(CARGO) fmt --all -- --check
+	@$(CARGO) clippy --quiet --locked --workspace --all-targets -- -D warnings
+	@echo "lint: clean"
+
+.PHONY: fmt
+fmt: ## Format the sources
+	@$(CARGO) fmt --all
+
+.PHONY: generate
+generate: ## Write the generated files anew
+	@HELMAPP_BLESS=1 $(CARGO) test --quiet --locked --test generated
+	@git status --short crds deploy charts docs
