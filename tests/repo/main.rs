@@ -1,6 +1,8 @@
 //! What holds for the repository as a whole: which crate may use which, licences, banned crates, and what
 //! the sources must not contain. Runs without a network, from `cargo metadata` and `git ls-files`.
 
+#![allow(clippy::expect_used, clippy::panic)]
+
 mod dependencies;
 mod sources;
 
