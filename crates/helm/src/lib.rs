@@ -1,1 +1,3 @@
 //! Helm without a cluster: charts, values, rendering, manifests, release records, plans.
+
+pub mod plan;

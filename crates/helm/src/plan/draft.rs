@@ -1,0 +1,121 @@
+//! The comparison of two revisions, and what must be asked of the server before anything is decided.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::object::{Object, ObjectId};
+use super::ownership::keeps;
+
+/// What a draft is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct Inputs<'a> {
+    /// Objects of the last revision whose objects are in the cluster.
+    pub last: &'a [Object],
+    /// Objects of the new revision, in install order.
+    pub new: &'a [Object],
+    /// Objects of the last revision that were changed or deleted behind us.
+    pub dirty: &'a BTreeSet<ObjectId>,
+    /// Whether the last revision's objects are known to be applied. When its apply was cut short or failed,
+    /// nothing is taken for unchanged.
+    pub last_applied: bool,
+    /// Kinds, as (group, kind), that only exist once a CRD of this plan is established.
+    pub coming_kinds: &'a BTreeSet<(String, String)>,
+    /// Namespaces that this plan creates.
+    pub coming_namespaces: &'a BTreeSet<String>,
+}
+
+/// What one object of the new revision needs before it can be decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// Nothing: it is as the last revision left it.
+    Nothing,
+    /// A dry run before the first write.
+    DryRun,
+    /// A dry run just before its own apply: its kind or namespace comes with this plan.
+    Later,
+}
+
+/// One object of the new revision.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Step<'a> {
+    /// The object.
+    pub object: &'a Object,
+    /// Whether the last revision had it.
+    pub known: bool,
+    /// What it needs.
+    pub need: Need,
+}
+
+/// One object that the new revision no longer has.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Removal<'a> {
+    /// The object, as the last revision had it.
+    pub object: &'a Object,
+    /// It carries the keep policy and stays.
+    pub keep: bool,
+}
+
+/// A comparison of two revisions.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Draft<'a> {
+    /// Objects of the new revision, in install order.
+    pub steps: Vec<Step<'a>>,
+    /// Objects to let go of, in reverse order of the last revision's manifest.
+    pub removals: Vec<Removal<'a>>,
+}
+
+impl<'a> Draft<'a> {
+    /// The objects to dry-run before the first write.
+    pub fn dry_runs(&self) -> impl Iterator<Item = &'a Object> {
+        self.steps
+            .iter()
+            .filter(|step| step.need == Need::DryRun)
+            .map(|step| step.object)
+    }
+
+    /// Whether the draft changes nothing.
+    pub fn is_empty(&self) -> bool {
+        self.removals.is_empty() && self.steps.iter().all(|step| step.need == Need::Nothing)
+    }
+}
+
+/// Compares two revisions by identity.
+pub fn draft<'a>(inputs: &Inputs<'a>) -> Draft<'a> {
+    let last: BTreeMap<&ObjectId, &Object> = inputs.last.iter().map(|object| (&object.id, object)).collect();
+    let steps = inputs
+        .new
+        .iter()
+        .map(|object| step(inputs, last.get(&object.id).copied(), object))
+        .collect();
+    let new: BTreeSet<&ObjectId> = inputs.new.iter().map(|object| &object.id).collect();
+    let gone = inputs
+        .last
+        .iter()
+        .rev()
+        .filter(|object| !new.contains(&object.id));
+    let removals = gone
+        .map(|object| Removal {
+            object,
+            keep: keeps(&object.value),
+        })
+        .collect();
+    Draft { steps, removals }
+}
+
+fn step<'a>(inputs: &Inputs<'a>, last: Option<&Object>, object: &'a Object) -> Step<'a> {
+    let unchanged = inputs.last_applied
+        && !inputs.dirty.contains(&object.id)
+        && last.is_some_and(|last| last.version == object.version && last.value == object.value);
+    let kind = (object.id.group.clone(), object.id.kind.clone());
+    let need = if unchanged {
+        Need::Nothing
+    } else if inputs.coming_kinds.contains(&kind) || inputs.coming_namespaces.contains(&object.id.namespace) {
+        Need::Later
+    } else {
+        Need::DryRun
+    };
+    Step {
+        object,
+        known: last.is_some(),
+        need,
+    }
+}
