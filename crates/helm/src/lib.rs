@@ -1,3 +1,4 @@
 //! Helm without a cluster: charts, values, rendering, manifests, release records, plans.
 
 pub mod plan;
+pub mod release;

@@ -1,0 +1,127 @@
+//! base64(gzip(json)), as Helm's storage drivers pack a record (`pkg/storage/driver/util.go`).
+//!
+//! A record is two gzip members: the chart, which the releases of one chart share compressed, and the rest. Readers of
+//! gzip (Go's, zlib's command-line tools, flate2's multi decoder) read members as one stream.
+
+use std::io::{Read, Write};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use flate2::Compression;
+use flate2::read::MultiGzDecoder;
+use flate2::write::GzEncoder;
+use serde::Serialize;
+
+use super::{Error, Release};
+
+/// Default of [`DecodeLimits::max_decoded_bytes`].
+pub const MAX_DECODED_BYTES: u64 = 64 << 20;
+
+const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b, 0x08];
+
+/// What a record may cost to read.
+#[derive(Clone, Copy, Debug)]
+pub struct DecodeLimits {
+    /// Bytes of JSON after decompression.
+    pub max_decoded_bytes: u64,
+}
+
+impl Default for DecodeLimits {
+    fn default() -> Self {
+        DecodeLimits {
+            max_decoded_bytes: MAX_DECODED_BYTES,
+        }
+    }
+}
+
+/// Packs a record into the text of a Secret's `release` key.
+///
+/// # Errors
+/// When the record can not be serialised or compressed.
+pub fn encode(release: &Release) -> Result<String, Error> {
+    let chart = release.chart.compressed()?;
+    let rest = serde_json::to_vec(&Rest::from(release)).map_err(Error::Serialize)?;
+    let rest = gzip(rest.get(1..).unwrap_or_default())?;
+    let mut bytes = Vec::with_capacity(chart.len() + rest.len());
+    bytes.extend_from_slice(chart);
+    bytes.extend_from_slice(&rest);
+    Ok(to_base64(&bytes))
+}
+
+/// Reads the text of a Secret's `release` key. Records from before compression are read too.
+///
+/// # Errors
+/// When the text is not such a record, or passes a limit.
+pub fn decode(text: &str, limits: &DecodeLimits) -> Result<Release, Error> {
+    let too_large = Error::TooLarge {
+        limit: limits.max_decoded_bytes,
+    };
+    let packed = STANDARD.decode(text.trim_ascii()).map_err(Error::Base64)?;
+    let json = if packed.starts_with(GZIP_MAGIC) {
+        let mut json = Vec::new();
+        MultiGzDecoder::new(packed.as_slice())
+            .take(limits.max_decoded_bytes.saturating_add(1))
+            .read_to_end(&mut json)
+            .map_err(Error::Decompress)?;
+        json
+    } else {
+        packed
+    };
+    if json.len() as u64 > limits.max_decoded_bytes {
+        return Err(too_large);
+    }
+    serde_json::from_slice(&json).map_err(|e| Error::Json {
+        line: e.line(),
+        column: e.column(),
+    })
+}
+
+pub(super) fn gzip(bytes: &[u8]) -> Result<Vec<u8>, Error> {
+    let mut encoder = GzEncoder::new(Vec::with_capacity(bytes.len() / 4), Compression::best());
+    encoder
+        .write_all(bytes)
+        .and_then(|()| encoder.finish())
+        .map_err(Error::Compress)
+}
+
+pub(super) fn to_base64(bytes: &[u8]) -> String {
+    STANDARD.encode(bytes)
+}
+
+/// A release without its chart; never empty, because `info` is always written.
+#[derive(Serialize)]
+struct Rest<'a> {
+    #[serde(skip_serializing_if = "str::is_empty")]
+    name: &'a str,
+    info: &'a super::Info,
+    #[serde(skip_serializing_if = "serde_json::Map::is_empty")]
+    config: &'a serde_json::Map<String, serde_json::Value>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    manifest: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    hooks: &'a [super::Hook],
+    #[serde(skip_serializing_if = "super::is_zero")]
+    version: i64,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    namespace: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    apply_method: Option<&'a super::ApplyMethod>,
+    #[serde(flatten)]
+    extra: &'a serde_json::Map<String, serde_json::Value>,
+}
+
+impl<'a> From<&'a Release> for Rest<'a> {
+    fn from(r: &'a Release) -> Self {
+        Rest {
+            name: &r.name,
+            info: &r.info,
+            config: &r.config,
+            manifest: &r.manifest,
+            hooks: &r.hooks,
+            version: r.version,
+            namespace: &r.namespace,
+            apply_method: r.apply_method.as_ref(),
+            extra: &r.extra,
+        }
+    }
+}
