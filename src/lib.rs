@@ -1,1 +1,7 @@
 //! An operator that runs applications from Helm charts.
+#[allow(
+    unreachable_pub,
+    reason = "the schema derive copies each type into a function"
+)]
+pub mod api;
+pub mod settings;

@@ -1,0 +1,281 @@
+//! The HelmApp API, `helmapp.io/v1alpha1`: the contract with users.
+//!
+//! `crds/helmapp.io_helmapps.yaml` is made from these types; a test keeps the two equal.
+
+mod chart;
+pub mod conditions;
+mod crd;
+mod duration;
+mod status;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{CustomResource, KubeSchema, ResourceExt};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+pub use self::{
+    chart::{ChartReference, ChartSource, ValuesKind, ValuesReference},
+    crd::crd,
+    duration::Duration,
+    status::{
+        Attempt, ChartStatus, HelmAppStatus, HistoryEntry, InventoryEntry, MAX_HISTORY, MAX_INVENTORY,
+        MAX_MESSAGE, ReleaseStatus, RollbackStatus,
+    },
+};
+
+pub const GROUP: &str = "helmapp.io";
+pub const VERSION: &str = "v1alpha1";
+pub const KIND: &str = "HelmApp";
+
+/// On a HelmApp from before the first object is written until the last one is gone.
+pub const FINALIZER: &str = "helmapp.io/uninstall";
+/// On each object of a release: the HelmApp's name.
+pub const LABEL_NAME: &str = "helmapp.io/name";
+/// On each object of a release: the HelmApp's namespace.
+pub const LABEL_NAMESPACE: &str = "helmapp.io/namespace";
+
+/// An application that is installed from a Helm chart and kept as the chart and the values say.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[kube(
+    group = "helmapp.io",
+    version = "v1alpha1",
+    kind = "HelmApp",
+    plural = "helmapps",
+    shortname = "ha",
+    namespaced,
+    status = "HelmAppStatus",
+    derive = "PartialEq",
+    doc = "An application that is installed from a Helm chart and kept as the chart and the values say.",
+    printcolumn(name = "Chart", type_ = "string", json_path = ".status.chart.name"),
+    printcolumn(name = "Version", type_ = "string", json_path = ".status.chart.version"),
+    printcolumn(name = "Revision", type_ = "integer", json_path = ".status.release.revision"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status"
+    ),
+    printcolumn(
+        name = "Status",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].message"
+    ),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    validation = Rule::new("self.metadata.name.size() <= 63")
+        .message("metadata.name must be at most 63 characters: it is the value of a label on every object of the release"),
+    validation = Rule::new("(has(self.spec.releaseName) ? self.spec.releaseName : self.metadata.name) == (has(oldSelf.spec.releaseName) ? oldSelf.spec.releaseName : oldSelf.metadata.name)")
+        .message("spec.releaseName can not be changed: delete this HelmApp and create one with the new name"),
+)]
+#[x_kube(validation = Rule::new("has(self.targetNamespace) == has(oldSelf.targetNamespace) && (!has(self.targetNamespace) || self.targetNamespace == oldSelf.targetNamespace)")
+    .message("spec.targetNamespace can not be changed: delete this HelmApp and create one with the new namespace"))]
+pub struct HelmAppSpec {
+    /// Where the chart comes from.
+    pub chart: ChartSource,
+    /// The release's name. Default: the HelmApp's name. Can not be changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(min = 1, max = 53),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
+    )]
+    pub release_name: Option<String>,
+    /// The namespace of the release. Default: the HelmApp's namespace. Can not be changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(min = 1, max = 63),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+    )]
+    pub target_namespace: Option<String>,
+    /// Create the target namespace when it is not there. It is never deleted.
+    #[serde(default)]
+    pub create_namespace: bool,
+    /// The ServiceAccount of the HelmApp's namespace whose rights the release has. Default: the operator's
+    /// setting, else the operator's own rights.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub service_account_name: Option<String>,
+    /// Values for the chart; they win over valuesFrom without targetPath and over valuesFiles.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "values")]
+    pub values: Option<Map<String, Value>>,
+    /// Values from ConfigMaps and Secrets of the HelmApp's namespace. Those without targetPath are merged in
+    /// order, then values, then those with targetPath, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub values_from: Vec<ValuesReference>,
+    /// Values files in the chart, merged in order before valuesFrom.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), inner(length(min = 1, max = 1024)))]
+    pub values_files: Vec<String>,
+    #[serde(default)]
+    pub install: InstallSpec,
+    #[serde(default)]
+    pub upgrade: UpgradeSpec,
+    #[serde(default)]
+    pub rollback: RollbackSpec,
+    #[serde(default)]
+    pub uninstall: UninstallSpec,
+    /// Revisions to keep; 0 keeps all of them.
+    #[serde(default = "default_max_history")]
+    #[schemars(range(min = 0, max = 10000))]
+    pub max_history: u32,
+    /// Change nothing until this is false again. Deleting a suspended HelmApp uninstalls it.
+    #[serde(default)]
+    pub suspend: bool,
+}
+
+/// How the first revision is made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct InstallSpec {
+    /// How long the objects may take to become ready.
+    #[serde(default = "default_timeout")]
+    pub timeout: Duration,
+}
+
+/// How later revisions are made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UpgradeSpec {
+    /// How long the objects may take to become ready.
+    #[serde(default = "default_timeout")]
+    pub timeout: Duration,
+    #[serde(default)]
+    pub remediation: Remediation,
+}
+
+/// What follows a failed upgrade.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Remediation {
+    /// none leaves the failed revision; rollback makes a new revision from the last deployed one.
+    #[serde(default)]
+    pub strategy: RemediationStrategy,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RemediationStrategy {
+    #[default]
+    None,
+    Rollback,
+}
+
+/// Going back to an earlier revision.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RollbackSpec {
+    /// Bring this revision's stored objects back as a new revision. It stays until this field goes or the
+    /// chart or the values change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub to_revision: Option<i64>,
+    /// How long the objects may take to become ready.
+    #[serde(default = "default_timeout")]
+    pub timeout: Duration,
+}
+
+/// What happens when the HelmApp is deleted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UninstallSpec {
+    /// How long the objects may take to go before the HelmApp says that they are late.
+    #[serde(default = "default_timeout")]
+    pub timeout: Duration,
+    /// Keep the release's Secrets, marked as uninstalled.
+    #[serde(default)]
+    pub keep_history: bool,
+    #[serde(default)]
+    pub deletion_propagation: DeletionPropagation,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum DeletionPropagation {
+    #[default]
+    Background,
+    Foreground,
+    Orphan,
+}
+
+const fn default_timeout() -> Duration {
+    Duration::from_secs(300)
+}
+
+const fn default_max_history() -> u32 {
+    10
+}
+
+impl Default for InstallSpec {
+    fn default() -> Self {
+        Self {
+            timeout: default_timeout(),
+        }
+    }
+}
+
+impl Default for UpgradeSpec {
+    fn default() -> Self {
+        Self {
+            timeout: default_timeout(),
+            remediation: Remediation::default(),
+        }
+    }
+}
+
+impl Default for RollbackSpec {
+    fn default() -> Self {
+        Self {
+            to_revision: None,
+            timeout: default_timeout(),
+        }
+    }
+}
+
+impl Default for UninstallSpec {
+    fn default() -> Self {
+        Self {
+            timeout: default_timeout(),
+            keep_history: false,
+            deletion_propagation: DeletionPropagation::default(),
+        }
+    }
+}
+
+fn values(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true })
+}
+
+impl HelmApp {
+    /// The HelmApp's own namespace.
+    pub fn home(&self) -> &str {
+        self.metadata.namespace.as_deref().unwrap_or_default()
+    }
+
+    pub fn release_name(&self) -> &str {
+        self.spec
+            .release_name
+            .as_deref()
+            .or(self.metadata.name.as_deref())
+            .unwrap_or_default()
+    }
+
+    pub fn target_namespace(&self) -> &str {
+        self.spec
+            .target_namespace
+            .as_deref()
+            .unwrap_or_else(|| self.home())
+    }
+
+    pub fn condition(&self, kind: &str) -> Option<&Condition> {
+        self.status
+            .as_ref()?
+            .conditions
+            .iter()
+            .find(|condition| condition.type_ == kind)
+    }
+
+    pub fn has_finalizer(&self) -> bool {
+        self.finalizers().iter().any(|name| name == FINALIZER)
+    }
+}
