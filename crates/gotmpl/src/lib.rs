@@ -1,4 +1,25 @@
-//! Go's text/template, fmt and sprig.
+//! Go's text/template, fmt and sprig, exact to the byte: the same output, the same error texts.
+//!
+//! Values live in [`value`], functions are registered from typed closures through [`Functions`],
+//! templates are parsed and compiled once and shared. The crate does no IO and knows no clock.
 
+pub mod error;
+pub mod exec;
+pub mod func;
+pub mod limits;
 pub mod re2;
 pub mod semver;
+pub mod strconv;
+pub mod unicode;
+pub mod value;
+
+pub use error::{Error, Place};
+pub use exec::State;
+pub use func::{
+    Func, Functions, GoType, Int32, Int64, IntoFunc, Obj, Param, Return, Signature, StringMap, Strings,
+    Variadic,
+};
+pub use limits::{Limit, Limits};
+pub use value::{
+    Elem, FloatType, IntType, Kind, List, Map, MapType, Methods, Object, ParamType, Str, UintType, Value,
+};

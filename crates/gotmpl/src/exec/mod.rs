@@ -1,0 +1,5 @@
+//! Execution of compiled templates.
+
+mod state;
+
+pub use state::State;

@@ -1,0 +1,226 @@
+//! Go's map with string keys: shared and mutable, so that a change is visible through every alias.
+
+use std::cell::{Cell, Ref, RefCell};
+use std::rc::{Rc, Weak};
+
+use crate::value::release::release;
+use crate::value::types::MapType;
+use crate::value::{Str, Value};
+
+/// A map value. Cloning shares it. Entries are kept sorted by key, the order in which Go's templates
+/// and fmt show maps.
+#[derive(Clone)]
+pub struct Map(Rc<Inner>);
+
+/// A reference that does not keep the map's entries alive.
+#[derive(Clone, Debug)]
+pub(crate) struct WeakMap(Weak<Inner>);
+
+struct Inner {
+    ty: &'static MapType,
+    nil: bool,
+    tracked: Cell<bool>,
+    entries: RefCell<Vec<(Str, Value)>>,
+}
+
+impl Map {
+    /// An empty `map[string]interface {}`.
+    pub fn new() -> Map {
+        Map::typed(&MapType::ANY)
+    }
+
+    /// An empty map of another type.
+    pub fn typed(ty: &'static MapType) -> Map {
+        Map::make(ty, false, Vec::new())
+    }
+
+    /// A nil map: empty, `null` as JSON, and an error to store into.
+    pub fn nil(ty: &'static MapType) -> Map {
+        Map::make(ty, true, Vec::new())
+    }
+
+    /// A map of the given type and entries, in any order; of equal keys the last wins.
+    pub fn with_entries(ty: &'static MapType, mut entries: Vec<(Str, Value)>) -> Map {
+        if !entries.is_sorted_by(|a, b| a.0 < b.0) {
+            entries.sort_by(|a, b| a.0.cmp(&b.0));
+            entries.reverse();
+            entries.dedup_by(|a, b| a.0 == b.0);
+            entries.reverse();
+        }
+        Map::make(ty, false, entries)
+    }
+
+    fn make(ty: &'static MapType, nil: bool, entries: Vec<(Str, Value)>) -> Map {
+        Map(Rc::new(Inner {
+            ty,
+            nil,
+            tracked: Cell::new(false),
+            entries: RefCell::new(entries),
+        }))
+    }
+
+    /// The same entries (copied one level deep) as a map of another type.
+    pub fn retyped(&self, ty: &'static MapType) -> Map {
+        Map::make(ty, self.0.nil, self.0.entries.borrow().clone())
+    }
+
+    /// The map's type.
+    pub fn map_type(&self) -> &'static MapType {
+        self.0.ty
+    }
+
+    /// Whether this is a nil map.
+    pub fn is_nil(&self) -> bool {
+        self.0.nil
+    }
+
+    /// The number of entries.
+    pub fn len(&self) -> usize {
+        self.0.entries.borrow().len()
+    }
+
+    /// Whether there are no entries.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The value of the key, `None` where it is missing.
+    pub fn get(&self, key: &str) -> Option<Value> {
+        self.get_bytes(key.as_bytes())
+    }
+
+    /// As [`Map::get`] for a key of any bytes.
+    pub fn get_bytes(&self, key: &[u8]) -> Option<Value> {
+        let entries = self.0.entries.borrow();
+        find(&entries, key)
+            .ok()
+            .and_then(|i| entries.get(i))
+            .map(|e| e.1.clone())
+    }
+
+    /// Whether the key is there.
+    pub fn contains_key(&self, key: &[u8]) -> bool {
+        find(&self.0.entries.borrow(), key).is_ok()
+    }
+
+    /// Stores the value and returns the one it replaces. A nil map stays as it is (Go panics with
+    /// "assignment to entry in nil map": functions check [`Map::is_nil`] first).
+    pub fn insert(&self, key: impl Into<Str>, value: Value) -> Option<Value> {
+        if self.0.nil {
+            return None;
+        }
+        let key = key.into();
+        let mut entries = self.0.entries.borrow_mut();
+        match find(&entries, key.as_bytes()) {
+            Ok(i) => entries.get_mut(i).map(|e| std::mem::replace(&mut e.1, value)),
+            Err(i) => {
+                entries.insert(i, (key, value));
+                None
+            }
+        }
+    }
+
+    /// Removes the key and returns its value.
+    pub fn remove(&self, key: &[u8]) -> Option<Value> {
+        let mut entries = self.0.entries.borrow_mut();
+        let i = find(&entries, key).ok()?;
+        Some(entries.remove(i).1)
+    }
+
+    /// Removes all entries.
+    pub fn clear(&self) {
+        let old = self.0.entries.take();
+        drop(old);
+    }
+
+    /// The entries in key order. The borrow must end before anything can change the map: use
+    /// [`Map::entries`] around calls into templates or functions.
+    pub fn borrow(&self) -> Ref<'_, [(Str, Value)]> {
+        Ref::map(self.0.entries.borrow(), Vec::as_slice)
+    }
+
+    /// A copy of the entries in key order (keys and values shared).
+    pub fn entries(&self) -> Vec<(Str, Value)> {
+        self.0.entries.borrow().clone()
+    }
+
+    /// The keys in order.
+    pub fn keys(&self) -> Vec<Str> {
+        self.0.entries.borrow().iter().map(|e| e.0.clone()).collect()
+    }
+
+    /// The values in key order.
+    pub fn values(&self) -> Vec<Value> {
+        self.0.entries.borrow().iter().map(|e| e.1.clone()).collect()
+    }
+
+    /// A new map of the same type with the same entries; nested containers stay shared.
+    pub fn shallow_copy(&self) -> Map {
+        self.retyped(self.0.ty)
+    }
+
+    /// Whether both are one and the same map.
+    pub fn same(&self, other: &Map) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Marks the map as recorded by a render; `false` where it already was.
+    pub(crate) fn track(&self) -> Option<WeakMap> {
+        if self.0.tracked.replace(true) {
+            None
+        } else {
+            Some(WeakMap(Rc::downgrade(&self.0)))
+        }
+    }
+}
+
+impl WeakMap {
+    /// Empties the map if it is still there, which breaks any cycle through it.
+    pub(crate) fn clear(&self) {
+        if let Some(inner) = self.0.upgrade() {
+            inner.tracked.set(false);
+            Map(inner).clear();
+        }
+    }
+}
+
+fn find(entries: &[(Str, Value)], key: &[u8]) -> Result<usize, usize> {
+    entries.binary_search_by(|e| e.0.as_bytes().cmp(key))
+}
+
+impl Default for Map {
+    fn default() -> Self {
+        Map::new()
+    }
+}
+
+impl<K: Into<Str>> FromIterator<(K, Value)> for Map {
+    fn from_iter<I: IntoIterator<Item = (K, Value)>>(entries: I) -> Self {
+        Map::with_entries(
+            &MapType::ANY,
+            entries.into_iter().map(|(k, v)| (k.into(), v)).collect(),
+        )
+    }
+}
+
+/// Shows the type and size only: a map may contain itself.
+impl std::fmt::Debug for Map {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}({} entries)", self.0.ty.name, self.len())
+    }
+}
+
+impl std::fmt::Debug for Inner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.ty.name)
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let entries = std::mem::take(self.entries.get_mut());
+        if entries.iter().any(|e| e.1.is_container()) {
+            release(entries.into_iter().map(|e| e.1).collect());
+        }
+    }
+}
