@@ -4,4 +4,5 @@
     reason = "the schema derive copies each type into a function"
 )]
 pub mod api;
+pub mod cluster;
 pub mod settings;
