@@ -4,5 +4,6 @@
     reason = "the schema derive copies each type into a function"
 )]
 pub mod api;
+pub mod cli;
 pub mod cluster;
 pub mod settings;

@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 pub use self::{
     chart::{ChartReference, ChartSource, ValuesKind, ValuesReference},
     crd::crd,
-    duration::Duration,
+    duration::{Duration, ParseError as DurationError},
     status::{
         Attempt, ChartStatus, HelmAppStatus, HistoryEntry, InventoryEntry, MAX_HISTORY, MAX_INVENTORY,
         MAX_MESSAGE, ReleaseStatus, RollbackStatus,
