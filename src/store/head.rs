@@ -144,7 +144,8 @@ mod tests {
     #[test]
     fn keeps_the_newest_the_deployed_and_the_pending() {
         use Status::{Deployed, Failed, PendingUpgrade, Superseded};
-        let table: [(&[(i64, Status)], u32, &[i64]); 7] = [
+        type Case = (&'static [(i64, Status)], u32, &'static [i64]);
+        let table: [Case; 7] = [
             (&[(1, Superseded), (2, Deployed)], 0, &[]),
             (&[(1, Superseded), (2, Deployed)], 2, &[]),
             (&[(3, Deployed), (1, Superseded), (2, Superseded)], 2, &[1]),
