@@ -7,3 +7,5 @@ pub mod api;
 pub mod cli;
 pub mod cluster;
 pub mod settings;
+pub mod status;
+pub mod store;

@@ -20,8 +20,11 @@ fn summary(status: &HelmAppStatus) -> Vec<(&str, &str, &str)> {
 
 #[test]
 fn ready_reconciling_and_stalled_follow_kstatus() {
-    type Step = fn(&mut Report);
-    let steps: [(Step, &[(&str, &str, &str)]); 6] = [
+    type Step = (
+        fn(&mut Report),
+        &'static [(&'static str, &'static str, &'static str)],
+    );
+    let steps: [Step; 6] = [
         (
             |r| {
                 r.progressing("Progressing", "installing");
