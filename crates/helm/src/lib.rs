@@ -1,6 +1,8 @@
 //! Helm without a cluster: charts, values, rendering, manifests, release records, plans.
 
-pub mod manifest;
+pub mod capabilities;
+pub mod chart;
+pub mod limits;
 pub mod plan;
 pub mod release;
-pub mod toml;
+pub mod values;

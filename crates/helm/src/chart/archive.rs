@@ -1,0 +1,146 @@
+//! Packed charts: a gzipped tar archive, with what it may cost and where its paths may lead.
+
+use std::{
+    cell::Cell,
+    io::{self, Read},
+};
+
+use flate2::bufread::MultiGzDecoder;
+use tar::{Archive, EntryType};
+
+use super::{
+    Chart, File,
+    error::{Error, Result},
+    load, path,
+};
+use crate::limits::{Budget, Limits};
+
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
+/// What an archive may need besides its files' contents: headers, long names, padding.
+const OVERHEAD_PER_FILE: u64 = 4096;
+const OVERHEAD: u64 = 1024 * 1024;
+
+impl Chart {
+    /// Loads a packed chart.
+    ///
+    /// # Errors
+    /// [`Error`], with Helm's text where Helm refuses the archive too. Links, which Helm reads as empty files,
+    /// are refused.
+    pub fn load_archive(archive: &[u8], limits: &Limits) -> Result<Self> {
+        let mut budget = Budget::new(limits);
+        let files = read(archive, &mut budget)?;
+        load::load(files, &mut budget)
+    }
+}
+
+/// Unpacks an archive into files whose names are paths below its first directory.
+pub(super) fn read(archive: &[u8], budget: &mut Budget) -> Result<Vec<File>> {
+    let Limits {
+        archive_bytes,
+        unpacked_bytes,
+        ..
+    } = budget.limits;
+    let size = archive.len() as u64;
+    if size > archive_bytes {
+        return Err(Error::ArchiveTooLarge {
+            size,
+            limit: archive_bytes,
+        });
+    }
+    if !archive.starts_with(b"\x1F\x8B\x08") {
+        return Err(Error::NotGzip);
+    }
+    let overhead = (budget.remaining_files as u64)
+        .saturating_mul(OVERHEAD_PER_FILE)
+        .saturating_add(OVERHEAD);
+    let exhausted = Cell::new(false);
+    let mut tar = Archive::new(Capped {
+        inner: MultiGzDecoder::new(archive),
+        left: budget.remaining_bytes.saturating_add(overhead),
+        exhausted: &exhausted,
+    });
+    let unpack = |error| match exhausted.get() {
+        true => Error::UnpackedTooLarge {
+            limit: unpacked_bytes,
+        },
+        false => Error::Unpack(error),
+    };
+    let mut files = Vec::new();
+    for entry in tar.entries().map_err(unpack)? {
+        let mut entry = entry.map_err(unpack)?;
+        let full_name = String::from_utf8(entry.path_bytes().into_owned())
+            .map_err(|error| Error::PathNotUtf8(String::from_utf8_lossy(error.as_bytes()).into_owned()))?;
+        let Some(name) = admit(entry.header().entry_type(), &full_name)? else {
+            continue;
+        };
+        budget.take_file(&full_name, entry.size())?;
+        let mut data = Vec::new();
+        let read = entry.read_to_end(&mut data).map_err(unpack)?;
+        if (read as u64) < entry.size() {
+            return Err(Error::Unpack(io::ErrorKind::UnexpectedEof.into()));
+        }
+        let data = data.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&data);
+        files.push(File::new(name, data));
+    }
+    if files.is_empty() {
+        Err(Error::Empty)
+    } else {
+        Ok(files)
+    }
+}
+
+/// The path below the archive's first directory, or nothing for an entry that is no file.
+fn admit(kind: EntryType, full_name: &str) -> Result<Option<String>> {
+    match kind {
+        EntryType::Directory | EntryType::XGlobalHeader => return Ok(None),
+        EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse if full_name.ends_with('/') => {
+            return Ok(None);
+        }
+        EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {}
+        EntryType::Symlink | EntryType::Link => return Err(Error::Link(full_name.to_owned())),
+        _ => return Err(Error::Irregular(full_name.to_owned())),
+    }
+    // Archives made on Windows may have backslashes between the parts.
+    let delimiter = if full_name.contains('\\') { '\\' } else { '/' };
+    let (first, below) = full_name.split_once(delimiter).unwrap_or((full_name, ""));
+    let below = below.replace(delimiter, "/");
+    if below.starts_with('/') {
+        return Err(Error::AbsolutePath(full_name.to_owned()));
+    }
+    let name = path::clean(&below);
+    if name == "." {
+        return Err(Error::OutsideBase(full_name.to_owned()));
+    }
+    if name.starts_with("..") {
+        return Err(Error::ParentPath(full_name.to_owned()));
+    }
+    if matches!(name.as_bytes(), [drive, b':', b'/', ..] if drive.is_ascii_alphabetic()) {
+        return Err(Error::DrivePath(full_name.to_owned()));
+    }
+    if first == "Chart.yaml" {
+        return Err(Error::ChartYamlNotInBase);
+    }
+    Ok(Some(name))
+}
+
+/// A reader that fails after so many bytes, and says that this was why: an archive's headers can ask for as
+/// much memory as its contents.
+struct Capped<'c, R> {
+    inner: R,
+    left: u64,
+    exhausted: &'c Cell<bool>,
+}
+
+impl<R: Read> Read for Capped<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.left == 0 {
+            self.exhausted.set(true);
+            return Err(io::Error::other("limit unpacked_bytes"));
+        }
+        let wanted = usize::try_from(self.left).map_or(buffer.len(), |left| left.min(buffer.len()));
+        let read = self.inner.read(buffer.get_mut(..wanted).unwrap_or_default())?;
+        self.left -= read as u64;
+        Ok(read)
+    }
+}

@@ -1,0 +1,78 @@
+//! Values: how the layers of them come together.
+//!
+//! [`Merger`] does what happens to values inside Helm: a chart's own defaults under what is given
+//! ([`Merger::coalesce_values`]), switching sub-charts on and off and taking over their values
+//! ([`Merger::process_dependencies`]). [`Layers`] is what happens before: values files and `--set` flags.
+//!
+//! Numbers keep their kind: what Helm reads from YAML or JSON is a float, what `--set` gives is an integer, and
+//! what a caller brings stays what it is.
+
+mod coalesce;
+mod dependencies;
+mod forest;
+mod layers;
+pub mod set;
+pub(crate) mod text;
+mod tree;
+
+use serde_json::{Map, Value};
+
+pub use self::layers::{Layers, LayersError, merge_maps, read_yaml};
+
+/// A mapping of values.
+pub type Table = Map<String, Value>;
+
+/// What values may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ValueLimits {
+    /// Entries of all tables of one merged tree. Default 500,000.
+    pub entries: usize,
+    /// How deep values may nest. Default 1,000.
+    pub depth: usize,
+}
+
+impl Default for ValueLimits {
+    fn default() -> Self {
+        Self {
+            entries: 500_000,
+            depth: 1_000,
+        }
+    }
+}
+
+/// Merges values by Helm's rules, and collects the warnings that Helm would print.
+///
+/// Where Helm's own result depends on the order of a Go map, names are taken in their order.
+#[derive(Debug, Default)]
+pub struct Merger {
+    /// What values may cost.
+    pub limits: ValueLimits,
+    /// Warnings so far, in Helm's words.
+    pub warnings: Vec<String>,
+}
+
+/// Values could not be merged.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A chart's values hold something else than a table where the name of a sub-chart stands.
+    #[error("type mismatch on {name}: {value}")]
+    TypeMismatch {
+        /// The sub-chart.
+        name: String,
+        /// What is there, as Go prints it.
+        value: String,
+    },
+    /// The values given are no table.
+    #[error("values must be a table, not {0}")]
+    NotATable(&'static str),
+    /// Merged values have more entries than [`ValueLimits::entries`].
+    #[error("the values have more than {0} entries (limit entries)")]
+    TooManyEntries(usize),
+    /// Values nest deeper than [`ValueLimits::depth`].
+    #[error("the values nest deeper than {0} levels (limit depth)")]
+    TooDeep(usize),
+}
+
+/// The result of merging values.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
