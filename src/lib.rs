@@ -4,4 +4,8 @@
     reason = "the schema derive copies each type into a function"
 )]
 pub mod api;
+pub mod cli;
+pub mod cluster;
 pub mod settings;
+pub mod status;
+pub mod store;

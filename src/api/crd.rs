@@ -43,6 +43,16 @@ fn not_nullable(schema: &mut JSONSchemaProps) {
     }
 }
 
+/// The CustomResourceDefinition as a YAML document, as it stands in `crds/`.
+///
+/// # Errors
+/// None in practice: a test writes and reads the very same document.
+pub fn crd_yaml() -> Result<String, helmapp_goyaml::Error> {
+    let value =
+        serde_json::to_value(crd()).map_err(|error| helmapp_goyaml::Error::NotJson(error.to_string()))?;
+    helmapp_goyaml::sigs::from_json(&value)
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
@@ -87,6 +97,26 @@ mod tests {
                 _ => {}
             },
         );
+    }
+
+    #[test]
+    fn only_what_has_no_default_is_required() {
+        let mut required = Vec::new();
+        each(&schema(), String::new(), &mut |path, field| {
+            for name in field["required"].as_array().into_iter().flatten() {
+                required.push(format!("{path}.{}", name.as_str().unwrap()));
+            }
+        });
+        required.retain(|path| !path.starts_with(".status"));
+        let expected = [
+            ".spec",
+            ".spec.chart",
+            ".spec.chart.configMap.name",
+            ".spec.chart.secret.name",
+            ".spec.valuesFrom[].kind",
+            ".spec.valuesFrom[].name",
+        ];
+        assert_eq!(required, expected);
     }
 
     #[test]

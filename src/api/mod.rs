@@ -16,8 +16,8 @@ use serde_json::{Map, Value};
 
 pub use self::{
     chart::{ChartReference, ChartSource, ValuesKind, ValuesReference},
-    crd::crd,
-    duration::Duration,
+    crd::{crd, crd_yaml},
+    duration::{Duration, ParseError as DurationError},
     status::{
         Attempt, ChartStatus, HelmAppStatus, HistoryEntry, InventoryEntry, MAX_HISTORY, MAX_INVENTORY,
         MAX_MESSAGE, ReleaseStatus, RollbackStatus,
@@ -95,7 +95,7 @@ pub struct HelmAppSpec {
     #[schemars(length(min = 1, max = 253))]
     pub service_account_name: Option<String>,
     /// Values for the chart; they win over valuesFrom without targetPath and over valuesFiles.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "values")]
     pub values: Option<Map<String, Value>>,
     /// Values from ConfigMaps and Secrets of the HelmApp's namespace. Those without targetPath are merged in
@@ -117,7 +117,7 @@ pub struct HelmAppSpec {
     pub uninstall: UninstallSpec,
     /// Revisions to keep; 0 keeps all of them.
     #[serde(default = "default_max_history")]
-    #[schemars(range(min = 0, max = 10000))]
+    #[schemars(with = "i32", range(min = 0, max = 10000))]
     pub max_history: u32,
     /// Change nothing until this is false again. Deleting a suspended HelmApp uninstalls it.
     #[serde(default)]

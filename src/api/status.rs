@@ -87,7 +87,7 @@ pub struct HistoryEntry {
     /// Digest of everything that the revision was made from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub input_digest: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "time")]
     pub updated: Option<Time>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -127,7 +127,7 @@ pub struct RollbackStatus {
 pub struct Attempt {
     /// Digest of everything that the attempt was made from.
     pub input_digest: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "time")]
     pub time: Option<Time>,
     /// Reason of the failure; absent when the attempt succeeded.

@@ -3,6 +3,7 @@
 //! Values live in [`value`], functions are registered from typed closures through [`Functions`],
 //! templates are parsed and compiled once and shared. The crate does no IO and knows no clock.
 
+pub mod date;
 pub mod error;
 pub mod exec;
 pub mod func;

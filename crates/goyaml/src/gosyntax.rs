@@ -103,10 +103,10 @@ fn key_order(a: &Value, b: &Value) -> Ordering {
 fn rank(value: &Value) -> u8 {
     match value {
         Value::Null => 0,
-        Value::Bool(_) => 1,
+        Value::String(_) | Value::Binary(_) => 1,
         Value::Int(_) => 2,
-        Value::Uint(_) => 3,
-        Value::Float(_) => 4,
+        Value::Float(_) => 3,
+        Value::Uint(_) => 4,
         _ => 5,
     }
 }
@@ -141,11 +141,16 @@ fn push_char(out: &mut String, c: char) {
         '\x0B' => write!(out, "\\v"),
         ' '..='~' => write!(out, "{c}"),
         '\0'..='\x1F' | '\x7F' => write!(out, "\\x{:02x}", u32::from(c)),
-        // Printable is what Rust shows as it is, too.
-        _ if c.escape_debug().count() == 1 => write!(out, "{c}"),
+        _ if is_printable(c) => write!(out, "{c}"),
         '\0'..='\u{FFFF}' => write!(out, "\\u{:04x}", u32::from(c)),
         _ => write!(out, "\\U{:08x}", u32::from(c)),
     };
+}
+
+/// Go's `unicode.IsPrint`, by Rust's own notion: after another character marks are shown as they are.
+fn is_printable(c: char) -> bool {
+    let text: String = ['a', c].into_iter().collect();
+    text.escape_debug().count() == 2
 }
 
 #[cfg(test)]

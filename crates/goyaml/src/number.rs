@@ -141,16 +141,29 @@ pub(crate) fn parse_dot_float(text: &str) -> Option<f64> {
     }
 }
 
-/// The shortest decimal digits of a finite, non-negative number, and the power of ten of the first one.
-fn shortest(scientific: &str) -> (String, i32) {
-    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((scientific, "0"));
-    (mantissa.replace('.', ""), exponent.parse().unwrap_or(0))
+/// The shortest decimal digits of a finite, non-negative number, and the power of ten of the first one. A tie
+/// between two shortest texts goes to the even digit, in Go as in zmij (the standard library rounds it up).
+fn shortest(float: impl zmij::Float) -> (String, i32) {
+    let mut buffer = zmij::Buffer::new();
+    let text = buffer.format_finite(float);
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((text, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let exponent = exponent.parse::<i32>().unwrap_or(0);
+    let mut digits = format!("{whole}{fraction}");
+    let zeros = digits.bytes().take_while(|b| *b == b'0').count();
+    if zeros == digits.len() {
+        return ("0".to_owned(), 0);
+    }
+    let point = whole.len() as i32 - zeros as i32;
+    digits.drain(..zeros);
+    digits.truncate(digits.trim_end_matches('0').len());
+    (digits, exponent + point - 1)
 }
 
 /// Go's `FormatFloat(f, 'g', -1, 64)`, with YAML's words for what is not finite.
 pub(crate) fn push_float(out: &mut String, float: f64) {
     if !push_special(out, float) {
-        push_g(out, &format!("{:e}", float.abs()));
+        push_g(out, shortest(float.abs()));
     }
 }
 
@@ -159,7 +172,7 @@ pub(crate) fn push_float32(out: &mut String, float: f64) {
     #[allow(clippy::cast_possible_truncation)]
     let single = float as f32;
     if !push_special(out, f64::from(single)) {
-        push_g(out, &format!("{:e}", single.abs()));
+        push_g(out, shortest(single.abs()));
     }
 }
 
@@ -178,8 +191,7 @@ fn push_special(out: &mut String, float: f64) -> bool {
     false
 }
 
-fn push_g(out: &mut String, scientific: &str) {
-    let (digits, exponent) = shortest(scientific);
+fn push_g(out: &mut String, (digits, exponent): (String, i32)) {
     // Shortest form: Go switches to an exponent from six digits before the point on.
     if (-4..6).contains(&exponent) {
         push_decimal(out, &digits, exponent);
@@ -230,7 +242,7 @@ pub(crate) fn json_integer(float: f64) -> Option<Number> {
     if float < 0.0 {
         text.push('-');
     }
-    let (digits, exponent) = shortest(&format!("{:e}", float.abs()));
+    let (digits, exponent) = shortest(float.abs());
     push_decimal(&mut text, &digits, exponent);
     match parse(&text) {
         Some(Number::Float(_)) | None => None,
@@ -259,6 +271,7 @@ mod tests {
             (f64::NEG_INFINITY, "-.inf"),
             (f64::NAN, ".nan"),
             (5e-324, "5e-324"),
+            (94266733460260.62, "9.426673346026062e+13"),
         ];
         for (float, want) in cases {
             let mut out = String::new();

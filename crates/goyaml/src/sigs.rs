@@ -104,17 +104,14 @@ fn convert(text: &str, numbers: Numbers, options: &Options) -> Result<Json> {
     };
     let value = build(text, options, &mut builder)?;
     if builder.refused {
-        // Rare: read again for the value that the error names.
+        // Rare: read again for what the error names. What was refused may since have been replaced.
         let value = build(text, options, &mut ValueBuilder::default())?.unwrap_or_default();
-        return Err(refusal(&value));
+        return match unsupported_key(&value).or_else(|| unsupported_value(&value)) {
+            Some(text) => Err(Error::NotJson(text)),
+            None => Ok(value.build(&mut builder)),
+        };
     }
     Ok(value.unwrap_or_default())
-}
-
-/// Why a value has no JSON: first a key of a kind that sigs refuses, else a float that JSON lacks.
-fn refusal(value: &Value) -> Error {
-    let text = unsupported_key(value).or_else(|| unsupported_value(value));
-    Error::NotJson(text.unwrap_or_default())
 }
 
 fn unsupported_key(value: &Value) -> Option<String> {
@@ -220,6 +217,7 @@ impl Builder for JsonBuilder {
     fn float(&mut self, value: f64) -> Json {
         self.refused |= !value.is_finite();
         match (self.numbers, number::json_integer(value)) {
+            (Numbers::Exact, _) if value == 0.0 && value.is_sign_negative() => self.float64(value),
             (Numbers::Exact, Some(Number::Int(int))) => Json::from(int),
             (Numbers::Exact, Some(Number::Uint(uint))) => Json::from(uint),
             _ => self.float64(value),

@@ -1,6 +1,7 @@
 //! A value as go-yaml v2 decodes it into an empty interface.
 
 use crate::error::Result;
+use crate::gosyntax;
 use crate::read::{Builder, Key, Options, build, build_all};
 use std::borrow::Cow;
 
@@ -109,6 +110,57 @@ impl Entries {
 }
 
 impl Value {
+    /// The value as Go's `%#v` prints it, with the types go-yaml v2 gives. Keys of different types in one map
+    /// come in an order of our own.
+    pub fn go_syntax(&self) -> String {
+        gosyntax::value(self)
+    }
+
+    /// Gives the value to a builder, as reading it would.
+    pub(crate) fn build<B: Builder>(self, builder: &mut B) -> B::Value {
+        match self {
+            Value::Null => builder.null(),
+            Value::Bool(value) => builder.bool(value),
+            Value::Int(value) => builder.int(value),
+            Value::Uint(value) => builder.uint(value),
+            Value::Float(value) => builder.float(value),
+            Value::String(text) => builder.str(Cow::Owned(text)),
+            Value::Binary(bytes) => builder.bytes(bytes),
+            Value::Seq(items) => {
+                let mut seq = builder.begin_seq(items.len());
+                for item in items {
+                    let item = item.build(builder);
+                    builder.push(&mut seq, item);
+                }
+                builder.end_seq(seq)
+            }
+            Value::Map(entries) => {
+                let mut map = builder.begin_map(entries.len());
+                for (key, item) in entries {
+                    let item = item.build(builder);
+                    if let Some(key) = key.into_key() {
+                        builder.insert(&mut map, key, item);
+                    }
+                }
+                builder.end_map(map)
+            }
+        }
+    }
+
+    /// The value as a key; collections can't be one.
+    fn into_key(self) -> Option<Key<'static>> {
+        Some(match self {
+            Value::Null => Key::Null,
+            Value::Bool(value) => Key::Bool(value),
+            Value::Int(value) => Key::Int(value),
+            Value::Uint(value) => Key::Uint(value),
+            Value::Float(value) => Key::Float(value),
+            Value::String(text) => Key::Str(Cow::Owned(text)),
+            Value::Binary(bytes) => Key::Bytes(bytes),
+            Value::Seq(_) | Value::Map(_) => return None,
+        })
+    }
+
     /// The text of a string.
     pub fn as_str(&self) -> Option<&str> {
         match self {

@@ -3,6 +3,8 @@
 pub mod capabilities;
 pub mod chart;
 pub mod limits;
+pub mod manifest;
 pub mod plan;
 pub mod release;
+pub mod toml;
 pub mod values;

@@ -19,6 +19,8 @@ pub(super) struct Mark {
 struct SimpleKey {
     possible: bool,
     required: bool,
+    /// The queue waits for it when its token is at the head.
+    awaited: bool,
     token: usize,
     mark: Mark,
 }
@@ -103,7 +105,7 @@ impl<'a> Scanner<'a> {
         // Numbers rise along the stack, so the head's own key is found by halving.
         let at = self.simple_keys.partition_point(|key| key.token < self.taken);
         match self.simple_keys.get(at) {
-            Some(key) if key.token == self.taken && key.possible => self.check_simple_key(at),
+            Some(key) if key.token == self.taken && key.awaited => self.check_simple_key(at),
             _ => Ok(false),
         }
     }
@@ -348,6 +350,7 @@ impl<'a> Scanner<'a> {
         if self.simple_key_allowed {
             let key = SimpleKey {
                 possible: true,
+                awaited: true,
                 required: self.flow_level == 0 && self.indent == self.mark.column as isize,
                 token: self.taken + self.tokens.len(),
                 mark: self.mark,
@@ -386,8 +389,11 @@ impl<'a> Scanner<'a> {
     }
 
     fn insert(&mut self, number: usize, token: Token<'a>) {
-        let at = number.saturating_sub(self.taken).min(self.tokens.len());
-        self.tokens.insert(at, token);
+        match number.checked_sub(self.taken) {
+            Some(at) if at <= self.tokens.len() => self.tokens.insert(at, token),
+            // The place is gone: the token goes to the end, as in go-yaml.
+            _ => self.tokens.push_back(token),
+        }
     }
 
     fn unroll_indent(&mut self, column: isize) {
@@ -450,7 +456,14 @@ impl<'a> Scanner<'a> {
         self.remove_simple_key()?;
         if self.flow_level > 0 {
             self.flow_level -= 1;
-            self.simple_keys.pop();
+            let inner = self.simple_keys.pop().unwrap_or_default();
+            // go-yaml forgets keys by token number, and that of an empty collection's inside is the number
+            // of the collection itself: `{}: a` is not seen to be a key in time.
+            if let Some(outer) = self.simple_keys.last_mut()
+                && outer.token == inner.token
+            {
+                outer.awaited = false;
+            }
         }
         self.simple_key_allowed = false;
         self.push_skip(kind);

@@ -1,0 +1,146 @@
+//! Questions to the Go libraries and to this crate, and whether the answers agree.
+
+use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use helmapp_goyaml::{from_str, sigs, v3};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// A question: what `op` makes of `input`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Case {
+    pub(crate) op: &'static str,
+    #[serde(rename = "in")]
+    pub(crate) input: String,
+}
+
+pub(crate) fn case(op: &'static str, input: impl Into<String>) -> Case {
+    Case {
+        op,
+        input: input.into(),
+    }
+}
+
+/// An answer of the oracle, or ours in its form.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+pub(crate) struct Answer {
+    #[serde(default)]
+    pub(crate) out: String,
+    #[serde(default)]
+    pub(crate) err: String,
+    #[serde(default)]
+    pub(crate) unstable: bool,
+}
+
+impl From<helmapp_goyaml::Result<String>> for Answer {
+    fn from(result: helmapp_goyaml::Result<String>) -> Self {
+        match result {
+            Ok(out) => Answer {
+                out,
+                ..Answer::default()
+            },
+            Err(error) => Answer {
+                err: error.to_string(),
+                ..Answer::default()
+            },
+        }
+    }
+}
+
+/// What this crate answers.
+pub(crate) fn ours(op: &str, input: &str) -> Answer {
+    use sigs::Numbers::{Exact, Float64};
+    let json = || serde_json::from_str(input).expect("the case is JSON");
+    let text = |value: Value| value.to_string();
+    match op {
+        "yamlToJSON" => sigs::to_json(input, Exact).map(text),
+        "strict" => sigs::to_json_strict(input, Exact).map(text),
+        "map" => sigs::to_json_map(input, Float64).map(|map| text(map.into())),
+        "value" => from_str(input).map(|value| value.go_syntax()),
+        "marshal" => sigs::from_json(&json()),
+        "v3pretty" => v3::to_string(&json()),
+        _ => panic!("unknown op {op}"),
+    }
+    .into()
+}
+
+/// Whether two answers say the same. JSON is compared as values, for Go escapes more than need be.
+pub(crate) fn agree(op: &str, go: &Answer, ours: &Answer) -> bool {
+    if !go.err.is_empty() || !ours.err.is_empty() {
+        // Marshal's errors are swallowed by every caller; that there is one is what counts.
+        return match op {
+            "marshal" => !go.err.is_empty() && !ours.err.is_empty(),
+            _ => go.err == ours.err,
+        };
+    }
+    match op {
+        "yamlToJSON" | "strict" => parse(&go.out) == parse(&ours.out),
+        // Both sides hold floats; their texts may be an integer's.
+        "map" => floats(parse(&go.out)) == floats(parse(&ours.out)),
+        _ => go.out == ours.out,
+    }
+}
+
+fn parse(text: &str) -> Value {
+    serde_json::from_str(text).expect("the answer is JSON")
+}
+
+fn floats(value: Value) -> Value {
+    match value {
+        Value::Number(number) => number.as_f64().into(),
+        Value::Array(items) => items.into_iter().map(floats).collect(),
+        Value::Object(map) => map.into_iter().map(|(key, item)| (key, floats(item))).collect(),
+        other => other,
+    }
+}
+
+/// Asks the Go libraries, building the oracle if need be.
+pub(crate) fn ask(cases: &[Case]) -> Vec<Answer> {
+    let mut child = Command::new(build())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the oracle starts");
+    let mut stdin = BufWriter::new(child.stdin.take().expect("stdin is piped"));
+    let stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
+    let requests: Vec<String> = cases
+        .iter()
+        .map(|case| serde_json::to_string(case).expect("a case is JSON"))
+        .collect();
+    let writer = std::thread::spawn(move || {
+        for request in requests {
+            writeln!(stdin, "{request}").expect("the oracle reads");
+        }
+    });
+    let answers: Vec<Answer> = stdout
+        .lines()
+        .map(|line| serde_json::from_str(&line.expect("the oracle writes")).expect("an answer is JSON"))
+        .collect();
+    writer.join().expect("all requests were written");
+    assert!(child.wait().expect("the oracle ends").success());
+    assert_eq!(answers.len(), cases.len());
+    answers
+}
+
+fn build() -> PathBuf {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/oracle/yaml");
+    // A process of its own may run the same test: each builds where no other does.
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("yaml-oracle");
+    static BUILT: std::sync::Once = std::sync::Once::new();
+    BUILT.call_once(|| {
+        let built = Command::new("go")
+            .args(["build", "-o"])
+            .arg(&target)
+            .arg(".")
+            .current_dir(&source)
+            .status();
+        match built {
+            Ok(status) if status.success() => {}
+            Ok(_) => panic!("the oracle in {} does not build", source.display()),
+            Err(error) => panic!("Go is needed to compare with the Go libraries: cannot run go: {error}"),
+        }
+    });
+    target
+}

@@ -1,0 +1,31 @@
+//! TOML as Helm's `toToml` and `fromToml` write and read it.
+
+mod decode;
+mod encode;
+
+#[cfg(test)]
+mod tests;
+
+pub use decode::decode;
+pub use encode::encode;
+
+/// Levels of nesting that are written.
+pub const MAX_DEPTH: usize = 200;
+
+/// What can go wrong; the texts of the first two are the Go encoder's.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error {
+    /// An array holds a `null`.
+    #[error("toml: cannot encode array with nil element")]
+    NullElement,
+    /// An array of tables stands alone.
+    #[error("toml: top-level values must be Go maps or structs")]
+    NoKey,
+    /// The value nests deeper than [`MAX_DEPTH`].
+    #[error("toml: values nest deeper than {MAX_DEPTH} (limit: max TOML depth)")]
+    TooDeep,
+    /// The text is not TOML.
+    #[error("toml: {0}")]
+    Syntax(String),
+}

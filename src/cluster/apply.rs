@@ -1,0 +1,366 @@
+//! Server-side apply, dry or real, and what the server's answer says about the live object.
+
+use std::sync::Arc;
+
+use helmapp_helm::plan::{Answer, Object, ObjectId, Owner, Ownership, classify, prepare};
+use http::{Method, Request, StatusCode, header};
+use kube::Client;
+use kube::client::Body;
+use kube::core::{ApiResource, DynamicObject, Resource};
+use serde_json::Value;
+
+use super::discovery::Snapshot;
+use super::{Error, Result, retry};
+
+/// The manager of our fields: the one that Helm 4 uses, so that its CLI and we own the same fields.
+pub const FIELD_MANAGER: &str = "helm";
+
+const APPLY_PATCH: &str = "application/apply-patch+yaml";
+const METADATA_ONLY: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
+/// Most bytes of one answer that are read; etcd's own limit for an object is far below.
+const MAX_ANSWER: usize = 16 << 20;
+
+/// The live object after an apply.
+#[derive(Debug, Clone)]
+pub struct Applied {
+    /// It did not exist before.
+    pub created: bool,
+    /// The object as the server keeps it.
+    pub live: Value,
+}
+
+/// One identity that applies objects for one release.
+#[derive(Clone)]
+pub struct Applier {
+    client: Client,
+    snapshot: Arc<Snapshot>,
+    owner: Owner,
+}
+
+impl std::fmt::Debug for Applier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Applier")
+            .field("owner", &self.owner)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Applier {
+    /// Applies with `client`'s identity, for `owner`.
+    pub fn new(client: Client, snapshot: Arc<Snapshot>, owner: Owner) -> Self {
+        Self {
+            client,
+            snapshot,
+            owner,
+        }
+    }
+
+    /// The same with newer discovery, after a CRD was established.
+    pub fn with_snapshot(self, snapshot: Arc<Snapshot>) -> Self {
+        Self { snapshot, ..self }
+    }
+
+    /// Asks the server what an apply would do. `known_uid` is the UID of the live object where we watch it as
+    /// ours; then its ownership needs no further question.
+    ///
+    /// # Errors
+    /// Only what says nothing about the object: transient failures after their retries.
+    pub async fn dry_run(&self, object: &Object, known_uid: Option<&str>) -> Result<Answer> {
+        let applied = match self.send(object, true).await {
+            Ok(applied) => applied,
+            Err(error) => return refusal(error),
+        };
+        if applied.created {
+            return Ok(Answer::Absent);
+        }
+        let uid = applied
+            .live
+            .pointer("/metadata/uid")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        if known_uid == Some(uid) {
+            return Ok(Answer::Present {
+                uid: uid.to_owned(),
+                ownership: Ownership::Ours,
+            });
+        }
+        // Our own marks are in the answer, so it can't tell whose the object was.
+        match self.metadata(&object.id, &object.version).await {
+            Ok(Some(live)) => {
+                let uid = live
+                    .pointer("/metadata/uid")
+                    .and_then(Value::as_str)
+                    .unwrap_or_default();
+                Ok(Answer::Present {
+                    uid: uid.to_owned(),
+                    ownership: classify(&live, &self.owner),
+                })
+            }
+            Ok(None) => Ok(Answer::Absent),
+            Err(error) => refusal(error),
+        }
+    }
+
+    /// Applies the object, taking fields from other managers.
+    ///
+    /// # Errors
+    /// The server's refusal, or a transient failure after its retries.
+    pub async fn apply(&self, object: &Object) -> Result<Applied> {
+        self.send(object, false).await
+    }
+
+    /// The live object, `None` when it does not exist.
+    ///
+    /// # Errors
+    /// The server's refusal, or a transient failure after its retries.
+    pub async fn get(&self, id: &ObjectId, version: &str) -> Result<Option<Value>> {
+        self.read(id, version, "application/json").await
+    }
+
+    /// The live object's metadata, `None` when it does not exist.
+    ///
+    /// # Errors
+    /// The server's refusal, or a transient failure after its retries.
+    pub async fn metadata(&self, id: &ObjectId, version: &str) -> Result<Option<Value>> {
+        self.read(id, version, METADATA_ONLY).await
+    }
+
+    async fn send(&self, object: &Object, dry: bool) -> Result<Applied> {
+        let doing = format!("{} {}", if dry { "check" } else { "apply" }, object.id);
+        let resource = self.resource(&object.id, &object.version)?;
+        let query = if dry { "&dryRun=All" } else { "" };
+        let path = object_path(&resource, &object.id);
+        let uri = format!("{path}?fieldManager={FIELD_MANAGER}&force=true{query}");
+        let body =
+            serde_json::to_vec(&prepare(&object.value, &self.owner)).map_err(|error| Error::Connection {
+                doing: doing.clone(),
+                message: error.to_string(),
+            })?;
+        let secret = is_secret(&object.id);
+        retry::transient(|| async {
+            let request = Request::builder()
+                .method(Method::PATCH)
+                .uri(&uri)
+                .header(header::CONTENT_TYPE, APPLY_PATCH)
+                .header(header::ACCEPT, "application/json")
+                .body(Body::from(body.clone()));
+            let (status, live) = send(&self.client, request, &doing, secret).await?;
+            Ok(Applied {
+                created: status == StatusCode::CREATED,
+                live,
+            })
+        })
+        .await
+    }
+
+    async fn read(&self, id: &ObjectId, version: &str, accept: &str) -> Result<Option<Value>> {
+        let doing = format!("read {id}");
+        let resource = self.resource(id, version)?;
+        let uri = object_path(&resource, id);
+        let read = retry::transient(|| async {
+            let request = Request::get(&uri)
+                .header(header::ACCEPT, accept)
+                .body(Body::empty());
+            send(&self.client, request, &doing, is_secret(id)).await
+        });
+        match read.await {
+            Ok((_, live)) => Ok(Some(live)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn resource(&self, id: &ObjectId, version: &str) -> Result<ApiResource> {
+        self.snapshot
+            .resource_of(id, version)
+            .ok_or_else(|| Error::UnknownKind {
+                api_version: if id.group.is_empty() {
+                    version.to_owned()
+                } else {
+                    format!("{}/{version}", id.group)
+                },
+                kind: id.kind.clone(),
+            })
+    }
+}
+
+/// Whether the server's words about the object could quote a secret.
+pub fn is_secret(id: &ObjectId) -> bool {
+    id.group.is_empty() && id.kind == "Secret"
+}
+
+/// The request path of an object.
+pub fn object_path(resource: &ApiResource, id: &ObjectId) -> String {
+    let namespace = (!id.namespace.is_empty()).then_some(id.namespace.as_str());
+    format!(
+        "{}/{}",
+        DynamicObject::url_path(resource, namespace),
+        escape(&id.name)
+    )
+}
+
+/// A failed dry run that says something about the object is an answer.
+fn refusal(error: Error) -> Result<Answer> {
+    let immutable = error.is_immutable();
+    let forbidden = error.is_forbidden();
+    match error {
+        Error::Api { message, fields, .. } if immutable => Ok(Answer::Immutable { fields, message }),
+        Error::Api { message, .. } if forbidden => Ok(Answer::Forbidden { message }),
+        Error::Api {
+            code: 404, message, ..
+        } => Ok(Answer::Missing { message }),
+        Error::Api {
+            code: 400 | 403 | 405 | 406 | 413 | 415 | 422,
+            message,
+            ..
+        } => Ok(Answer::Invalid { message }),
+        Error::UnknownKind { .. } => Ok(Answer::Missing {
+            message: error.to_string(),
+        }),
+        error => Err(error),
+    }
+}
+
+async fn send(
+    client: &Client,
+    request: http::Result<Request<Body>>,
+    doing: &str,
+    secret: bool,
+) -> Result<(StatusCode, Value)> {
+    let failed = |message: String| Error::Connection {
+        doing: doing.to_owned(),
+        message,
+    };
+    let request = request.map_err(|error| failed(error.to_string()))?;
+    let response = client
+        .send(request)
+        .await
+        .map_err(|error| Error::from_kube(doing, error, secret))?;
+    let status = response.status();
+    let body = http_body_util::Limited::new(response.into_body(), MAX_ANSWER);
+    let bytes = http_body_util::BodyExt::collect(body)
+        .await
+        .map_err(|error| failed(error.to_string()))?
+        .to_bytes();
+    if status.is_success() {
+        let value =
+            serde_json::from_slice(&bytes).map_err(|error| failed(format!("unreadable answer: {error}")))?;
+        return Ok((status, value));
+    }
+    let answer = serde_json::from_slice::<kube::core::Status>(&bytes)
+        .unwrap_or_else(|_| kube::core::Status::failure(&String::from_utf8_lossy(&bytes), status.as_str()));
+    Err(Error::from_kube(
+        doing,
+        kube::Error::Api(answer.with_code(status.as_u16()).boxed()),
+        secret,
+    ))
+}
+
+/// Names are mostly plain; RBAC allows colons and more.
+fn escape(name: &str) -> String {
+    use std::fmt::Write as _;
+    name.bytes()
+        .fold(String::with_capacity(name.len()), |mut text, byte| {
+            if byte.is_ascii_alphanumeric() || b"-._~:".contains(&byte) {
+                text.push(char::from(byte));
+            } else {
+                let _ = write!(text, "%{byte:02X}");
+            }
+            text
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn api(code: u16, message: &str) -> Error {
+        Error::Api {
+            doing: "check x".into(),
+            code,
+            reason: String::new(),
+            message: message.into(),
+            fields: vec!["spec.f".into()],
+            retry_after: None,
+        }
+    }
+
+    #[test]
+    fn refusals_are_answers_and_outages_are_errors() {
+        let message = |text: &str| text.to_owned();
+        let table = [
+            (
+                422,
+                "field is immutable",
+                Some(Answer::Immutable {
+                    fields: vec!["spec.f".into()],
+                    message: message("field is immutable"),
+                }),
+            ),
+            (
+                422,
+                "must be positive",
+                Some(Answer::Invalid {
+                    message: message("must be positive"),
+                }),
+            ),
+            (
+                400,
+                "strict decoding error",
+                Some(Answer::Invalid {
+                    message: message("strict decoding error"),
+                }),
+            ),
+            (
+                403,
+                "User x cannot patch",
+                Some(Answer::Forbidden {
+                    message: message("User x cannot patch"),
+                }),
+            ),
+            (
+                403,
+                "exceeded quota",
+                Some(Answer::Invalid {
+                    message: message("exceeded quota"),
+                }),
+            ),
+            (
+                404,
+                "namespaces \"x\" not found",
+                Some(Answer::Missing {
+                    message: message("namespaces \"x\" not found"),
+                }),
+            ),
+            (500, "webhook down", None),
+            (429, "slow down", None),
+        ];
+        for (code, text, expected) in table {
+            assert_eq!(refusal(api(code, text)).ok(), expected, "{code} {text}");
+        }
+    }
+
+    #[test]
+    fn paths() {
+        let resource = ApiResource {
+            group: "rbac.authorization.k8s.io".into(),
+            version: "v1".into(),
+            api_version: "rbac.authorization.k8s.io/v1".into(),
+            kind: "Role".into(),
+            plural: "roles".into(),
+        };
+        let mut id = ObjectId {
+            group: resource.group.clone(),
+            kind: "Role".into(),
+            namespace: "web".into(),
+            name: "system:a b/c".into(),
+        };
+        let path = "/apis/rbac.authorization.k8s.io/v1/namespaces/web/roles/system:a%20b%2Fc";
+        assert_eq!(object_path(&resource, &id), path);
+        id.namespace.clear();
+        assert_eq!(
+            object_path(&resource, &id),
+            "/apis/rbac.authorization.k8s.io/v1/roles/system:a%20b%2Fc"
+        );
+    }
+}

@@ -1,0 +1,281 @@
+//! Errors of requests to the API server: what we were doing, who said no, what of it may be shown.
+
+use std::time::Duration;
+
+/// Result of a cluster request.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Longest message of the server that is passed on.
+pub const MAX_MESSAGE: usize = 1024;
+
+/// What went wrong between us and the API server.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// The API server answered with a failure.
+    #[error("{doing}: {message}")]
+    Api {
+        /// What we were doing, with the object.
+        doing: String,
+        /// HTTP status code.
+        code: u16,
+        /// The server's reason: `Forbidden`, `Invalid`, `NotFound`, …
+        reason: String,
+        /// The server's words, shortened.
+        message: String,
+        /// Paths of the fields it names.
+        fields: Vec<String>,
+        /// How long it asks us to wait.
+        retry_after: Option<Duration>,
+    },
+    /// No answer: connection, TLS, timeout, or an answer that can't be read.
+    #[error("{doing}: {message}")]
+    Connection {
+        /// What we were doing, with the object.
+        doing: String,
+        /// What happened.
+        message: String,
+    },
+    /// The cluster does not serve the kind.
+    #[error("no matches for kind \"{kind}\" in version \"{api_version}\"")]
+    UnknownKind {
+        /// `apiVersion`.
+        api_version: String,
+        /// Kind.
+        kind: String,
+    },
+    /// Something that was waited for did not come.
+    #[error("{what} within {} s", .limit.as_secs())]
+    Timeout {
+        /// What was waited for, as a sentence without its end.
+        what: String,
+        /// For how long.
+        limit: Duration,
+    },
+}
+
+impl Error {
+    /// Wraps an error of the client. With `secret`, the server's words are left out, as they can quote values.
+    pub fn from_kube(doing: impl Into<String>, error: kube::Error, secret: bool) -> Self {
+        let doing = doing.into();
+        let status = match error {
+            kube::Error::Api(status) => status,
+            other => {
+                return Self::Connection {
+                    doing,
+                    message: shorten(&describe(&other)),
+                };
+            }
+        };
+        let details = status.details.as_ref();
+        let causes = details
+            .map(|details| details.causes.as_slice())
+            .unwrap_or_default();
+        let mut fields: Vec<String> = causes
+            .iter()
+            .map(|cause| cause.field.clone())
+            .filter(|field| !field.is_empty())
+            .collect();
+        fields.dedup();
+        let quotes_values =
+            secret && !matches!(status.reason.as_str(), "Forbidden" | "NotFound" | "Conflict");
+        let message = if quotes_values {
+            format!(
+                "{} {} (the server's message is not shown because the object is a Secret)",
+                status.reason,
+                fields.join(", ")
+            )
+        } else {
+            shorten(&status.message)
+        };
+        let seconds = details.map_or(0, |details| details.retry_after_seconds);
+        Self::Api {
+            doing,
+            code: status.code,
+            reason: status.reason.clone(),
+            message,
+            fields,
+            retry_after: (seconds > 0).then(|| Duration::from_secs(seconds.into())),
+        }
+    }
+
+    /// HTTP status code of the server's answer, if there was one.
+    pub fn code(&self) -> Option<u16> {
+        match self {
+            Self::Api { code, .. } => Some(*code),
+            _ => None,
+        }
+    }
+
+    /// The object, or what it lives in, does not exist.
+    pub fn is_not_found(&self) -> bool {
+        self.code() == Some(404)
+    }
+
+    /// The identity lacks a right. A quota or a terminating namespace also answers 403, but means something else.
+    pub fn is_forbidden(&self) -> bool {
+        matches!(self, Self::Api { code: 403, message, .. }
+            if !message.contains("exceeded quota") && !message.contains("being terminated"))
+    }
+
+    /// Another writer was there first, or the object already exists.
+    pub fn is_conflict(&self) -> bool {
+        self.code() == Some(409)
+    }
+
+    /// The change would touch a field that can't be changed.
+    pub fn is_immutable(&self) -> bool {
+        const WORDS: [&str; 7] = [
+            "immutable",
+            "may not change",
+            "may not be changed",
+            "may not be updated",
+            "cannot change",
+            "cannot be changed",
+            "updates to ",
+        ];
+        matches!(self, Self::Api { code: 422, message, .. } if WORDS.iter().any(|words| message.contains(words)))
+    }
+
+    /// Trying again later can succeed although nothing of ours changed.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Api { code, .. } => matches!(code, 408 | 409 | 410 | 429 | 500 | 502 | 503 | 504),
+            Self::Connection { .. } => true,
+            Self::UnknownKind { .. } | Self::Timeout { .. } => false,
+        }
+    }
+
+    /// How long the server asks us to wait.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Api { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+}
+
+/// Cuts a message at [`MAX_MESSAGE`] bytes, at a character.
+pub fn shorten(message: &str) -> String {
+    if message.len() <= MAX_MESSAGE {
+        return message.to_owned();
+    }
+    let end = (0..=MAX_MESSAGE)
+        .rev()
+        .find(|end| message.is_char_boundary(*end))
+        .unwrap_or(0);
+    format!("{}…", message.get(..end).unwrap_or_default())
+}
+
+fn describe(error: &kube::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    for _ in 0..8 {
+        let Some(cause) = source else { break };
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::core::Status;
+    use kube::core::response::{StatusCause, StatusDetails};
+
+    use super::*;
+
+    fn api(code: u16, reason: &str, message: &str, field: &str) -> kube::Error {
+        let cause = StatusCause {
+            reason: String::new(),
+            message: String::new(),
+            field: field.into(),
+        };
+        let details = StatusDetails {
+            causes: vec![cause],
+            retry_after_seconds: 3,
+            ..empty()
+        };
+        let status = Status {
+            details: Some(details),
+            ..Status::failure(message, reason).with_code(code)
+        };
+        kube::Error::Api(status.boxed())
+    }
+
+    fn empty() -> StatusDetails {
+        serde_json::from_str("{}").unwrap()
+    }
+
+    #[test]
+    fn classes_of_answers() {
+        // code, message, forbidden, immutable, transient
+        let table = [
+            (403, "User \"x\" cannot create resource", true, false, false),
+            (403, "exceeded quota: pods", false, false, false),
+            (403, "because it is being terminated", false, false, false),
+            (409, "the object has been modified", false, false, true),
+            (
+                422,
+                "spec.selector: Invalid value: field is immutable",
+                false,
+                true,
+                false,
+            ),
+            (
+                422,
+                "spec.clusterIPs[0]: Invalid value: may not change once set",
+                false,
+                true,
+                false,
+            ),
+            (
+                422,
+                "spec: Forbidden: updates to statefulset spec for fields other than",
+                false,
+                true,
+                false,
+            ),
+            (
+                422,
+                "spec.replicas: must be greater than or equal to 0",
+                false,
+                false,
+                false,
+            ),
+            (429, "too many requests", false, false, true),
+            (503, "apiserver not ready", false, false, true),
+        ];
+        for (code, message, forbidden, immutable, transient) in table {
+            let error = Error::from_kube("apply x", api(code, "R", message, ""), false);
+            let got = (error.is_forbidden(), error.is_immutable(), error.is_transient());
+            assert_eq!(got, (forbidden, immutable, transient), "{code} {message}");
+            assert_eq!(error.retry_after(), Some(Duration::from_secs(3)));
+        }
+    }
+
+    #[test]
+    fn a_secrets_message_is_not_passed_on() {
+        let source = api(
+            422,
+            "Invalid",
+            "data[password]: Invalid value: \"hunter2\"",
+            "data[password]",
+        );
+        let text = Error::from_kube("apply Secret web/s", source, true).to_string();
+        assert!(!text.contains("hunter2"), "{text}");
+        assert!(
+            text.starts_with("apply Secret web/s: Invalid data[password] ("),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn long_messages_are_cut_at_a_character() {
+        let short = shorten(&"é".repeat(MAX_MESSAGE));
+        assert_eq!(short, format!("{}…", "é".repeat(MAX_MESSAGE / 2)));
+        assert_eq!(shorten("x"), "x");
+    }
+}

@@ -1,0 +1,186 @@
+//! Helm's `lookup` under a tenant's identity, for a renderer that runs on a blocking thread.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use helmapp_helm::plan::{Scope, split_api_version};
+use kube::Client;
+use kube::api::{Api, DynamicObject, ListParams};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+use tokio::runtime::Handle;
+
+use super::discovery::{Discovery, hex};
+use super::{Error, Result, retry};
+
+/// Lookups of one rendering. A chart that wants more fails with an error that names the limit.
+pub const MAX_LOOKUPS: usize = 500;
+
+/// Answers lookups and remembers what it answered.
+pub struct Lookup {
+    client: Client,
+    discovery: Arc<Discovery>,
+    handle: Handle,
+    asked: Mutex<BTreeMap<Question, Answered>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Question {
+    api_version: String,
+    kind: String,
+    namespace: String,
+    name: String,
+}
+
+#[derive(Debug, Clone)]
+struct Answered {
+    value: Value,
+    digest: String,
+}
+
+impl std::fmt::Debug for Lookup {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Lookup")
+    }
+}
+
+impl Lookup {
+    /// Lookups with `client`'s identity. Call [`Lookup::answer`] from a thread that may block.
+    pub fn new(client: Client, discovery: Arc<Discovery>, handle: Handle) -> Self {
+        Self {
+            client,
+            discovery,
+            handle,
+            asked: Mutex::default(),
+        }
+    }
+
+    /// The object, an empty map where there is none; with an empty name the list of all in the namespace, or in
+    /// all namespaces when that is empty too. The same question gets the same answer for the whole rendering.
+    ///
+    /// # Errors
+    /// An unknown kind, a missing right, a failed request, or [`MAX_LOOKUPS`].
+    pub fn answer(
+        &self,
+        api_version: &str,
+        kind: &str,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Value, String> {
+        let question = Question {
+            api_version: api_version.to_owned(),
+            kind: kind.to_owned(),
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        };
+        {
+            let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(answered) = asked.get(&question) {
+                return Ok(answered.value.clone());
+            }
+            if asked.len() == MAX_LOOKUPS {
+                return Err(format!("more than {MAX_LOOKUPS} lookups in one rendering"));
+            }
+        }
+        let value = self
+            .handle
+            .block_on(self.ask(&question))
+            .map_err(|error| error.to_string())?;
+        let digest = hex(&Sha256::digest(value.to_string().as_bytes()));
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.insert(
+            question,
+            Answered {
+                value: value.clone(),
+                digest,
+            },
+        );
+        Ok(value)
+    }
+
+    /// One digest over all questions and their answers; `None` when nothing was asked.
+    pub fn digest(&self) -> Option<String> {
+        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        if asked.is_empty() {
+            return None;
+        }
+        let mut hash = Sha256::new();
+        for (question, answered) in asked.iter() {
+            for part in [
+                &question.api_version,
+                &question.kind,
+                &question.namespace,
+                &question.name,
+            ] {
+                hash.update(part.as_bytes());
+                hash.update(b"\n");
+            }
+            hash.update(answered.digest.as_bytes());
+        }
+        Some(hex(&hash.finalize()))
+    }
+
+    async fn ask(&self, question: &Question) -> Result<Value> {
+        let Question {
+            api_version,
+            kind,
+            namespace,
+            name,
+        } = question;
+        let snapshot = self
+            .discovery
+            .snapshot_with([(api_version.as_str(), kind.as_str())])
+            .await?;
+        let (group, version) = split_api_version(api_version);
+        let unknown = || Error::UnknownKind {
+            api_version: api_version.clone(),
+            kind: kind.clone(),
+        };
+        let resource = snapshot.resource(group, version, kind).ok_or_else(unknown)?;
+        let namespaced = snapshot
+            .kind(group, version, kind)
+            .is_some_and(|kind| kind.scope == Scope::Namespaced);
+        let api: Api<DynamicObject> = if namespaced && !namespace.is_empty() {
+            Api::namespaced_with(self.client.clone(), namespace, &resource)
+        } else {
+            Api::all_with(self.client.clone(), &resource)
+        };
+        let doing = format!("look up {kind} {namespace}/{name}");
+        retry::transient(|| async {
+            let found = if name.is_empty() {
+                list(&api, &resource).await
+            } else {
+                get(&api, name).await
+            };
+            found.map_err(|error| Error::from_kube(&doing, error, kind == "Secret"))
+        })
+        .await
+    }
+}
+
+async fn get(api: &Api<DynamicObject>, name: &str) -> kube::Result<Value> {
+    let found = api.get_opt(name).await?;
+    Ok(found.map_or_else(|| Value::Object(Map::new()), |object| to_value(&object)))
+}
+
+async fn list(api: &Api<DynamicObject>, resource: &kube::core::ApiResource) -> kube::Result<Value> {
+    let found = api.list(&ListParams::default()).await?;
+    let items = found.items.iter().map(to_value).map(|mut item| {
+        if let Some(item) = item.as_object_mut() {
+            item.entry("apiVersion")
+                .or_insert_with(|| resource.api_version.clone().into());
+            item.entry("kind").or_insert_with(|| resource.kind.clone().into());
+        }
+        item
+    });
+    Ok(serde_json::json!({
+        "apiVersion": resource.api_version,
+        "kind": format!("{}List", resource.kind),
+        "metadata": serde_json::to_value(&found.metadata).unwrap_or_default(),
+        "items": items.collect::<Vec<_>>(),
+    }))
+}
+
+fn to_value(object: &DynamicObject) -> Value {
+    serde_json::to_value(object).unwrap_or_default()
+}

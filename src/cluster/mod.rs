@@ -1,0 +1,13 @@
+//! Everything that asks or changes a cluster: identities, discovery, apply, prune, CRDs, lookups, watches.
+
+pub mod apply;
+pub mod crds;
+pub mod discovery;
+pub mod error;
+pub mod identity;
+pub mod lookup;
+pub mod prune;
+pub mod retry;
+pub mod watches;
+
+pub use error::{Error, Result};

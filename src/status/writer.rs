@@ -1,0 +1,446 @@
+//! The only writer of status: merges changes that come close together, skips what is equal, tries again what
+//! failed in a way that passes.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use futures::{FutureExt, future::BoxFuture};
+use kube::{
+    Api, Client,
+    api::{Patch, PatchParams},
+};
+use serde_json::{Value, json};
+use tokio::{sync::Notify, time::Instant};
+
+use super::merge_patch;
+use crate::{
+    api::{HelmApp, HelmAppStatus},
+    cluster::{self, retry},
+};
+
+/// Changes of one HelmApp's status within this time become one write.
+pub const MERGE_WINDOW: Duration = Duration::from_secs(1);
+/// How long a written status is remembered: until the watch has surely brought it.
+const REMEMBER: Duration = Duration::from_secs(30);
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+const LONGEST_RETRY: Duration = Duration::from_secs(60);
+
+/// When a status is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Urgency {
+    /// After [`MERGE_WINDOW`], in which a later one takes its place.
+    Soon,
+    /// At once: it is a result that somebody waits for.
+    Now,
+}
+
+/// Hands statuses to a task of its own; nobody waits for the API server.
+#[derive(Clone)]
+pub struct StatusWriter {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    entries: Mutex<HashMap<String, Entry>>,
+    changed: Notify,
+    idle: Notify,
+    send: Box<dyn Fn(Target, Value) -> BoxFuture<'static, cluster::Result<()>> + Send + Sync>,
+}
+
+/// Which object, and which life of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Target {
+    namespace: String,
+    name: String,
+    uid: String,
+}
+
+struct Entry {
+    target: Target,
+    /// As it stands in the cluster as far as we know.
+    base: Arc<HelmAppStatus>,
+    written: Option<Instant>,
+    pending: Option<Pending>,
+    writing: bool,
+    failures: u32,
+}
+
+struct Pending {
+    status: Arc<HelmAppStatus>,
+    due: Instant,
+}
+
+impl std::fmt::Debug for StatusWriter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StatusWriter")
+            .field("entries", &self.shared.lock().len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Entry>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl StatusWriter {
+    /// A writer with the operator's own rights. [`StatusWriter::run`] does the work.
+    pub fn new(client: Client) -> Self {
+        Self::with(move |target, status| {
+            let api: Api<HelmApp> = Api::namespaced(client.clone(), &target.namespace);
+            async move {
+                // The uid makes the server refuse a write to a HelmApp that was made anew under the name.
+                let body = json!({ "metadata": { "uid": target.uid }, "status": status });
+                let doing = format!("write the status of HelmApp {}/{}", target.namespace, target.name);
+                api.patch_status(&target.name, &PatchParams::default(), &Patch::Merge(&body))
+                    .await
+                    .map(|_| ())
+                    .map_err(|error| cluster::Error::from_kube(doing, error, false))
+            }
+            .boxed()
+        })
+    }
+
+    fn with(
+        send: impl Fn(Target, Value) -> BoxFuture<'static, cluster::Result<()>> + Send + Sync + 'static,
+    ) -> Self {
+        let shared = Shared {
+            entries: Mutex::default(),
+            changed: Notify::new(),
+            idle: Notify::new(),
+            send: Box::new(send),
+        };
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+
+    /// The status that holds: what waits to be written, else what was written and the watch may not have
+    /// brought yet, else the HelmApp's own.
+    pub fn current(&self, app: &HelmApp) -> HelmAppStatus {
+        let entries = self.shared.lock();
+        let entry = app.metadata.uid.as_ref().and_then(|uid| entries.get(uid));
+        match entry {
+            Some(entry) => match &entry.pending {
+                Some(pending) => pending.status.as_ref().clone(),
+                None => entry.base.as_ref().clone(),
+            },
+            None => app.status.clone().unwrap_or_default(),
+        }
+    }
+
+    /// Has a status written, unless it is what stands there already.
+    pub fn put(&self, app: &HelmApp, status: HelmAppStatus, urgency: Urgency) {
+        let (Some(uid), Some(namespace), Some(name)) =
+            (&app.metadata.uid, &app.metadata.namespace, &app.metadata.name)
+        else {
+            return;
+        };
+        let now = Instant::now();
+        let due = if urgency == Urgency::Now {
+            now
+        } else {
+            now + MERGE_WINDOW
+        };
+        {
+            let mut entries = self.shared.lock();
+            let entry = entries.entry(uid.clone()).or_insert_with(|| Entry {
+                target: Target {
+                    namespace: namespace.clone(),
+                    name: name.clone(),
+                    uid: uid.clone(),
+                },
+                base: Arc::new(app.status.clone().unwrap_or_default()),
+                written: None,
+                pending: None,
+                writing: false,
+                failures: 0,
+            });
+            if !entry.writing && *entry.base == status {
+                entry.pending = None;
+                if entry.written.is_none() {
+                    entries.remove(uid);
+                }
+            } else {
+                let due = entry.pending.as_ref().map_or(due, |pending| pending.due.min(due));
+                entry.pending = Some(Pending {
+                    status: Arc::new(status),
+                    due,
+                });
+            }
+        }
+        self.shared.changed.notify_one();
+    }
+
+    /// Forgets a HelmApp that is gone; what waits is not written.
+    pub fn forget(&self, uid: &str) {
+        self.shared.lock().remove(uid);
+    }
+
+    /// Writes what is put, until `stop`; then writes what still waits, once, and returns.
+    pub async fn run(&self, stop: impl Future<Output = ()>) {
+        let mut stop = std::pin::pin!(stop.fuse());
+        loop {
+            let next = self.start_due(Instant::now());
+            let timer = async {
+                match next {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = &mut stop => break,
+                () = self.shared.changed.notified() => {}
+                () = timer => {}
+            }
+        }
+        self.flush().await;
+    }
+
+    async fn flush(&self) {
+        loop {
+            let idle = self.shared.idle.notified();
+            let mut idle = std::pin::pin!(idle);
+            idle.as_mut().enable();
+            let now = Instant::now();
+            {
+                let mut entries = self.shared.lock();
+                // What failed is not tried for ever on the way out; the next process writes it.
+                entries.retain(|_, entry| entry.writing || entry.failures == 0 && entry.pending.is_some());
+                for pending in entries.values_mut().filter_map(|entry| entry.pending.as_mut()) {
+                    pending.due = now;
+                }
+                if entries.is_empty() {
+                    return;
+                }
+            }
+            self.start_due(now);
+            idle.await;
+        }
+    }
+
+    /// Starts the writes that are due and says when the next one will be.
+    fn start_due(&self, now: Instant) -> Option<Instant> {
+        let mut entries = self.shared.lock();
+        entries.retain(|_, entry| {
+            entry.writing || entry.pending.is_some() || entry.written.is_some_and(|at| at + REMEMBER > now)
+        });
+        let mut next = None;
+        for (uid, entry) in entries.iter_mut().filter(|(_, entry)| !entry.writing) {
+            match entry.pending.take_if(|pending| pending.due <= now) {
+                Some(pending) => {
+                    entry.writing = true;
+                    tokio::spawn(write(
+                        self.shared.clone(),
+                        uid.clone(),
+                        entry.target.clone(),
+                        entry.base.clone(),
+                        pending.status,
+                    ));
+                }
+                None => {
+                    let due = entry.pending.as_ref().map(|pending| pending.due);
+                    next = [next, due].into_iter().flatten().min();
+                }
+            }
+        }
+        next
+    }
+}
+
+async fn write(
+    shared: Arc<Shared>,
+    uid: String,
+    target: Target,
+    base: Arc<HelmAppStatus>,
+    status: Arc<HelmAppStatus>,
+) {
+    let patch = match (
+        serde_json::to_value(base.as_ref()),
+        serde_json::to_value(status.as_ref()),
+    ) {
+        (Ok(old), Ok(new)) => merge_patch(&old, &new),
+        _ => None,
+    };
+    let place = format!("{}/{}", target.namespace, target.name);
+    let result = match patch {
+        Some(patch) => (shared.send)(target, patch).await,
+        None => Ok(()),
+    };
+    let now = Instant::now();
+    {
+        let mut entries = shared.lock();
+        let Some(entry) = entries.get_mut(&uid) else {
+            return;
+        };
+        entry.writing = false;
+        match result {
+            Ok(()) => {
+                entry.base = status;
+                entry.written = Some(now);
+                entry.failures = 0;
+                entry.pending.take_if(|pending| pending.status == entry.base);
+            }
+            // Gone, or made anew with another uid.
+            Err(error) if error.is_not_found() || error.is_conflict() => {
+                entries.remove(&uid);
+            }
+            Err(error) => {
+                entry.failures = entry.failures.saturating_add(1);
+                let wait = retry::backoff(entry.failures, FIRST_RETRY, LONGEST_RETRY);
+                tracing::warn!(app = %place, %error, retry_seconds = wait.as_secs(), "status is not written");
+                let due = now + wait;
+                match &mut entry.pending {
+                    Some(pending) => pending.due = due,
+                    None => entry.pending = Some(Pending { status, due }),
+                }
+            }
+        }
+    }
+    shared.changed.notify_one();
+    shared.idle.notify_waiters();
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    type Log = Arc<Mutex<Vec<(String, Value)>>>;
+
+    /// A writer whose API server gives these answers, and then success.
+    fn writer(answers: impl IntoIterator<Item = u16>) -> (StatusWriter, Log) {
+        let log = Log::default();
+        let answers = Mutex::new(answers.into_iter().collect::<VecDeque<u16>>());
+        let seen = log.clone();
+        let writer = StatusWriter::with(move |target, value| {
+            seen.lock().unwrap().push((target.name, value));
+            let code = answers.lock().unwrap().pop_front().unwrap_or(200);
+            async move {
+                if code == 200 {
+                    return Ok(());
+                }
+                Err(cluster::Error::Api {
+                    doing: "x".to_owned(),
+                    code,
+                    reason: String::new(),
+                    message: String::new(),
+                    fields: Vec::new(),
+                    retry_after: None,
+                })
+            }
+            .boxed()
+        });
+        (writer, log)
+    }
+
+    fn app(name: &str) -> HelmApp {
+        let mut app = HelmApp::new(name, crate::api::HelmAppSpec::default());
+        app.metadata.namespace = Some("web".to_owned());
+        app.metadata.uid = Some(format!("uid-{name}"));
+        app
+    }
+
+    fn failures(count: i64) -> HelmAppStatus {
+        HelmAppStatus {
+            failures: count,
+            ..HelmAppStatus::default()
+        }
+    }
+
+    async fn settle(millis: u64) {
+        tokio::time::sleep(Duration::from_millis(millis)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn changes_within_a_second_are_one_write() {
+        let (writer, log) = writer([]);
+        let running = writer.clone();
+        tokio::spawn(async move { running.run(std::future::pending()).await });
+        for count in 1..=3 {
+            writer.put(&app("a"), failures(count), Urgency::Soon);
+            settle(100).await;
+        }
+        assert_eq!(log.lock().unwrap().len(), 0);
+        assert_eq!(writer.current(&app("a")), failures(3));
+        settle(1000).await;
+        assert_eq!(*log.lock().unwrap(), [("a".to_owned(), json!({"failures": 3}))]);
+        assert_eq!(writer.current(&app("a")), failures(3));
+        writer.put(&app("a"), failures(3), Urgency::Now);
+        settle(2000).await;
+        assert_eq!(log.lock().unwrap().len(), 1);
+        settle(40_000).await;
+        writer.put(&app("b"), failures(1), Urgency::Now);
+        settle(10).await;
+        assert_eq!(
+            writer.current(&app("a")),
+            HelmAppStatus::default(),
+            "forgotten: the watch has it"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_result_does_not_wait_and_takes_the_place_of_what_waits() {
+        let (writer, log) = writer([]);
+        let running = writer.clone();
+        tokio::spawn(async move { running.run(std::future::pending()).await });
+        writer.put(&app("a"), failures(1), Urgency::Soon);
+        writer.put(&app("a"), failures(2), Urgency::Now);
+        settle(10).await;
+        assert_eq!(*log.lock().unwrap(), [("a".to_owned(), json!({"failures": 2}))]);
+        settle(5000).await;
+        assert_eq!(log.lock().unwrap().len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_write_that_failed_is_tried_again_with_the_newest() {
+        let (writer, log) = writer([503]);
+        let running = writer.clone();
+        tokio::spawn(async move { running.run(std::future::pending()).await });
+        writer.put(&app("a"), failures(1), Urgency::Now);
+        settle(10).await;
+        writer.put(&app("a"), failures(2), Urgency::Soon);
+        settle(3000).await;
+        let expected = [
+            ("a".to_owned(), json!({"failures": 1})),
+            ("a".to_owned(), json!({"failures": 2})),
+        ];
+        assert_eq!(*log.lock().unwrap(), expected);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_helmapp_that_is_gone_is_forgotten() {
+        let (writer, log) = writer([404]);
+        let running = writer.clone();
+        tokio::spawn(async move { running.run(std::future::pending()).await });
+        writer.put(&app("a"), failures(1), Urgency::Now);
+        settle(120_000).await;
+        assert_eq!(log.lock().unwrap().len(), 1);
+        assert_eq!(writer.shared.lock().len(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn stopping_writes_what_waits_once() {
+        let (writer, log) = writer([503]);
+        let (stop, stopped) = oneshot::channel::<()>();
+        let running = writer.clone();
+        let task = tokio::spawn(async move { running.run(stopped.map(|_| ())).await });
+        settle(10).await;
+        writer.put(&app("a"), failures(1), Urgency::Soon);
+        writer.put(&app("b"), failures(1), Urgency::Soon);
+        settle(10).await;
+        drop(stop);
+        tokio::time::timeout(Duration::from_millis(100), task)
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(log.lock().unwrap().len(), 2);
+    }
+}

@@ -1,0 +1,235 @@
+//! The companion Secret: what Helm's records have no place for. Losing it costs a render, never the release.
+
+use k8s_openapi::{ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+use kube::api::PostParams;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{Error, ReleaseKey, Result, Store, is_conflict, is_not_found, refused};
+use crate::cluster::retry;
+
+/// Label by which companions are found and watched.
+pub const COMPANION_LABEL: &str = "helmapp.io/record";
+pub const COMPANION_VALUE: &str = "companion";
+/// Label with the release's name.
+const RELEASE_LABEL: &str = "helmapp.io/release";
+const SECRET_TYPE: &str = "helmapp.io/companion.v1";
+const DATA_KEY: &str = "companion";
+const NAME_PREFIX: &str = "helmapp.v1.";
+
+/// The companion Secret's name.
+pub fn companion_name(release: &str) -> String {
+    format!("{NAME_PREFIX}{release}")
+}
+
+/// What we know of a release beyond Helm's records.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Companion {
+    /// The HelmApp that the release belongs to.
+    pub owner: Owner,
+    /// The revision that the digest and the lookups belong to.
+    pub revision: i64,
+    /// Digest of everything that the revision was made from.
+    pub input_digest: String,
+    /// Version of the engine that rendered it.
+    pub engine: String,
+    /// What the chart's lookups were answered, by their arguments.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub lookups: Map<String, Value>,
+    /// Fields of later versions.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Owner {
+    pub namespace: String,
+    pub name: String,
+    pub uid: String,
+}
+
+/// A companion and the version of its Secret.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredCompanion {
+    pub companion: Companion,
+    pub resource_version: String,
+    pub uid: String,
+}
+
+impl Store {
+    /// The companion of a release.
+    pub async fn companion(&self, key: &ReleaseKey) -> Result<Option<StoredCompanion>> {
+        let (api, name) = (self.secrets(key), companion_name(&key.name));
+        let secret = retry::transient(|| async {
+            api.get_opt(&name)
+                .await
+                .map_err(|error| refused(format!("read the companion of release {key}"), error))
+        })
+        .await?;
+        secret.map(|secret| decode(key, secret)).transpose()
+    }
+
+    /// Writes the companion if nobody else has since it was read; `last` is what was read, None if there was
+    /// none.
+    pub async fn write_companion(
+        &self,
+        key: &ReleaseKey,
+        companion: Companion,
+        last: Option<&StoredCompanion>,
+    ) -> Result<StoredCompanion> {
+        let (api, name) = (self.secrets(key), companion_name(&key.name));
+        let secret = encode(key, &companion, last)?;
+        let written = retry::transient(|| async {
+            let parameters = PostParams::default();
+            let answer = match last {
+                Some(_) => api.replace(&name, &parameters, &secret).await,
+                None => api.create(&parameters, &secret).await,
+            };
+            match answer {
+                Err(error) if is_conflict(&error) || is_not_found(&error) && last.is_some() => Ok(None),
+                other => other
+                    .map(Some)
+                    .map_err(|error| refused(format!("write the companion of release {key}"), error)),
+            }
+        })
+        .await?;
+        let Some(written) = written else {
+            // An answer that was lost looks like another's write; the content tells.
+            return match self.companion(key).await? {
+                Some(stored) if stored.companion == companion => Ok(stored),
+                _ => Err(Error::Changed {
+                    key: key.clone(),
+                    what: "companion record".to_owned(),
+                }),
+            };
+        };
+        Ok(StoredCompanion {
+            companion,
+            resource_version: written.metadata.resource_version.unwrap_or_default(),
+            uid: written.metadata.uid.unwrap_or_default(),
+        })
+    }
+
+    /// Deletes the companion. One that is gone already is no error.
+    pub async fn delete_companion(&self, key: &ReleaseKey) -> Result<()> {
+        match self.companion_uid(key).await? {
+            Some(uid) => self.delete_secret(key, &companion_name(&key.name), &uid).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn companion_uid(&self, key: &ReleaseKey) -> Result<Option<String>> {
+        let (api, name) = (self.secrets(key), companion_name(&key.name));
+        let found = retry::transient(|| async {
+            api.get_metadata_opt(&name)
+                .await
+                .map_err(|error| refused(format!("read the companion of release {key}"), error))
+        })
+        .await?;
+        Ok(found.and_then(|secret| secret.metadata.uid))
+    }
+}
+
+fn decode(key: &ReleaseKey, secret: Secret) -> Result<StoredCompanion> {
+    let data = secret.data.unwrap_or_default();
+    let bytes = data
+        .get(DATA_KEY)
+        .map(|bytes| bytes.0.as_slice())
+        .unwrap_or_default();
+    let companion = serde_json::from_slice(bytes).map_err(|error| Error::Companion {
+        key: key.clone(),
+        line: error.line(),
+        column: error.column(),
+    })?;
+    Ok(StoredCompanion {
+        companion,
+        resource_version: secret.metadata.resource_version.unwrap_or_default(),
+        uid: secret.metadata.uid.unwrap_or_default(),
+    })
+}
+
+fn encode(key: &ReleaseKey, companion: &Companion, last: Option<&StoredCompanion>) -> Result<Secret> {
+    let text = serde_json::to_vec(companion).map_err(|source| Error::WriteCompanion {
+        key: key.clone(),
+        source,
+    })?;
+    let labels = [
+        (COMPANION_LABEL, COMPANION_VALUE),
+        (RELEASE_LABEL, key.name.as_str()),
+    ];
+    Ok(Secret {
+        metadata: ObjectMeta {
+            name: Some(companion_name(&key.name)),
+            namespace: Some(key.namespace.clone()),
+            labels: Some(
+                labels
+                    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                    .into(),
+            ),
+            resource_version: last.map(|stored| stored.resource_version.clone()),
+            uid: last.map(|stored| stored.uid.clone()),
+            ..ObjectMeta::default()
+        },
+        type_: Some(SECRET_TYPE.to_owned()),
+        data: Some([(DATA_KEY.to_owned(), ByteString(text))].into()),
+        ..Secret::default()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn key() -> ReleaseKey {
+        ReleaseKey::new("web", "shop")
+    }
+
+    fn companion() -> Companion {
+        Companion {
+            owner: Owner {
+                namespace: "web".to_owned(),
+                name: "shop".to_owned(),
+                uid: "u1".to_owned(),
+            },
+            revision: 3,
+            input_digest: "sha256:1".to_owned(),
+            engine: "0.1.0".to_owned(),
+            lookups: Map::new(),
+            extra: [("later".to_owned(), json!({"a": 1}))].into_iter().collect(),
+        }
+    }
+
+    #[test]
+    fn comes_back_as_it_was_written_with_fields_of_later_versions() {
+        let mut secret = encode(&key(), &companion(), None).unwrap();
+        assert_eq!(secret.metadata.name.as_deref(), Some("helmapp.v1.shop"));
+        assert_eq!(secret.metadata.resource_version, None);
+        secret.metadata.resource_version = Some("5".to_owned());
+        secret.metadata.uid = Some("s1".to_owned());
+        let stored = decode(&key(), secret).unwrap();
+        let expected = StoredCompanion {
+            companion: companion(),
+            resource_version: "5".to_owned(),
+            uid: "s1".to_owned(),
+        };
+        assert_eq!(stored, expected);
+        let again = encode(&key(), &stored.companion, Some(&stored)).unwrap();
+        assert_eq!(again.metadata.resource_version.as_deref(), Some("5"));
+        assert_eq!(again.metadata.uid.as_deref(), Some("s1"));
+    }
+
+    #[test]
+    fn a_damaged_companion_is_named_and_not_quoted() {
+        let mut secret = encode(&key(), &companion(), None).unwrap();
+        secret.data = Some([(DATA_KEY.to_owned(), ByteString(b"{\"hunter2\": ".to_vec()))].into());
+        let text = decode(&key(), secret).unwrap_err().to_string();
+        assert_eq!(
+            text,
+            "the companion record of release web/shop can not be read (line 1, column 12)"
+        );
+    }
+}
