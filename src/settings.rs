@@ -96,3 +96,42 @@ impl Default for Fetch {
         }
     }
 }
+
+impl Backoff {
+    /// The delay after `failures` failures in a row (from 1), between half of it and all of it as `random`
+    /// goes from 0 to 1.
+    pub fn delay(&self, failures: u32, random: f64) -> Duration {
+        let factor = 1u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX);
+        let whole = self.least.saturating_mul(factor).min(self.most);
+        whole.mul_f64(0.5 + random.clamp(0.0, 1.0) / 2.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_double_up_to_the_most() {
+        let backoff = Backoff {
+            least: Duration::from_secs(1),
+            most: Duration::from_secs(60),
+        };
+        for (failures, random, expected) in [
+            (0, 1.0, 1_000),
+            (1, 1.0, 1_000),
+            (1, 0.0, 500),
+            (2, 1.0, 2_000),
+            (4, 0.5, 6_000),
+            (7, 1.0, 60_000),
+            (33, 1.0, 60_000),
+            (u32::MAX, 0.0, 30_000),
+        ] {
+            assert_eq!(
+                backoff.delay(failures, random),
+                Duration::from_millis(expected),
+                "{failures}"
+            );
+        }
+    }
+}
