@@ -2,239 +2,41 @@
 
 use crate::oracle::{Case, case};
 use crate::random::Random;
+use helmapp_goyaml::natural_sort;
 use serde_json::{Map, Value, json};
+use std::cmp::Ordering;
 
 /// Pieces that mean something to YAML, or look as if they did.
+#[rustfmt::skip]
 const PIECES: &[&str] = &[
-    "a",
-    "b",
-    "key",
-    "x1",
-    "x10",
-    "x2",
-    "yes",
-    "no",
-    "on",
-    "off",
-    "y",
-    "n",
-    "true",
-    "null",
-    "~",
-    "0",
-    "1",
-    "10",
-    "007",
-    "0o7",
-    "0x1f",
-    "0b11",
-    "1_000",
-    "1.5",
-    ".5",
-    "1e3",
-    "1e+06",
-    "-1",
-    "+1",
-    ".inf",
-    "-.inf",
-    ".nan",
-    "1:30",
-    "12:30:45",
-    "190:20:30.15",
-    "2001-01-01",
-    "2001-12-14t21:59:43.10-05:00",
-    "2001-12-14 21:59:43",
-    "2002-1-2",
-    "-",
-    "- ",
-    ":",
-    ": ",
-    "?",
-    "? ",
-    "#",
-    " #",
-    "# c",
-    "&",
-    "&a ",
-    "*",
-    "*a",
-    "!",
-    "!!str ",
-    "!!int ",
-    "!!float ",
-    "!!binary ",
-    "!!null ",
-    "!x ",
-    "!!set ",
-    "!<tag:yaml.org,2002:str> ",
-    "|",
-    ">",
-    "|-",
-    ">-",
-    "|+",
-    ">+",
-    "|2",
-    ">1-",
-    "'",
-    "\"",
-    "''",
-    "\"\"",
-    "'a'",
-    "\"a\"",
-    "%",
-    "@",
-    "`",
-    "{",
-    "}",
-    "[",
-    "]",
-    ",",
-    ", ",
-    "{}",
-    "[]",
-    "{a: b}",
-    "[a, b]",
-    "---",
-    "...",
-    "--- ",
-    "\n---\n",
-    "\n...\n",
-    "\\",
-    "\\n",
-    "\\x41",
-    "\\u00e9",
-    "\\U0001F600",
-    "<<",
-    "<<: *a",
-    "=",
-    "\t",
-    " ",
-    "  ",
-    "\n",
-    "\n\n",
-    "\n  ",
-    "\n ",
-    "\n- ",
-    "\n  - ",
-    "\r\n",
-    "\r",
-    "é",
-    "日本",
-    "😀",
-    "\u{85}",
-    "\u{2028}",
-    "\u{A0}",
-    "\u{FEFF}",
-    "::",
-    "a:b",
-    "a: b",
-    "a#b",
-    "a #b",
-    "http://x/y?z=1&w",
-    "{{ .Values.x }}",
-    "$(FOO)",
-    "a,b",
-    "a]b",
-    "a}b",
-    "a?b",
-    "?a",
-    "-a",
-    ":a",
-    "a:",
-    "18446744073709551615",
-    "9223372036854775808",
-    "-9223372036854775809",
-    "1e400",
-    "0.1",
-    "1.",
-    "0.",
-    "-0",
-    "0x",
-    "0b2",
-    "1__0",
-    "._5",
-    ".5_0",
+    "a", "b", "key", "x1", "x10", "x2", "yes", "no", "on", "off", "y", "n", "true", "null", "~", "0", "1",
+    "10", "007", "0o7", "0x1f", "0b11", "1_000", "1.5", ".5", "1e3", "1e+06", "-1", "+1", ".inf", "-.inf",
+    ".nan", "1:30", "12:30:45", "190:20:30.15", "2001-01-01", "2001-12-14t21:59:43.10-05:00",
+    "2001-12-14 21:59:43", "2002-1-2", "-", "- ", ":", ": ", "?", "? ", "#", " #", "# c", "&", "&a ", "*",
+    "*a", "!", "!!str ", "!!int ", "!!float ", "!!binary ", "!!null ", "!x ", "!!set ",
+    "!<tag:yaml.org,2002:str> ", "|", ">", "|-", ">-", "|+", ">+", "|2", ">1-", "'", "\"", "''", "\"\"",
+    "'a'", "\"a\"", "%", "@", "`", "{", "}", "[", "]", ",", ", ", "{}", "[]", "{a: b}", "[a, b]", "---",
+    "...", "--- ", "\n---\n", "\n...\n", "\\", "\\n", "\\x41", "\\u00e9", "\\U0001F600", "<<", "<<: *a",
+    "=", "\t", " ", "  ", "\n", "\n\n", "\n  ", "\n ", "\n- ", "\n  - ", "\r\n", "\r", "é", "日本", "😀",
+    "\u{85}", "\u{2028}", "\u{A0}", "\u{FEFF}", "::", "a:b", "a: b", "a#b", "a #b", "http://x/y?z=1&w",
+    "{{ .Values.x }}", "$(FOO)", "a,b", "a]b", "a}b", "a?b", "?a", "-a", ":a", "a:", "18446744073709551615",
+    "9223372036854775808", "-9223372036854775809", "1e400", "0.1", "1.", "0.", "-0", "0x", "0b2", "1__0",
+    "._5", ".5_0",
 ];
 
 /// Words for texts that may need folding.
+#[rustfmt::skip]
 const WORDS: &[&str] = &[
-    "lorem",
-    "ipsum",
-    "it's",
-    "\"q\"",
-    "a:b",
-    "x: y",
-    "#h",
-    "é",
-    "日本語",
-    "averyveryverylongword",
-    "-",
-    "1",
+    "lorem", "ipsum", "it's", "\"q\"", "a:b", "x: y", "#h", "é", "日本語", "averyveryverylongword", "-", "1",
 ];
 
 /// Characters of every class.
+#[rustfmt::skip]
 const CHARS: &[char] = &[
-    'a',
-    'Z',
-    '0',
-    '9',
-    '_',
-    '-',
-    '.',
-    '/',
-    ' ',
-    ' ',
-    '\n',
-    '\t',
-    ':',
-    '#',
-    '\'',
-    '"',
-    '\\',
-    ',',
-    '[',
-    ']',
-    '{',
-    '}',
-    '&',
-    '*',
-    '!',
-    '|',
-    '>',
-    '%',
-    '@',
-    '`',
-    '?',
-    '<',
-    '=',
-    '~',
-    '+',
-    '$',
-    '(',
-    ';',
-    '^',
-    '\r',
-    '\0',
-    '\x07',
-    '\x1B',
-    '\x7F',
-    '\u{80}',
-    '\u{85}',
-    '\u{A0}',
-    'é',
-    'ß',
-    '\u{300}',
-    '中',
-    '\u{2028}',
-    '\u{2029}',
-    '\u{FEFF}',
-    '\u{FFFD}',
-    '\u{FFFE}',
-    '\u{E000}',
-    '😀',
-    '\u{10FFFF}',
-    '٣',
-    'Ⅷ',
+    'a', 'Z', '0', '9', '_', '-', '.', '/', ' ', ' ', '\n', '\t', ':', '#', '\'', '"', '\\', ',', '[', ']',
+    '{', '}', '&', '*', '!', '|', '>', '%', '@', '`', '?', '<', '=', '~', '+', '$', '(', ';', '^', '\r',
+    '\0', '\x07', '\x1B', '\x7F', '\u{80}', '\u{85}', '\u{A0}', 'é', 'ß', '\u{300}', '中', '\u{2028}',
+    '\u{2029}', '\u{FEFF}', '\u{FFFD}', '\u{FFFE}', '\u{E000}', '😀', '\u{10FFFF}', '٣', 'Ⅷ',
 ];
 
 pub(crate) fn text(random: &mut Random) -> String {
@@ -507,18 +309,45 @@ pub(crate) fn document(random: &mut Random) -> Case {
         }
     }
     if random.one_in(8) && !out.is_empty() {
-        // One small change, wherever it falls.
-        let mut chars: Vec<char> = out.chars().collect();
-        let at = random.below(chars.len());
-        match random.below(3) {
-            0 => drop(chars.remove(at)),
-            1 => chars.insert(at, CHARS[random.below(CHARS.len())]),
-            _ => chars.truncate(at),
-        }
-        out = chars.into_iter().collect();
+        out = change(random, &out);
     }
     case(
         random.pick(&["yamlToJSON", "yamlToJSON", "value", "strict", "map"]),
         out,
     )
+}
+
+/// One small change to a text, wherever it falls.
+pub(crate) fn change(random: &mut Random, text: &str) -> String {
+    let mut chars: Vec<char> = text.chars().collect();
+    if chars.is_empty() {
+        return String::new();
+    }
+    let at = random.below(chars.len());
+    match random.below(4) {
+        0 => drop(chars.remove(at)),
+        1 => chars.insert(at, CHARS[random.below(CHARS.len())]),
+        2 => drop(chars.splice(at..at, random.pick(PIECES).chars())),
+        _ => chars.truncate(at),
+    }
+    chars.into_iter().collect()
+}
+
+/// Whether every map of a tree has an order. Some sets of keys have none under go-yaml's rule, and Go's sort
+/// leaves them as its random walk over the map found them.
+pub(crate) fn has_order(value: &Value, compare: fn(&str, &str) -> Ordering) -> bool {
+    match value {
+        Value::Array(items) => items.iter().all(|item| has_order(item, compare)),
+        Value::Object(map) => {
+            let mut keys: Vec<&String> = map.keys().collect();
+            natural_sort(&mut keys, |a, b| compare(a, b));
+            let ordered = (0..keys.len()).all(|at| {
+                keys[at + 1..]
+                    .iter()
+                    .all(|later| compare(keys[at], later).is_lt())
+            });
+            ordered && map.values().all(|item| has_order(item, compare))
+        }
+        _ => true,
+    }
 }
