@@ -15,6 +15,9 @@ pub mod set;
 pub(crate) mod text;
 mod tree;
 
+#[cfg(test)]
+mod tests;
+
 use serde_json::{Map, Value};
 
 pub use self::layers::{Layers, LayersError, merge_maps, read_yaml};

@@ -105,16 +105,16 @@ impl<'t> Parser<'t> {
                     Some(Value::Array(inner)) => std::mem::take(inner),
                     Some(other) => return Err(conversion(other, "[]interface {}")),
                 };
-                self.list_item(&mut inner, next, level, nested + 1)?;
-                self.growth.set_index(list, at, Value::Array(inner))
+                let result = self.list_item(&mut inner, next, level, nested + 1);
+                self.growth.put_back(list, at, Value::Array(inner), result)
             }
             _ => {
                 let mut inner = match item(list, at) {
                     Some(Value::Object(inner)) => std::mem::take(inner),
                     _ => Table::new(),
                 };
-                self.key(&mut inner, level)?;
-                self.growth.set_index(list, at, Value::Object(inner))
+                let result = self.key(&mut inner, level);
+                self.growth.put_back(list, at, Value::Object(inner), result)
             }
         }
     }

@@ -9,6 +9,9 @@ mod literal;
 mod parser;
 mod scanner;
 
+#[cfg(test)]
+mod tests;
+
 use serde_json::Value;
 
 pub use self::error::ParseError;
@@ -171,6 +174,22 @@ impl Growth {
             *item = value;
         }
         Ok(())
+    }
+}
+
+impl Growth {
+    /// Sets an item after what is inside it was set. Where that failed, an item that was there keeps what it
+    /// has become, as in Go: a text that ends too early is no error at the top.
+    fn put_back(&mut self, list: &mut Vec<Value>, at: i64, value: Value, result: Result<()>) -> Result<()> {
+        if result.is_ok() {
+            return self.set_index(list, at, value);
+        }
+        match item(list, at) {
+            // A list that was not there is not made.
+            Some(present) if value.is_object() || !present.is_null() => *present = value,
+            _ => {}
+        }
+        result
     }
 }
 

@@ -167,16 +167,16 @@ impl<'t, 'r> Parser<'t, 'r> {
                     Some(Value::Array(inner)) => std::mem::take(inner),
                     Some(other) => return Err(conversion(other, "[]interface {}")),
                 };
-                self.list_item(&mut inner, next, level, nested + 1)?;
-                self.growth.set_index(list, at, Value::Array(inner))
+                let result = self.list_item(&mut inner, next, level, nested + 1);
+                self.growth.put_back(list, at, Value::Array(inner), result)
             }
             _ => {
                 let mut inner = match item(list, at) {
                     Some(Value::Object(inner)) => std::mem::take(inner),
                     _ => Table::new(),
                 };
-                self.key(&mut inner, level)?;
-                self.growth.set_index(list, at, Value::Object(inner))
+                let result = self.key(&mut inner, level);
+                self.growth.put_back(list, at, Value::Object(inner), result)
             }
         }
     }
@@ -300,8 +300,26 @@ fn scalar_length(text: &str) -> usize {
             return word.len();
         }
     }
-    let number = text.find(|c: char| !matches!(c, '0'..='9' | '-' | '+' | '.' | 'e' | 'E'));
-    number.unwrap_or(text.len())
+    let digits = |from: usize| {
+        let rest = text.get(from..).unwrap_or_default();
+        from + rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len())
+    };
+    let next = |at: usize, wanted: &[u8]| text.as_bytes().get(at).is_some_and(|byte| wanted.contains(byte));
+    let start = usize::from(next(0, b"-"));
+    // Nothing follows a leading zero in its number.
+    let mut end = if next(start, b"0") {
+        start + 1
+    } else {
+        digits(start)
+    };
+    if next(end, b".") {
+        end = digits(end + 1);
+    }
+    if next(end, b"eE") {
+        end += 1 + usize::from(next(end + 1, b"+-"));
+        end = digits(end);
+    }
+    end
 }
 
 /// Makes floats of all numbers, as Go's decoder does.
