@@ -75,6 +75,11 @@ impl Error {
         )
     }
 
+    pub(crate) fn at(mut self, place: Place) -> Error {
+        self.0.place = Some(place);
+        self
+    }
+
     /// The message without place and cause.
     pub fn message(&self) -> &str {
         &self.0.message

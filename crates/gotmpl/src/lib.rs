@@ -3,13 +3,17 @@
 //! Values live in [`value`], functions are registered from typed closures through [`Functions`],
 //! templates are parsed and compiled once and shared. The crate does no IO and knows no clock.
 
+mod compile;
 pub mod date;
 pub mod error;
 pub mod exec;
+pub mod fmt;
 pub mod func;
 pub mod limits;
+pub mod parse;
 pub mod re2;
 pub mod semver;
+pub mod set;
 pub mod strconv;
 pub mod unicode;
 pub mod value;
@@ -21,6 +25,7 @@ pub use func::{
     Variadic,
 };
 pub use limits::{Limit, Limits};
+pub use set::{MissingKey, TemplateSet, Unit};
 pub use value::{
     Elem, FloatType, IntType, Kind, List, Map, MapType, Methods, Object, ParamType, Str, UintType, Value,
 };

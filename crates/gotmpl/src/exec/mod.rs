@@ -1,5 +1,12 @@
 //! Execution of compiled templates.
 
+mod call;
+mod eval;
+mod field;
+mod frame;
+mod iter;
+pub(crate) mod output;
+mod run;
 mod state;
 
 pub use state::State;

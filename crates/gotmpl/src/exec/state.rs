@@ -2,10 +2,15 @@
 
 use std::any::Any;
 use std::fmt;
+use std::sync::Arc;
 
 use crate::error::Error;
+use crate::exec::frame::{Rv, Slot};
+use crate::exec::output::Output;
+use crate::exec::run::Loop;
 use crate::limits::{Limit, Limits};
-use crate::value::{Map, WeakMap};
+use crate::set::{MissingKey, TemplateSet};
+use crate::value::{Map, Str, Value, WeakMap};
 
 /// The state of one render. Functions that ask for it get it as `&mut State`.
 ///
@@ -15,8 +20,18 @@ pub struct State {
     limits: Limits,
     steps: u64,
     next_clock: u64,
+    written: usize,
     mutated: Vec<WeakMap>,
     user: Option<Box<dyn Any>>,
+    /// The templates that can be called now.
+    pub(super) set: Option<Arc<TemplateSet>>,
+    pub(super) out: Output,
+    pub(super) depth: u32,
+    stack_base: usize,
+    /// The variables, running ranges and outer dots of all templates under way.
+    pub(super) vars: Vec<Slot>,
+    pub(super) loops: Vec<Loop>,
+    pub(super) withs: Vec<Rv>,
 }
 
 const CLOCK_EVERY: u64 = 1024;
@@ -28,8 +43,16 @@ impl State {
             limits,
             steps: 0,
             next_clock: CLOCK_EVERY,
+            written: 0,
             mutated: Vec::new(),
             user: None,
+            set: None,
+            out: Output::new(),
+            depth: 0,
+            stack_base: 0,
+            vars: Vec::new(),
+            loops: Vec::new(),
+            withs: Vec::new(),
         }
     }
 
@@ -85,11 +108,82 @@ impl State {
         Ok(())
     }
 
+    /// Counts bytes written.
+    pub(super) fn wrote(&mut self, bytes: usize) -> Result<(), Error> {
+        self.written = self.written.saturating_add(bytes);
+        if self.written > self.limits.output_bytes {
+            let max = self.limits.output_bytes;
+            let message = format!("output size limit exceeded: more than {max} bytes");
+            return Err(Error::limited(Limit::Output, message));
+        }
+        self.spend(bytes as u64 / 64)
+    }
+
+    /// Whether there is stack left, judged by how far the address of a local variable has moved.
+    pub(super) fn check_stack(&self) -> Result<(), Error> {
+        if stack_pointer().abs_diff(self.stack_base) > self.limits.stack_bytes {
+            let max = self.limits.stack_bytes;
+            let message = format!("stack limit exceeded: templates nested too deep for {max} bytes");
+            return Err(Error::limited(Limit::Stack, message));
+        }
+        Ok(())
+    }
+
+    /// The templates that can be called now; `None` outside of an execution.
+    pub fn templates(&self) -> Option<&Arc<TemplateSet>> {
+        self.set.as_ref()
+    }
+
+    pub(super) fn missing_key(&self) -> MissingKey {
+        self.set.as_ref().map(|s| s.missing_key()).unwrap_or_default()
+    }
+
+    /// Executes another template of the current set and gives its output: what Helm's `include` does.
+    ///
+    /// Errors: those of [`TemplateSet::execute`].
+    pub fn render(&mut self, name: &str, data: &Value) -> Result<Str, Error> {
+        let Some(set) = self.set.clone() else {
+            return Err(Error::new("no template is executing"));
+        };
+        self.render_in(&set, name, data)
+    }
+
+    /// As [`State::render`], in a set that is the current one meanwhile: what Helm's `tpl` does with a
+    /// child set.
+    pub fn render_in(&mut self, set: &Arc<TemplateSet>, name: &str, data: &Value) -> Result<Str, Error> {
+        self.capture(set, name, data).map(Output::into_str)
+    }
+
+    pub(crate) fn capture(
+        &mut self,
+        set: &Arc<TemplateSet>,
+        name: &str,
+        data: &Value,
+    ) -> Result<Output, Error> {
+        let template = Arc::clone(set.find(name)?);
+        let outer = self.set.replace(Arc::clone(set));
+        if outer.is_none() {
+            self.stack_base = stack_pointer();
+        }
+        let out = std::mem::replace(&mut self.out, Output::new());
+        let result = self.run(&template, Rv::concrete(data.clone()));
+        self.set = outer;
+        let output = std::mem::replace(&mut self.out, out);
+        result.map(|()| output)
+    }
+
     /// Records that a function has stored a list, map or object into the map. Storing scalars needs no
     /// record, nor does a map that the function has made itself and not yet given away.
     pub fn mutated(&mut self, map: &Map) {
         self.mutated.extend(map.track());
     }
+}
+
+/// Roughly where the stack ends now.
+#[inline(never)]
+fn stack_pointer() -> usize {
+    let local = 0u8;
+    std::ptr::from_ref(std::hint::black_box(&local)) as usize
 }
 
 impl fmt::Debug for State {

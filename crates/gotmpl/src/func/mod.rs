@@ -1,6 +1,9 @@
 //! Functions that templates call: registration from typed closures, signatures, and the set of
 //! functions that a template set is parsed with.
 
+pub(crate) mod builtins;
+mod compare;
+mod escape;
 mod param;
 mod typed;
 

@@ -20,6 +20,7 @@ pub use map::Map;
 pub(crate) use map::WeakMap;
 pub use object::{Object, downcast};
 pub use str::Str;
+pub(crate) use str::lossy;
 pub use types::{Elem, FloatType, IntType, Kind, MapType, Methods, ParamType, UintType};
 
 /// Containers nested deeper than this are an error where a value is copied, compared, printed or

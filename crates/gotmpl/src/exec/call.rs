@@ -1,0 +1,204 @@
+//! Calls of functions and methods: arguments against the signature, then the call itself.
+
+use std::rc::Rc;
+
+use crate::compile::{At, Builtin, Callee, Expr};
+use crate::error::Error;
+use crate::exec::State;
+use crate::exec::eval::validate;
+use crate::exec::frame::{Frame, Rv};
+use crate::func::{Func, Signature, builtins};
+use crate::value::{Methods, Object, ParamType, Value};
+
+/// How something is called: the node that an error of the call itself names, the arguments that are
+/// written, and the one from the pipeline.
+pub(super) struct Call<'a> {
+    pub(super) node: At,
+    pub(super) args: &'a [Expr],
+    pub(super) last: Option<Value>,
+}
+
+impl Call<'_> {
+    /// A mention without arguments.
+    pub(super) fn plain(node: At) -> Call<'static> {
+        Call {
+            node,
+            args: &[],
+            last: None,
+        }
+    }
+
+    pub(super) fn has_args(&self) -> bool {
+        !self.args.is_empty() || self.last.is_some()
+    }
+
+    fn count(&self) -> usize {
+        self.args.len() + usize::from(self.last.is_some())
+    }
+}
+
+/// What is called.
+pub(super) enum Target<'a> {
+    Func(&'a Func),
+    Builtin(Builtin),
+    Method {
+        object: &'a Rc<dyn Object>,
+        name: &'a str,
+    },
+    MapMethod {
+        methods: &'static dyn Methods,
+        receiver: &'a Value,
+        name: &'a str,
+    },
+}
+
+impl Callee {
+    pub(super) fn returns_interface(&self) -> bool {
+        matches!(self, Callee::Func(f) if f.signature().returns_interface)
+    }
+}
+
+/// Calls with up to so many arguments need no allocation for them.
+const INLINE: usize = 4;
+
+impl State {
+    pub(super) fn eval_function(
+        &mut self,
+        frame: &mut Frame<'_>,
+        callee: &Callee,
+        name: &str,
+        call: Call<'_>,
+    ) -> Result<Value, Error> {
+        match callee {
+            Callee::Func(f) => self.eval_call(frame, Target::Func(f), f.signature(), name, call),
+            Callee::Builtin(b @ (Builtin::And | Builtin::Or)) => {
+                check_count(frame, builtins::signature(*b), name, &call)?;
+                self.eval_and_or(frame, *b == Builtin::Or, call)
+            }
+            Callee::Builtin(b) => {
+                self.eval_call(frame, Target::Builtin(*b), builtins::signature(*b), name, call)
+            }
+            Callee::Undefined => {
+                let name = crate::strconv::quote(name.as_bytes());
+                frame.fail(format!("{name} is not a defined function"))
+            }
+        }
+    }
+
+    /// `and` and `or` evaluate their arguments only as far as needed.
+    fn eval_and_or(&mut self, frame: &mut Frame<'_>, or: bool, call: Call<'_>) -> Result<Value, Error> {
+        let mut value = Value::Nil;
+        for arg in call.args {
+            value = self.eval_arg(frame, arg, ParamType::Reflect)?.value;
+            if value.is_true() == or {
+                return Ok(value);
+            }
+        }
+        Ok(call.last.unwrap_or(value))
+    }
+
+    pub(super) fn call_method(
+        &mut self,
+        frame: &mut Frame<'_>,
+        target: Target<'_>,
+        signature: &Signature,
+        name: &str,
+        call: Call<'_>,
+    ) -> Result<Rv, Error> {
+        let value = self.eval_call(frame, target, signature, name, call)?;
+        Ok(Rv {
+            value,
+            interface: signature.returns_interface,
+        })
+    }
+
+    fn eval_call(
+        &mut self,
+        frame: &mut Frame<'_>,
+        target: Target<'_>,
+        signature: &Signature,
+        name: &str,
+        call: Call<'_>,
+    ) -> Result<Value, Error> {
+        check_count(frame, signature, name, &call)?;
+        let count = call.count();
+        if count <= INLINE {
+            let mut args: [Value; INLINE] = Default::default();
+            let args = args.get_mut(..count).unwrap_or_default();
+            self.eval_args_and_call(frame, target, signature, name, call, args)
+        } else {
+            let mut args = vec![Value::Nil; count];
+            self.eval_args_and_call(frame, target, signature, name, call, &mut args)
+        }
+    }
+
+    fn eval_args_and_call(
+        &mut self,
+        frame: &mut Frame<'_>,
+        target: Target<'_>,
+        signature: &Signature,
+        name: &str,
+        call: Call<'_>,
+        args: &mut [Value],
+    ) -> Result<Value, Error> {
+        let mut nil_interface = false;
+        let mut slots = args.iter_mut().enumerate();
+        for (expr, (i, slot)) in call.args.iter().zip(&mut slots) {
+            let value = self.eval_arg(frame, expr, param(signature, i))?;
+            nil_interface |= i == 0 && value.is_nil_interface();
+            *slot = value.value;
+        }
+        if let (Some(last), Some((i, slot))) = (call.last, slots.next()) {
+            *slot = validate(frame, Rv::concrete(last), param(signature, i))?.value;
+        }
+        self.spend(1).map_err(|e| frame.place(e))?;
+        let result = match target {
+            Target::Func(f) => f.call(self, args),
+            Target::Builtin(Builtin::Call) => {
+                let callee = call.args.first().map(|e| frame.describe(e.at()));
+                builtins::call_value(
+                    self,
+                    &callee.unwrap_or_else(|| "<reflect.Value Value>".into()),
+                    args,
+                )
+            }
+            Target::Builtin(b) => builtins::call(b, args, nil_interface),
+            Target::Method { object, name } => object.call_method(self, name, args),
+            Target::MapMethod {
+                methods,
+                receiver,
+                name,
+            } => methods.call(receiver, self, name, args),
+        };
+        result.map_err(|e| {
+            frame.at = call.node;
+            frame.place(Error::caused(format!("error calling {name}"), e))
+        })
+    }
+}
+
+/// The type of the i-th argument.
+fn param(signature: &Signature, i: usize) -> ParamType {
+    let params = &signature.params;
+    params
+        .get(i)
+        .or_else(|| params.last())
+        .copied()
+        .unwrap_or(ParamType::Any)
+}
+
+fn check_count(frame: &Frame<'_>, signature: &Signature, name: &str, call: &Call<'_>) -> Result<(), Error> {
+    let (want, got) = (signature.params.len(), call.count());
+    if signature.variadic {
+        let fixed = want.saturating_sub(1);
+        if got < fixed {
+            let written = call.args.len();
+            return frame.fail(format!(
+                "wrong number of args for {name}: want at least {fixed} got {written}"
+            ));
+        }
+    } else if got != want {
+        return frame.fail(format!("wrong number of args for {name}: want {want} got {got}"));
+    }
+    Ok(())
+}

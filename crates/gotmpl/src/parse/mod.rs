@@ -1,0 +1,12 @@
+//! Parsing: source to tokens to syntax tree, with Go's rules and error texts.
+
+pub(crate) mod ast;
+mod lexer;
+pub(crate) mod number;
+mod parser;
+mod token;
+
+pub(crate) use parser::parse;
+
+/// Parentheses and control structures may nest so deep.
+pub const MAX_PARSE_DEPTH: usize = 200;

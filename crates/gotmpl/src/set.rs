@@ -1,0 +1,183 @@
+//! Sets of templates that can call each other: compiled once, shared, and layered without copying.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::compile::{Builtin, Template, lower};
+use crate::error::{Error, Place};
+use crate::exec::State;
+use crate::func::Functions;
+use crate::parse::parse;
+use crate::strconv;
+use crate::value::Value;
+
+/// What a field of a map gives that has no such key: text/template's option `missingkey`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MissingKey {
+    /// No value, which prints as `<no value>`.
+    #[default]
+    Default,
+    /// The zero value of the map's element type.
+    Zero,
+    /// An error.
+    Error,
+}
+
+/// One compiled source: its own template and those that it defines. It can be added to any number of
+/// sets, so that a source that is met again (as by Helm's `tpl`) need not be compiled again.
+#[derive(Clone, Debug)]
+pub struct Unit {
+    templates: Arc<[Arc<Template>]>,
+}
+
+impl Unit {
+    /// Parses and compiles a source under a name.
+    ///
+    /// Errors: text/template's parse errors.
+    pub fn compile(name: &str, source: &str, funcs: &Functions) -> Result<Unit, Error> {
+        let file: Arc<str> = Arc::from(name);
+        let known = |name: &str| funcs.get(name).is_some() || Builtin::named(name).is_some();
+        let trees = parse(&file, source, &known)?;
+        let text: Arc<str> = Arc::from(source);
+        let templates = trees
+            .values()
+            .map(|tree| Arc::new(lower(tree, &file, &text, funcs)))
+            .collect();
+        Ok(Unit { templates })
+    }
+
+    /// The names of the templates, in no order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.templates.iter().map(|t| t.name.as_ref())
+    }
+}
+
+/// Templates by name. A set may lie on top of another, whose templates it sees and may hide.
+#[derive(Clone, Debug)]
+pub struct TemplateSet {
+    name: Arc<str>,
+    parent: Option<Arc<TemplateSet>>,
+    templates: HashMap<Arc<str>, Arc<Template>>,
+    funcs: Arc<Functions>,
+    missing_key: MissingKey,
+}
+
+impl TemplateSet {
+    /// An empty set. Its name shows only in the error for a template that is not there.
+    pub fn new(name: &str, funcs: Arc<Functions>) -> TemplateSet {
+        TemplateSet {
+            name: Arc::from(name),
+            parent: None,
+            templates: HashMap::new(),
+            funcs,
+            missing_key: MissingKey::Default,
+        }
+    }
+
+    /// The same set with another `missingkey` option.
+    pub fn with_missing_key(mut self, missing_key: MissingKey) -> TemplateSet {
+        self.missing_key = missing_key;
+        self
+    }
+
+    /// An empty set on top of this one, with its functions and options.
+    pub fn child(self: &Arc<Self>) -> TemplateSet {
+        TemplateSet {
+            name: Arc::clone(&self.name),
+            parent: Some(Arc::clone(self)),
+            templates: HashMap::new(),
+            funcs: Arc::clone(&self.funcs),
+            missing_key: self.missing_key,
+        }
+    }
+
+    /// Parses, compiles and adds a source: its own template under `name` and those that it defines. A
+    /// template of white space only does not replace one that is there.
+    ///
+    /// Errors: text/template's parse errors; then the set is as before.
+    pub fn add(&mut self, name: &str, source: &str) -> Result<(), Error> {
+        let unit = Unit::compile(name, source, &self.funcs)?;
+        self.add_unit(&unit);
+        Ok(())
+    }
+
+    /// Adds a source that is compiled already, against the same functions.
+    pub fn add_unit(&mut self, unit: &Unit) {
+        for template in unit.templates.iter() {
+            if template.empty && self.get(&template.name).is_some() {
+                continue;
+            }
+            self.templates
+                .insert(Arc::clone(&template.name), Arc::clone(template));
+        }
+    }
+
+    /// Whether there is a template of that name.
+    pub fn contains(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    /// The names of the templates of this layer, in no order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.templates.keys().map(AsRef::as_ref)
+    }
+
+    /// The functions.
+    pub fn functions(&self) -> &Arc<Functions> {
+        &self.funcs
+    }
+
+    /// The option for missing keys.
+    pub fn missing_key(&self) -> MissingKey {
+        self.missing_key
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&Arc<Template>> {
+        let mut set = self;
+        loop {
+            if let Some(template) = set.templates.get(name) {
+                return Some(template);
+            }
+            set = set.parent.as_deref()?;
+        }
+    }
+
+    /// Executes a template with the data as its dot, and gives its output.
+    ///
+    /// Errors: text/template's errors of execution, those of functions, and limits.
+    pub fn execute(self: &Arc<Self>, name: &str, data: &Value, state: &mut State) -> Result<String, Error> {
+        Ok(state.capture(self, name, data)?.into_string())
+    }
+
+    pub(crate) fn find(&self, name: &str) -> Result<&Arc<Template>, Error> {
+        self.get(name).ok_or_else(|| {
+            let (name, set) = (
+                strconv::quote(name.as_bytes()),
+                strconv::quote(self.name.as_bytes()),
+            );
+            Error::new(format!(
+                "template: no template {name} associated with template {set}"
+            ))
+        })
+    }
+}
+
+/// The place of a node in its source.
+pub(crate) fn place(template: &Template, pos: u32, context: String) -> Place {
+    let pos = pos as usize;
+    let before = template.source.get(..pos).unwrap_or("");
+    let line_start = before.rfind('\n').map_or(0, |i| i + 1);
+    let excerpt = template
+        .source
+        .get(line_start..)
+        .and_then(|s| s.lines().next())
+        .unwrap_or("");
+    Place {
+        file: Arc::clone(&template.file),
+        line: 1 + before.bytes().filter(|b| *b == b'\n').count() as u32,
+        column: Some((pos - line_start) as u32),
+        executing: Some(template.name.to_string()),
+        context,
+        excerpt: excerpt.to_string(),
+    }
+}
