@@ -490,18 +490,16 @@ impl Emitter {
         self.line_break();
         self.indention = true;
         self.whitespace = true;
-        let mut breaks = true;
-        for c in text.chars() {
-            if scalar::is_break(c) {
-                self.write_break(c);
-                breaks = true;
-            } else {
-                if breaks {
-                    self.write_indent();
-                }
-                self.push(c);
+        for line in text.split_inclusive(scalar::is_break) {
+            let content = line.strip_suffix(scalar::is_break).unwrap_or(line);
+            if !content.is_empty() {
+                self.write_indent();
+                self.out.push_str(content);
+                self.column += content.chars().count();
                 self.indention = false;
-                breaks = false;
+            }
+            if let Some(c) = line.chars().next_back().filter(|_| content.len() < line.len()) {
+                self.write_break(c);
             }
         }
     }

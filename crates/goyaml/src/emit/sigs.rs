@@ -34,7 +34,10 @@ pub(super) fn key(key: &str) -> Result<()> {
 /// What is left of a text after JSON and back.
 pub(super) fn through_json(text: &str) -> Result<Cow<'_, str>> {
     // DEL is the only ASCII character, and C2 and EF lead the only others, that don't pass unchanged.
-    if !text.bytes().any(|b| b == 0x7F || b == 0xC2 || b == 0xEF) {
+    if !text
+        .bytes()
+        .fold(false, |any, b| any | (b == 0x7F) | (b == 0xC2) | (b == 0xEF))
+    {
         return Ok(Cow::Borrowed(text));
     }
     check(text)?;

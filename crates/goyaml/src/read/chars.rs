@@ -44,10 +44,7 @@ const fn class_of(byte: u8) -> u8 {
 pub(super) fn first_refused(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
     let mut at = 0;
-    while let Some(found) = bytes
-        .get(at..)
-        .and_then(|rest| rest.iter().position(|byte| is_suspect(*byte)))
-    {
+    while let Some(found) = next_suspect(bytes.get(at..).unwrap_or_default()) {
         at += found;
         let refused = match bytes.get(at..) {
             Some([0xC2, second, ..]) => *second < 0xA0 && *second != 0x85,
@@ -61,6 +58,19 @@ pub(super) fn first_refused(text: &str) -> Option<usize> {
         at += 1;
     }
     None
+}
+
+/// Position of the next suspect byte: block by block first, which the compiler does many bytes at a time.
+fn next_suspect(bytes: &[u8]) -> Option<usize> {
+    const BLOCK: usize = 256;
+    let clean = bytes
+        .chunks(BLOCK)
+        .take_while(|block| !block.iter().fold(false, |any, byte| any | is_suspect(*byte)));
+    let skipped = (clean.count() * BLOCK).min(bytes.len());
+    let rest = bytes.get(skipped..).unwrap_or_default();
+    rest.iter()
+        .position(|byte| is_suspect(*byte))
+        .map(|found| skipped + found)
 }
 
 const fn is_suspect(byte: u8) -> bool {

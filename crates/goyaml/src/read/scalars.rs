@@ -34,7 +34,7 @@ impl<'a> Scanner<'a> {
 
     pub(super) fn scan_plain(&mut self) -> Result<Kind<'a>> {
         let indent = self.indent + 1;
-        let line = self.mark.line;
+        let line = self.line;
         let start = self.pos;
         let mut end = start;
         let mut folded: Option<String> = None;
@@ -61,7 +61,7 @@ impl<'a> Scanner<'a> {
             }
             while self.is(0, BLANK) || self.at_break(0) {
                 if self.is(0, BLANK) {
-                    if leading_blanks && (self.mark.column as isize) < indent && self.byte(0) == b'\t' {
+                    if leading_blanks && (self.column() as isize) < indent && self.byte(0) == b'\t' {
                         return Err(self.error(line, "found a tab character that violates indentation"));
                     }
                     self.skip(1);
@@ -76,7 +76,7 @@ impl<'a> Scanner<'a> {
                     leading_blanks = true;
                 }
             }
-            if self.flow_level == 0 && (self.mark.column as isize) < indent {
+            if self.flow_level == 0 && (self.column() as isize) < indent {
                 break;
             }
         }
@@ -105,6 +105,7 @@ impl<'a> Scanner<'a> {
                 let stop = match class {
                     COLON => self.at_blankz(ahead + 1),
                     BREAK => self.at_break(ahead),
+                    BLANK => !self.continues_word(at),
                     _ => true,
                 };
                 if stop {
@@ -114,6 +115,16 @@ impl<'a> Scanner<'a> {
             at += 1;
         }
         at
+    }
+
+    /// Whether the blank at `at` is a lone space before a character that can only go on with the scalar.
+    fn continues_word(&self, at: usize) -> bool {
+        match self.bytes.get(at..) {
+            Some([b' ', next, ..]) => {
+                CLASS[usize::from(*next)] & (BLANK | BREAK | FLOW | COLON) == 0 && *next != b'#'
+            }
+            _ => false,
+        }
     }
 
     /// Blanks and line breaks within a quoted scalar, after the first break (empty if it was escaped).
@@ -170,7 +181,7 @@ impl<'a> Scanner<'a> {
     }
 
     pub(super) fn scan_single_quoted(&mut self) -> Result<Kind<'a>> {
-        let line = self.mark.line;
+        let line = self.line;
         self.skip(1);
         if let Some(value) = self.take_simple_quoted(SINGLE, b'\'') {
             return Ok(Kind::Scalar { value, plain: false });
@@ -198,7 +209,7 @@ impl<'a> Scanner<'a> {
     }
 
     pub(super) fn scan_double_quoted(&mut self) -> Result<Kind<'a>> {
-        let line = self.mark.line;
+        let line = self.line;
         self.skip(1);
         if let Some(value) = self.take_simple_quoted(DOUBLE, b'"') {
             return Ok(Kind::Scalar { value, plain: false });
@@ -273,7 +284,7 @@ impl<'a> Scanner<'a> {
     }
 
     pub(super) fn scan_block_scalar(&mut self, literal: bool) -> Result<Kind<'a>> {
-        let line = self.mark.line;
+        let line = self.line;
         self.skip(1);
         let (chomp, increment) = self.block_header(line)?;
         self.finish_line(line)?;
@@ -283,7 +294,7 @@ impl<'a> Scanner<'a> {
         let mut trailing = String::new();
         self.block_breaks(&mut indent, &mut trailing, line)?;
         let mut leading_blank = false;
-        while Some(self.mark.column) == indent && !self.at_end() {
+        while Some(self.column()) == indent && !self.at_end() {
             let blank = self.is(0, BLANK);
             if !literal && leading_break == "\n" && !leading_blank && !blank {
                 if trailing.is_empty() {
@@ -335,11 +346,11 @@ impl<'a> Scanner<'a> {
     fn block_breaks(&mut self, indent: &mut Option<usize>, breaks: &mut String, line: u32) -> Result<()> {
         let mut widest = 0;
         loop {
-            while indent.is_none_or(|indent| self.mark.column < indent) && self.byte(0) == b' ' {
+            while indent.is_none_or(|indent| self.column() < indent) && self.byte(0) == b' ' {
                 self.skip(1);
             }
-            widest = widest.max(self.mark.column);
-            if indent.is_none_or(|indent| self.mark.column < indent) && self.byte(0) == b'\t' {
+            widest = widest.max(self.column());
+            if indent.is_none_or(|indent| self.column() < indent) && self.byte(0) == b'\t' {
                 return Err(self.error(
                     line,
                     "found a tab character where an indentation space is expected",

@@ -6,12 +6,11 @@ use crate::error::{Error, Result};
 use std::borrow::Cow;
 use std::collections::VecDeque;
 
-/// A place in the text. Index and column count characters.
+/// A place in the text. Columns count characters.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Mark {
-    pub(super) index: usize,
-    pub(super) line: u32,
-    pub(super) column: usize,
+struct Mark {
+    line: u32,
+    column: usize,
 }
 
 /// A token that a later `:` may turn into a key.
@@ -33,7 +32,10 @@ pub(super) struct Scanner<'a> {
     pub(super) text: &'a str,
     pub(super) bytes: &'a [u8],
     pub(super) pos: usize,
-    pub(super) mark: Mark,
+    pub(super) line: u32,
+    line_start: usize,
+    /// Bytes of this line, up to here, that only continue a character.
+    continued: usize,
     /// The text was cut before a character that the reader refuses.
     cut: bool,
     tokens: VecDeque<Token<'a>>,
@@ -60,7 +62,9 @@ impl<'a> Scanner<'a> {
             text,
             bytes: text.as_bytes(),
             pos: 0,
-            mark: Mark::default(),
+            line: 0,
+            line_start: 0,
+            continued: 0,
             cut: refused.is_some(),
             tokens: VecDeque::with_capacity(16),
             taken: 0,
@@ -160,34 +164,36 @@ impl<'a> Scanner<'a> {
         self.at_end() || self.at_break(0)
     }
 
+    /// Characters of this line before the scanner.
+    pub(super) fn column(&self) -> usize {
+        self.pos - self.line_start - self.continued
+    }
+
+    fn mark(&self) -> Mark {
+        Mark {
+            line: self.line,
+            column: self.column(),
+        }
+    }
+
     /// Moves over `count` bytes that are ASCII and no line breaks.
     pub(super) fn skip(&mut self, count: usize) {
         self.pos += count;
-        self.mark.index += count;
-        self.mark.column += count;
     }
 
     /// Moves to `end`, on the same line.
     pub(super) fn skip_to(&mut self, end: usize) {
         let run = self.bytes.get(self.pos..end).unwrap_or_default();
-        let chars = run.iter().filter(|byte| **byte & 0xC0 != 0x80).count();
+        self.continued += run.iter().filter(|byte| **byte & 0xC0 == 0x80).count();
         self.pos = end;
-        self.mark.index += chars;
-        self.mark.column += chars;
     }
 
     /// Moves over a line break and returns what it means in a scalar.
     pub(super) fn take_break(&mut self) -> &'a str {
-        let width = self.break_width(0);
         let from = self.pos;
+        let width = self.break_width(0);
         self.pos += width;
-        self.mark.index += if width == 2 && self.bytes.get(from) == Some(&b'\r') {
-            2
-        } else {
-            1
-        };
-        self.mark.column = 0;
-        self.mark.line += 1;
+        self.start_line();
         if width == 3 {
             self.text.get(from..self.pos).unwrap_or("\n")
         } else {
@@ -195,16 +201,18 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    fn start_line(&mut self) {
+        self.line += 1;
+        self.line_start = self.pos;
+        self.continued = 0;
+    }
+
     /// End of the line that the scanner is on.
     pub(super) fn line_end(&self) -> usize {
-        let mut at = self.pos;
-        while let Some(byte) = self.bytes.get(at) {
-            if CLASS[usize::from(*byte)] & BREAK != 0 && self.break_width(at - self.pos) != 0 {
-                break;
-            }
-            at += 1;
-        }
-        at
+        let rest = self.bytes.get(self.pos..).unwrap_or_default();
+        let line = memchr::memchr2(b'\n', b'\r', rest).map_or(rest, |end| rest.get(..end).unwrap_or(rest));
+        let unusual = memchr::memchr2_iter(0xC2, 0xE2, line).find(|at| self.break_width(*at) != 0);
+        self.pos + unusual.unwrap_or(line.len())
     }
 
     pub(super) fn skip_blanks(&mut self) {
@@ -234,8 +242,8 @@ impl<'a> Scanner<'a> {
 
     /// A scanner error here; `context` is the line where the failing construct began.
     pub(super) fn error(&self, context: u32, message: &'static str) -> Error {
-        let line = if self.mark.line != 0 {
-            Some(self.mark.line + 1)
+        let line = if self.line != 0 {
+            Some(self.line + 1)
         } else {
             Some(context).filter(|n| *n != 0)
         };
@@ -246,7 +254,7 @@ impl<'a> Scanner<'a> {
     }
 
     pub(super) fn at_document_marker(&self) -> bool {
-        self.mark.column == 0
+        self.column() == 0
             && matches!(self.bytes.get(self.pos..self.pos + 3), Some(b"---" | b"..."))
             && self.at_blankz(3)
     }
@@ -262,12 +270,12 @@ impl<'a> Scanner<'a> {
             return Ok(());
         }
         self.skip_to_token();
-        self.unroll_indent(self.mark.column as isize);
+        self.unroll_indent(self.column() as isize);
         if self.at_end() {
             return self.fetch_stream_end();
         }
         let byte = self.byte(0);
-        if self.mark.column == 0 {
+        if self.column() == 0 {
             if byte == b'%' {
                 return self.fetch_directive();
             }
@@ -298,7 +306,7 @@ impl<'a> Scanner<'a> {
             b'\'' => self.fetch_scalar_like(Self::scan_single_quoted),
             b'"' => self.fetch_scalar_like(Self::scan_double_quoted),
             b'\t' | b'#' | b'|' | b'>' | b'%' | b'@' | b'`' => {
-                Err(self.error(self.mark.line, "found character that cannot start any token"))
+                Err(self.error(self.line, "found character that cannot start any token"))
             }
             _ => self.fetch_scalar_like(Self::scan_plain),
         }
@@ -327,14 +335,14 @@ impl<'a> Scanner<'a> {
 
     /// Whether the key at `at` in the stack can still become one; not after its line or its reach.
     fn check_simple_key(&mut self, at: usize) -> Result<bool> {
-        let here = self.mark;
+        let here = self.mark();
         let Some(key) = self.simple_keys.get_mut(at) else {
             return Ok(false);
         };
         if !key.possible {
             return Ok(false);
         }
-        if key.mark.line < here.line || key.mark.index + SIMPLE_KEY_REACH < here.index {
+        if key.mark.line < here.line || key.mark.column + SIMPLE_KEY_REACH < here.column {
             let (required, line) = (key.required, key.mark.line);
             key.possible = false;
             return if required {
@@ -351,9 +359,9 @@ impl<'a> Scanner<'a> {
             let key = SimpleKey {
                 possible: true,
                 awaited: true,
-                required: self.flow_level == 0 && self.indent == self.mark.column as isize,
+                required: self.flow_level == 0 && self.indent == self.column() as isize,
                 token: self.taken + self.tokens.len(),
-                mark: self.mark,
+                mark: self.mark(),
             };
             self.remove_simple_key()?;
             if let Some(last) = self.simple_keys.last_mut() {
@@ -401,21 +409,20 @@ impl<'a> Scanner<'a> {
             return;
         }
         while self.indent > column {
-            self.push(Kind::BlockEnd, self.mark.line);
+            self.push(Kind::BlockEnd, self.line);
             self.indent = self.indents.pop().unwrap_or(-1);
         }
     }
 
     fn fetch_stream_end(&mut self) -> Result<()> {
-        if self.mark.column != 0 {
-            self.mark.column = 0;
-            self.mark.line += 1;
+        if self.column() != 0 {
+            self.start_line();
         }
         self.unroll_indent(-1);
         self.remove_simple_key()?;
         self.simple_key_allowed = false;
         self.ended = true;
-        self.push(Kind::StreamEnd, self.mark.line);
+        self.push(Kind::StreamEnd, self.line);
         Ok(())
     }
 
@@ -423,7 +430,7 @@ impl<'a> Scanner<'a> {
         self.unroll_indent(-1);
         self.remove_simple_key()?;
         self.simple_key_allowed = false;
-        let line = self.mark.line;
+        let line = self.line;
         let kind = self.scan_directive()?;
         self.push(kind, line);
         Ok(())
@@ -433,7 +440,7 @@ impl<'a> Scanner<'a> {
         self.unroll_indent(-1);
         self.remove_simple_key()?;
         self.simple_key_allowed = false;
-        self.push(kind, self.mark.line);
+        self.push(kind, self.line);
         self.skip(3);
         Ok(())
     }
@@ -443,7 +450,7 @@ impl<'a> Scanner<'a> {
         let token = self.taken + self.tokens.len();
         self.simple_keys.push(SimpleKey {
             token,
-            mark: self.mark,
+            mark: self.mark(),
             ..SimpleKey::default()
         });
         self.flow_level += 1;
@@ -471,7 +478,7 @@ impl<'a> Scanner<'a> {
     }
 
     fn push_skip(&mut self, kind: Kind<'a>) {
-        self.push(kind, self.mark.line);
+        self.push(kind, self.line);
         self.skip(1);
     }
 
@@ -486,11 +493,11 @@ impl<'a> Scanner<'a> {
         if self.flow_level == 0 {
             if !self.simple_key_allowed {
                 return Err(self.error(
-                    self.mark.line,
+                    self.line,
                     "block sequence entries are not allowed in this context",
                 ));
             }
-            self.roll_indent(self.mark.column, None, Kind::BlockSequenceStart, self.mark.line);
+            self.roll_indent(self.column(), None, Kind::BlockSequenceStart, self.line);
         }
         self.remove_simple_key()?;
         self.simple_key_allowed = true;
@@ -501,9 +508,9 @@ impl<'a> Scanner<'a> {
     fn fetch_key(&mut self) -> Result<()> {
         if self.flow_level == 0 {
             if !self.simple_key_allowed {
-                return Err(self.error(self.mark.line, "mapping keys are not allowed in this context"));
+                return Err(self.error(self.line, "mapping keys are not allowed in this context"));
             }
-            self.roll_indent(self.mark.column, None, Kind::BlockMappingStart, self.mark.line);
+            self.roll_indent(self.column(), None, Kind::BlockMappingStart, self.line);
         }
         self.remove_simple_key()?;
         self.simple_key_allowed = self.flow_level == 0;
@@ -531,9 +538,9 @@ impl<'a> Scanner<'a> {
         } else {
             if self.flow_level == 0 {
                 if !self.simple_key_allowed {
-                    return Err(self.error(self.mark.line, "mapping values are not allowed in this context"));
+                    return Err(self.error(self.line, "mapping values are not allowed in this context"));
                 }
-                self.roll_indent(self.mark.column, None, Kind::BlockMappingStart, self.mark.line);
+                self.roll_indent(self.column(), None, Kind::BlockMappingStart, self.line);
             }
             self.simple_key_allowed = self.flow_level == 0;
         }
@@ -544,7 +551,7 @@ impl<'a> Scanner<'a> {
     fn fetch_scalar_like(&mut self, scan: fn(&mut Self) -> Result<Kind<'a>>) -> Result<()> {
         self.save_simple_key()?;
         self.simple_key_allowed = false;
-        let line = self.mark.line;
+        let line = self.line;
         let kind = scan(self)?;
         self.push(kind, line);
         Ok(())
@@ -553,7 +560,7 @@ impl<'a> Scanner<'a> {
     fn fetch_block_scalar(&mut self, literal: bool) -> Result<()> {
         self.remove_simple_key()?;
         self.simple_key_allowed = true;
-        let line = self.mark.line;
+        let line = self.line;
         let kind = self.scan_block_scalar(literal)?;
         self.push(kind, line);
         Ok(())
@@ -562,7 +569,7 @@ impl<'a> Scanner<'a> {
     fn fetch_anchor(&mut self, alias: bool) -> Result<()> {
         self.save_simple_key()?;
         self.simple_key_allowed = false;
-        let line = self.mark.line;
+        let line = self.line;
         self.skip(1);
         let name = self.alphas();
         let ends = self.at_blankz(0)

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 impl<'a> Scanner<'a> {
     pub(super) fn scan_directive(&mut self) -> Result<Kind<'a>> {
-        let line = self.mark.line;
+        let line = self.line;
         self.skip(1);
         let name = self.alphas();
         if name.is_empty() {
@@ -86,7 +86,7 @@ impl<'a> Scanner<'a> {
     }
 
     pub(super) fn scan_tag(&mut self) -> Result<Kind<'a>> {
-        let line = self.mark.line;
+        let line = self.line;
         let kind = if self.byte(1) == b'<' {
             self.skip(2);
             let suffix = self.scan_tag_uri("", line)?;
