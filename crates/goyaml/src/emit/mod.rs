@@ -380,20 +380,24 @@ impl Emitter {
 
     /// Breaks the line at lone spaces beyond the width.
     fn write_folding(&mut self, text: &str) {
-        let mut chars = text.chars().peekable();
         let mut spaces = false;
-        while let Some(c) = chars.next() {
-            if c == ' ' {
-                if !spaces && self.column > self.width && chars.peek().is_some_and(|next| *next != ' ') {
+        let mut rest = text;
+        while !rest.is_empty() {
+            if let Some(after) = rest.strip_prefix(' ') {
+                if !spaces && self.column > self.width && !after.is_empty() && !after.starts_with(' ') {
                     self.write_indent();
                 } else {
-                    self.push(c);
+                    self.push(' ');
                 }
                 spaces = true;
+                rest = after;
             } else {
-                self.push(c);
+                let (word, after) = rest.split_at(rest.find(' ').unwrap_or(rest.len()));
+                self.out.push_str(word);
+                self.column += word.chars().count();
                 self.indention = false;
                 spaces = false;
+                rest = after;
             }
         }
     }

@@ -62,12 +62,23 @@ fn analyze_slowly(text: &str, tabs_in_blocks: bool) -> Analysis {
     let mut space_then_break = false;
     let mut previous = Previous::Other;
     let mut after_white = true;
-    let mut chars = text.char_indices().peekable();
     let mut edge_space = (false, false);
     let mut edge_break = (false, false);
-    while let Some((at, c)) = chars.next() {
-        let last = chars.peek().is_none();
-        let before_white = last || matches!(chars.peek(), Some((_, ' ' | '\t')));
+    let mut next = 0;
+    while let Some(byte) = bytes.get(next) {
+        let at = next;
+        if at > 0 && INERT[usize::from(*byte)] {
+            next += 1;
+            previous = Previous::Other;
+            after_white = false;
+            continue;
+        }
+        let Some(c) = text.get(at..).and_then(|rest| rest.chars().next()) else {
+            break;
+        };
+        next += c.len_utf8();
+        let last = next == bytes.len();
+        let before_white = last || matches!(bytes.get(next), Some(b' ' | b'\t'));
         match c {
             '#' if at == 0 || after_white => indicators = true,
             ',' | '[' | ']' | '{' | '}' | '&' | '*' | '!' | '|' | '>' | '\'' | '"' | '%' | '@' | '`'
@@ -102,7 +113,6 @@ fn analyze_slowly(text: &str, tabs_in_blocks: bool) -> Analysis {
     }
     let hard = space_then_break || special;
     let edges = edge_space.0 || edge_space.1 || edge_break.0 || edge_break.1;
-    debug_assert!(!bytes.is_empty());
     Analysis {
         multiline: breaks,
         plain: !(edges || break_then_space || hard || tabs || breaks || indicators),
