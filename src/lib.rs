@@ -7,5 +7,6 @@ pub mod api;
 pub mod cli;
 pub mod cluster;
 pub mod settings;
+pub mod source;
 pub mod status;
 pub mod store;

@@ -1,0 +1,204 @@
+//! Charts from outside: fetched with limits, known by the digest of their content, loaded once.
+
+mod cache;
+mod error;
+mod http;
+mod object;
+mod path;
+
+#[cfg(test)]
+mod tests;
+
+use std::{path::PathBuf, sync::Arc, time::Instant};
+
+use helmapp_helm::{
+    chart::{Chart, DirOptions},
+    limits::Limits,
+};
+use kube::Client;
+
+use crate::{api::ChartSource, settings::Settings};
+
+use self::cache::{Cache, KeyedLocks};
+pub use self::error::{Error, Retry};
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A chart and what identifies it.
+#[derive(Clone, Debug)]
+pub struct Fetched {
+    /// `sha256:…` over the archive, or over the files of a directory.
+    pub digest: Arc<str>,
+    pub chart: Arc<Chart>,
+    /// Why the chart is an earlier copy, when the source could not be asked.
+    pub stale: Option<String>,
+}
+
+/// All sources of charts, with their common cache.
+#[derive(Debug)]
+pub struct Sources {
+    directories: Vec<PathBuf>,
+    limits: Limits,
+    http: http::Downloads,
+    cache: Cache,
+    loading: KeyedLocks,
+}
+
+impl Sources {
+    pub fn new(settings: &Settings) -> Self {
+        Self {
+            directories: settings.chart_dirs.clone(),
+            limits: Limits {
+                archive_bytes: settings.fetch.max_archive_bytes,
+                ..Limits::default()
+            },
+            http: http::Downloads::new(&settings.fetch),
+            cache: Cache::new(settings.fetch.cache_bytes),
+            loading: KeyedLocks::default(),
+        }
+    }
+
+    /// The chart of a HelmApp in the namespace `home`. `client` has the rights with which ConfigMaps and
+    /// Secrets are read.
+    pub async fn fetch(&self, source: &ChartSource, home: &str, client: &Client) -> Result<Fetched> {
+        if let Some(path) = &source.path {
+            return self.local(path).await;
+        }
+        if let Some(url) = &source.url {
+            return self.download(url).await;
+        }
+        let archive = match (&source.config_map, &source.secret) {
+            (Some(reference), _) => object::from_config_map(client, home, reference, &self.limits).await?,
+            (None, Some(reference)) => object::from_secret(client, home, reference, &self.limits).await?,
+            (None, None) => return Err(Error::NoSource),
+        };
+        self.load(archive.bytes, archive.name).await
+    }
+
+    /// Bytes of charts that are kept, and how many charts.
+    pub fn cached(&self) -> (usize, usize) {
+        self.cache.size()
+    }
+
+    async fn local(&self, path: &str) -> Result<Fetched> {
+        let (directories, limits, path) = (self.directories.clone(), self.limits, path.to_owned());
+        let found = blocking(move || path::read(&directories, &path, &limits)).await??;
+        match found {
+            path::Found::Archive { bytes, name } => self.load(bytes, name).await,
+            path::Found::Directory { directory, name } => {
+                let options = DirOptions {
+                    limits: self.limits,
+                    ..DirOptions::default()
+                };
+                let (digest, chart) = blocking(move || {
+                    let chart = Chart::load_dir(&directory, &options)
+                        .map_err(|source| Error::invalid(name, source))?;
+                    Ok::<_, Error>((chart.files_digest(), chart))
+                })
+                .await??;
+                let digest: Arc<str> = digest.into();
+                // The copy in the cache is the same content, with what was already made from it.
+                let chart = match self.cache.get(&digest) {
+                    Some(chart) => chart,
+                    None => self.keep(&digest, chart),
+                };
+                Ok(Fetched {
+                    digest,
+                    chart,
+                    stale: None,
+                })
+            }
+        }
+    }
+
+    async fn download(&self, url: &str) -> Result<Fetched> {
+        let location = http::Location::parse(url)?;
+        let _one = self.loading.lock(url).await;
+        let known = self.http.known(url).and_then(|known| {
+            let chart = self.cache.get(&known.digest)?;
+            Some((known, chart))
+        });
+        if let Some((known, chart)) = &known
+            && self.http.is_fresh(known, Instant::now())
+        {
+            return Ok(Fetched {
+                digest: known.digest.clone(),
+                chart: chart.clone(),
+                stale: None,
+            });
+        }
+        let answer = self
+            .http
+            .get(&location, known.as_ref().map(|(known, _)| known))
+            .await;
+        match (answer, known) {
+            (Ok(http::Answer::NotModified), Some((known, chart))) => {
+                self.http.checked(url, Instant::now());
+                Ok(Fetched {
+                    digest: known.digest,
+                    chart,
+                    stale: None,
+                })
+            }
+            (Ok(http::Answer::NotModified), None) => Err(Error::NotModified { url: location.shown }),
+            (Ok(http::Answer::Body { bytes, validators }), _) => {
+                let fetched = self.load(bytes, location.shown).await?;
+                self.http
+                    .remember(url, fetched.digest.clone(), validators, Instant::now());
+                Ok(fetched)
+            }
+            (Err(error), Some((known, chart))) if error.retry() == Retry::Soon => {
+                tracing::warn!(%error, digest = %known.digest, "using the earlier copy of the chart");
+                Ok(Fetched {
+                    digest: known.digest,
+                    chart,
+                    stale: Some(error.to_string()),
+                })
+            }
+            (Err(error), _) => Err(error),
+        }
+    }
+
+    async fn load(&self, bytes: Vec<u8>, name: String) -> Result<Fetched> {
+        let limits = self.limits;
+        let digest: Arc<str> = Chart::archive_digest(&bytes).into();
+        if let Some(chart) = self.cache.get(&digest) {
+            return Ok(Fetched {
+                digest,
+                chart,
+                stale: None,
+            });
+        }
+        let _one = self.loading.lock(&digest).await;
+        if let Some(chart) = self.cache.get(&digest) {
+            return Ok(Fetched {
+                digest,
+                chart,
+                stale: None,
+            });
+        }
+        let chart = blocking(move || {
+            Chart::load_archive(&bytes, &limits).map_err(|source| Error::invalid(name, source))
+        })
+        .await??;
+        let chart = self.keep(&digest, chart);
+        Ok(Fetched {
+            digest,
+            chart,
+            stale: None,
+        })
+    }
+
+    fn keep(&self, digest: &Arc<str>, chart: Chart) -> Arc<Chart> {
+        let chart = Arc::new(chart);
+        self.cache.put(digest.clone(), chart.clone());
+        chart
+    }
+}
+
+/// Unpacking and reading files keep a thread busy; the ones that serve watches must stay free.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|_| Error::Interrupted)
+}
