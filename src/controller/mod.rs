@@ -1,0 +1,3 @@
+//! The controller: from a HelmApp to its release.
+
+pub mod values;
