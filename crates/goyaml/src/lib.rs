@@ -6,6 +6,7 @@
 //!
 //! - [`sigs`] is `sigs.k8s.io/yaml` v1.6: YAML to JSON values and back.
 //! - [`from_str`] and [`documents`] give a [`Value`] as go-yaml v2 decodes it.
+//! - [`decode_text`] makes text of a file's bytes.
 //! - [`build`] decodes straight into the caller's own types by a [`Builder`].
 //! - [`Emitter`] writes while the caller walks its own values; [`v3`] has go-yaml v3's style.
 //!
@@ -26,5 +27,5 @@ mod value;
 pub use emit::{Emitter, natural_cmp, natural_cmp_v3, natural_sort};
 pub use error::{Error, Result};
 pub use limits::Limits;
-pub use read::{Builder, Key, Options, build, build_all};
+pub use read::{Builder, Key, Options, build, build_all, decode_text};
 pub use value::{Value, documents, from_str};

@@ -8,6 +8,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -84,6 +85,18 @@ func operate(r request) (string, error) {
 			return "", err
 		}
 		out, err := yaml.YAMLToJSON([]byte(r.In))
+		return string(out), err
+	case "bytes":
+		// Hexadecimal, for what JSON can't carry.
+		in, err := hex.DecodeString(r.In)
+		if err != nil {
+			return "", err
+		}
+		var v interface{}
+		if err := yaml.Unmarshal(in, &v); err != nil {
+			return "", err
+		}
+		out, err := json.Marshal(v)
 		return string(out), err
 	case "strict":
 		var v interface{}

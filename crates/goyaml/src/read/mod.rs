@@ -2,6 +2,7 @@
 
 mod chars;
 mod decode;
+mod input;
 mod node;
 mod parser;
 mod scalars;
@@ -10,6 +11,7 @@ mod tags;
 mod token;
 
 pub use decode::{Builder, Key};
+pub use input::decode_text;
 
 use crate::error::Result;
 use crate::limits::Limits;

@@ -65,7 +65,15 @@ fn answers_as_recorded() {
 
 #[test]
 fn recorded_as_go_answers() {
-    const OPS: [&str; 6] = ["yamlToJSON", "strict", "map", "value", "marshal", "v3pretty"];
+    const OPS: [&str; 7] = [
+        "yamlToJSON",
+        "bytes",
+        "strict",
+        "map",
+        "value",
+        "marshal",
+        "v3pretty",
+    ];
     for file in files() {
         let mut fixtures = load(&file);
         let cases: Vec<Case> = fixtures
