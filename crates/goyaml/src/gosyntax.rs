@@ -104,9 +104,9 @@ fn rank(value: &Value) -> u8 {
     match value {
         Value::Null => 0,
         Value::String(_) | Value::Binary(_) => 1,
-        Value::Int(_) => 2,
-        Value::Float(_) => 3,
-        Value::Uint(_) => 4,
+        Value::Uint(_) => 2,
+        Value::Int(_) => 3,
+        Value::Float(_) => 4,
         _ => 5,
     }
 }
