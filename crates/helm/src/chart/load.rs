@@ -2,18 +2,17 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use helmapp_goyaml::sigs::{self, Numbers};
 use serde_json::Value;
 
 use super::{
     Chart, File, archive,
     error::{Error, Result},
     metadata::{Draft, Lock},
-    path,
+    path, typed,
 };
 use crate::{
     limits::{Budget, Limits},
-    values::text::not_a_map,
+    values::read_yaml,
 };
 
 impl Chart {
@@ -170,7 +169,7 @@ impl Sorted {
             return Err(Error::DuplicateChartYaml);
         }
         let mut draft = Draft::default();
-        let document = parse(file, "Chart.yaml", Numbers::Exact)?;
+        let document = document(file, "Chart.yaml")?;
         draft.read(&document).map_err(|message| Error::File {
             file: "Chart.yaml",
             message,
@@ -183,22 +182,18 @@ impl Sorted {
     fn sort(&mut self, file: &File) -> Result<()> {
         match &*file.name {
             "Chart.yaml" => {}
-            "Chart.lock" => self.lock = Some(read_lock(file, "Chart.lock")?),
+            "Chart.lock" => self.lock = read_lock(file, "Chart.lock")?,
             "values.yaml" => {
-                let values = parse(file, "values.yaml", Numbers::Float64)?;
-                if !matches!(values, Value::Null | Value::Object(_)) {
-                    let message = not_a_map(&values);
-                    return Err(Error::File {
-                        file: "values.yaml",
-                        message,
-                    });
-                }
-                self.values = values;
+                let error = |message| Error::File {
+                    file: "values.yaml",
+                    message,
+                };
+                self.values = read_yaml(&file.data).map(Value::Object).map_err(error)?;
                 self.values_raw = Some(file.data.clone());
             }
             "values.schema.json" => self.schema = Some(file.data.clone()),
             "requirements.yaml" => {
-                let document = parse(file, "requirements.yaml", Numbers::Exact)?;
+                let document = document(file, "requirements.yaml")?;
                 let draft = self.draft.get_or_insert_default();
                 draft.read(&document).map_err(|message| Error::File {
                     file: "requirements.yaml",
@@ -209,7 +204,7 @@ impl Sorted {
                 }
             }
             "requirements.lock" => {
-                self.lock = Some(read_lock(file, "requirements.lock")?);
+                self.lock = read_lock(file, "requirements.lock")?;
                 if self.draft.get_or_insert_default().is_v1() {
                     self.files.push(file.clone());
                 }
@@ -231,16 +226,15 @@ impl Sorted {
     }
 }
 
-fn read_lock(file: &File, name: &'static str) -> Result<Lock> {
-    let document = parse(file, name, Numbers::Exact)?;
-    let lock = Lock::read(&document).map_err(|message| Error::File { file: name, message })?;
-    Ok(lock.unwrap_or_default())
+/// Reads a lock file, which may have nothing in it.
+fn read_lock(file: &File, name: &'static str) -> Result<Option<Lock>> {
+    Lock::read(&document(file, name)?).map_err(|message| Error::File { file: name, message })
 }
 
-fn parse(file: &File, name: &'static str, numbers: Numbers) -> Result<Value> {
+fn document(file: &File, name: &'static str) -> Result<Value> {
     let message = |message: String| Error::File { file: name, message };
     let text = file
         .text()
         .ok_or_else(|| message("the file is not UTF-8".to_owned()))?;
-    sigs::to_json(text, numbers).map_err(|error| message(error.to_string()))
+    typed::document(text).map_err(message)
 }

@@ -129,8 +129,8 @@ pub struct Lock {
     pub generated: String,
     /// The digest of the dependencies in `Chart.yaml`.
     pub digest: String,
-    /// The dependencies with their exact versions.
-    pub dependencies: Vec<Dependency>,
+    /// The dependencies with their exact versions; Helm tells no list from an empty one.
+    pub dependencies: Option<Vec<Dependency>>,
 }
 
 /// A `Chart.yaml` as read: a list's null items are only refused by [`Draft::validate`], after all files of the
@@ -145,7 +145,7 @@ pub(super) struct Draft {
 impl Draft {
     /// Reads a document over what is already there: `Chart.yaml`, or `requirements.yaml` of a v1 chart.
     pub(super) fn read(&mut self, document: &Value) -> typed::Result<()> {
-        let Some(object) = Object::root(document, "chart.Metadata")? else {
+        let Some(object) = Object::root(document, "Metadata")? else {
             return Ok(());
         };
         let metadata = &mut self.metadata;
@@ -311,7 +311,7 @@ fn read_dependency(object: &Object<'_>) -> typed::Result<Dependency> {
 impl Lock {
     /// Reads a lock file; null items of its list are dropped.
     pub(super) fn read(document: &Value) -> typed::Result<Option<Self>> {
-        let Some(object) = Object::root(document, "chart.Lock")? else {
+        let Some(object) = Object::root(document, "Lock")? else {
             return Ok(None);
         };
         let mut lock = Self {
@@ -330,7 +330,9 @@ impl Lock {
         object.string("digest", &mut lock.digest)?;
         let mut dependencies = Vec::new();
         object.objects("dependencies", "Dependency", &mut dependencies, read_dependency)?;
-        lock.dependencies = dependencies.into_iter().flatten().collect();
+        if object.last_is_set("dependencies") == Some(true) {
+            lock.dependencies = Some(dependencies.into_iter().flatten().collect());
+        }
         Ok(Some(lock))
     }
 }

@@ -14,6 +14,9 @@ mod metadata;
 mod path;
 mod typed;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -67,8 +70,8 @@ pub struct Chart {
     pub metadata: Metadata,
     /// `Chart.lock` or `requirements.lock`.
     pub lock: Option<Lock>,
-    /// `values.yaml` as Helm reads it: an object whose numbers are all floats, or null where there is no file
-    /// or nothing in it.
+    /// `values.yaml` as Helm reads it: an object whose numbers are all floats, or null where there is no
+    /// file.
     pub values: Arc<Value>,
     /// `values.yaml` as it stands.
     pub values_raw: Option<Arc<[u8]>>,

@@ -2,14 +2,15 @@
 //! into text where text is wanted, then `encoding/json` finds fields without regard to case, leaves them alone
 //! for null, and refuses other kinds.
 
+use helmapp_goyaml::Value as Yaml;
 use serde_json::{Map, Value};
 
 use crate::values::text::{float_text, json_kind};
 
 /// The mapping of a document, its fields to be taken one by one.
 pub(super) struct Object<'v> {
-    /// The Go type, for the text of errors.
-    go_type: &'static str,
+    /// The Go struct, for the text of errors.
+    go_struct: &'static str,
     /// The path of fields that led here, with a dot after it.
     path: String,
     map: &'v Map<String, Value>,
@@ -20,16 +21,16 @@ pub(super) type Result<T> = std::result::Result<T, String>;
 
 impl<'v> Object<'v> {
     /// The document's top level; null is an empty mapping.
-    pub(super) fn root(value: &'v Value, go_type: &'static str) -> Result<Option<Self>> {
+    pub(super) fn root(value: &'v Value, go_struct: &'static str) -> Result<Option<Self>> {
         match value {
             Value::Null => Ok(None),
             Value::Object(map) => Ok(Some(Self {
-                go_type,
+                go_struct,
                 path: String::new(),
                 map,
             })),
             other => Err(format!(
-                "{PREFIX}json: cannot unmarshal {} into Go value of type {go_type}",
+                "{PREFIX}json: cannot unmarshal {} into Go value of type chart.{go_struct}",
                 json_kind(other)
             )),
         }
@@ -54,7 +55,7 @@ impl<'v> Object<'v> {
         format!(
             "{PREFIX}json: cannot unmarshal {} into Go struct field {}.{}{field} of type {wanted}",
             json_kind(value),
-            self.go_type,
+            self.go_struct,
             self.path,
         )
     }
@@ -121,7 +122,7 @@ impl<'v> Object<'v> {
             Value::Object(map) => {
                 let path = format!("{}{field}.", self.path);
                 read(&Object {
-                    go_type: self.go_type,
+                    go_struct: element,
                     path,
                     map,
                 })
@@ -157,6 +158,49 @@ impl<'v> Object<'v> {
     }
 }
 
+/// Reads a document, with what is a float in YAML as a float: its text depends on it. Infinite numbers are
+/// texts, since JSON has none and they can only be meant as texts.
+pub(super) fn document(text: &str) -> Result<Value> {
+    let value =
+        helmapp_goyaml::from_str(text).map_err(|error| format!("error converting YAML to JSON: {error}"))?;
+    convert(value)
+}
+
+fn convert(value: Yaml) -> Result<Value> {
+    Ok(match value {
+        Yaml::Null => Value::Null,
+        Yaml::Bool(value) => Value::Bool(value),
+        Yaml::Int(value) => Value::from(value),
+        Yaml::Uint(value) => Value::from(value),
+        Yaml::Float(value) if value.is_finite() => Value::from(value),
+        Yaml::Float(value) => Value::from(single_text(value)),
+        Yaml::String(value) => Value::from(value),
+        Yaml::Binary(bytes) => Value::from(String::from_utf8_lossy(&bytes).into_owned()),
+        Yaml::Seq(items) => Value::Array(items.into_iter().map(convert).collect::<Result<_>>()?),
+        Yaml::Map(entries) => {
+            let mut map = Map::new();
+            for (key, value) in entries {
+                map.insert(key_text(key)?, convert(value)?);
+            }
+            Value::Object(map)
+        }
+    })
+}
+
+fn key_text(key: Yaml) -> Result<String> {
+    match key {
+        Yaml::String(text) => Ok(text),
+        Yaml::Bool(value) => Ok(value.to_string()),
+        Yaml::Int(value) => Ok(value.to_string()),
+        Yaml::Float(value) if value.is_nan() => Ok(".nan".to_owned()),
+        Yaml::Float(value) if value.is_infinite() => {
+            Ok(if value > 0.0 { ".inf" } else { "-.inf" }.to_owned())
+        }
+        Yaml::Float(value) => Ok(single_text(value)),
+        _ => Err("error converting YAML to JSON: unsupported map key".to_owned()),
+    }
+}
+
 const PREFIX: &str = "error unmarshaling JSON: while decoding JSON: ";
 
 /// A scalar as text, where the field is a string.
@@ -167,14 +211,22 @@ fn text(value: &Value) -> Option<String> {
         Value::Number(number) => Some(match (number.as_i64(), number.as_u64(), number.as_f64()) {
             (Some(int), _, _) => int.to_string(),
             (_, Some(int), _) => int.to_string(),
-            (_, _, Some(float)) => {
-                // Go takes the digits of the 32-bit float.
-                #[expect(clippy::cast_possible_truncation, reason = "as Go does")]
-                let float = float as f32;
-                float_text(format!("{float:e}"), float.to_string())
-            }
+            (_, _, Some(float)) => single_text(float),
             _ => number.to_string(),
         }),
         _ => None,
     }
+}
+
+/// A float as `strconv.FormatFloat(f, 'g', -1, 32)` writes it: sigs takes the digits of the 32-bit float.
+fn single_text(float: f64) -> String {
+    #[expect(clippy::cast_possible_truncation, reason = "as Go does")]
+    let float = float as f32;
+    if float.is_nan() {
+        return "NaN".to_owned();
+    }
+    if float.is_infinite() {
+        return if float > 0.0 { "+Inf" } else { "-Inf" }.to_owned();
+    }
+    float_text(format!("{float:e}"), float.to_string())
 }
