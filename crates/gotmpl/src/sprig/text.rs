@@ -1,0 +1,144 @@
+//! Values as text by sprig's rules, and the bounds on text and lists that functions make.
+
+use crate::error::Error;
+use crate::exec::State;
+use crate::fmt::to_str;
+use crate::limits::Limit;
+use crate::value::{Kind, List, Str, Value};
+
+use super::panics;
+
+/// The most items that a function makes from a number, such as `until` and `seq`.
+pub(super) const MAX_GENERATED_ITEMS: u64 = 1_000_000;
+
+/// sprig's `strval`: a string or bytes as they are, what an error or Stringer says, else `%v`.
+pub(super) fn strval(value: &Value) -> Result<Str, Error> {
+    match value {
+        Value::String(s) => Ok(s.clone()),
+        Value::Bytes(b) => Ok(Str::from(&b[..])),
+        other => to_str(other),
+    }
+}
+
+/// sprig's `strslice`: the elements as text, nil ones left out; a single value as a list of one.
+pub(super) fn strslice(value: &Value) -> Result<Vec<Str>, Error> {
+    match value {
+        Value::Nil => Ok(Vec::new()),
+        _ => match elements(value) {
+            Some(items) => items.iter().filter(|item| !item.is_nil()).map(strval).collect(),
+            None => Ok(vec![strval(value)?]),
+        },
+    }
+}
+
+/// The elements of a slice of any type, `None` for other values.
+pub(super) fn elements(value: &Value) -> Option<List> {
+    match value {
+        Value::List(list) => Some(list.clone()),
+        Value::Bytes(bytes) => {
+            let items = bytes
+                .iter()
+                .map(|b| Value::Uint(u64::from(*b), crate::value::UintType::Uint8));
+            Some(items.collect())
+        }
+        Value::Object(object) => object.underlying().and_then(|v| elements(&v)),
+        _ => None,
+    }
+}
+
+/// The elements of a slice, and for other kinds the error that sprig words as `{what} {kind}`.
+pub(super) fn slice_or(value: &Value, what: &str) -> Result<List, Error> {
+    match value.kind() {
+        Kind::Invalid => Err(panics::nil_pointer()),
+        kind => elements(value).ok_or_else(|| Error::new(format!("{what} {}", kind.name()))),
+    }
+}
+
+/// Accounts for text of so many bytes that a function is about to make.
+pub(super) fn reserve(state: &mut State, bytes: usize) -> Result<(), Error> {
+    let max = state.limits().output_bytes;
+    if bytes > max {
+        let message = format!("output size limit exceeded: a text of more than {max} bytes");
+        return Err(Error::limited(Limit::Output, message));
+    }
+    state.spend(bytes as u64 / 64 + 1)
+}
+
+/// Accounts for a list of so many items that a function is about to make from a number.
+pub(super) fn reserve_items(state: &mut State, items: u64) -> Result<(), Error> {
+    if items > MAX_GENERATED_ITEMS {
+        let message = format!("list size limit exceeded: more than {MAX_GENERATED_ITEMS} items");
+        return Err(Error::limited(Limit::Steps, message));
+    }
+    state.spend(items)
+}
+
+/// Where `needle` first is in `text`.
+pub(super) fn find(text: &[u8], needle: &[u8]) -> Option<usize> {
+    memchr::memmem::find(text, needle)
+}
+
+/// Go's `strings.Split`: the parts between separators, the single characters for an empty one.
+pub(super) fn split(text: &[u8], separator: &[u8], n: i64) -> Vec<Str> {
+    if n == 0 {
+        return Vec::new();
+    }
+    let limit = usize::try_from(n).unwrap_or(usize::MAX);
+    let mut parts = Vec::new();
+    let mut rest = text;
+    if separator.is_empty() {
+        while !rest.is_empty() && parts.len() + 1 < limit {
+            let (head, tail) = rest.split_at_checked(char_width(rest)).unwrap_or((rest, &[]));
+            parts.push(Str::from(head));
+            rest = tail;
+        }
+        if !rest.is_empty() {
+            parts.push(Str::from(rest));
+        }
+        return parts;
+    }
+    while parts.len() + 1 < limit
+        && let Some(at) = find(rest, separator)
+    {
+        let (head, tail) = rest.split_at(at);
+        parts.push(Str::from(head));
+        rest = tail.get(separator.len()..).unwrap_or_default();
+    }
+    parts.push(Str::from(rest));
+    parts
+}
+
+/// The number of bytes that Go decodes as the first character: one for a byte that is not UTF-8.
+pub(super) fn char_width(text: &[u8]) -> usize {
+    let head = text.get(..text.len().min(4)).unwrap_or_default();
+    let valid = head.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+    valid.chars().next().map_or(1, char::len_utf8)
+}
+
+/// Go's `strings.Replace` of all occurrences.
+pub(super) fn replace_all(state: &mut State, text: &[u8], old: &[u8], new: &[u8]) -> Result<Vec<u8>, Error> {
+    let count = if old.is_empty() {
+        text.utf8_chunks()
+            .map(|c| c.valid().chars().count() + c.invalid().len())
+            .sum::<usize>()
+            + 1
+    } else {
+        memchr::memmem::find_iter(text, old).count()
+    };
+    reserve(state, text.len() + count.saturating_mul(new.len()))?;
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    for i in 0..count {
+        let at = if old.is_empty() {
+            if i == 0 { 0 } else { char_width(rest) }
+        } else {
+            find(rest, old).unwrap_or(rest.len())
+        };
+        let (head, tail) = rest.split_at_checked(at).unwrap_or((rest, &[]));
+        out.extend_from_slice(head);
+        out.extend_from_slice(new);
+        rest = tail.get(old.len()..).unwrap_or_default();
+    }
+    out.extend_from_slice(rest);
+    Ok(out)
+}

@@ -1,0 +1,153 @@
+//! `semver` and `semverCompare`, and the version as an object.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+
+use crate::error::Error;
+use crate::exec::State;
+use crate::func::{Functions, GoType, Signature};
+use crate::semver::{Constraint, Version};
+use crate::value::{Kind, Object, ParamType, Str, UintType, Value, downcast};
+
+pub(super) fn register(funcs: &mut Functions) {
+    funcs.add("semver", |text: Str| {
+        let version = parse(&text)?;
+        Ok::<_, Error>(Value::object(VersionObject {
+            version,
+            pointer: true,
+        }))
+    });
+    funcs.add("semverCompare", |constraint: Str, text: Str| {
+        let constraint =
+            Constraint::parse(&constraint.to_str_lossy()).map_err(|e| Error::new(e.to_string()))?;
+        Ok::<_, Error>(constraint.check(&parse(&text)?))
+    });
+}
+
+fn parse(text: &Str) -> Result<Version, Error> {
+    Version::parse(&text.to_str_lossy()).map_err(|e| Error::new(e.to_string()))
+}
+
+/// A version with the methods that templates may call on it.
+#[derive(Debug, Clone)]
+pub struct VersionObject {
+    version: Version,
+    /// Go's `*semver.Version`, not `semver.Version`: only a pointer has the comparing methods.
+    pointer: bool,
+}
+
+impl VersionObject {
+    /// The object of a version, as the `semver` function gives it.
+    pub fn new(version: Version) -> Self {
+        Self {
+            version,
+            pointer: true,
+        }
+    }
+
+    /// The version.
+    pub fn version(&self) -> &Version {
+        &self.version
+    }
+}
+
+const POINTER: &str = "*semver.Version";
+
+impl GoType for VersionObject {
+    const NAME: &'static str = POINTER;
+}
+
+impl Object for VersionObject {
+    fn type_name(&self) -> Cow<'static, str> {
+        if self.pointer {
+            POINTER.into()
+        } else {
+            "semver.Version".into()
+        }
+    }
+
+    fn kind(&self) -> Kind {
+        if self.pointer { Kind::Ptr } else { Kind::Struct }
+    }
+
+    fn string(&self) -> Option<Str> {
+        Some(Str::from(self.version.to_string()))
+    }
+
+    fn method(&self, name: &str) -> Option<Signature> {
+        const OTHER: &[ParamType] = &[ParamType::Named(POINTER)];
+        match name {
+            "Major" | "Minor" | "Patch" | "Prerelease" | "Metadata" | "String" | "IncMajor" | "IncMinor"
+            | "IncPatch" => Some(Signature::fixed(&[])),
+            "SetPrerelease" | "SetMetadata" => Some(Signature::fixed(&[ParamType::String])),
+            "Original" if self.pointer => Some(Signature::fixed(&[])),
+            "Compare" | "Equal" | "LessThan" | "LessThanEqual" | "GreaterThan" | "GreaterThanEqual"
+                if self.pointer =>
+            {
+                Some(Signature::fixed(OTHER))
+            }
+            _ => None,
+        }
+    }
+
+    fn call_method(&self, _: &mut State, name: &str, args: &mut [Value]) -> Result<Value, Error> {
+        let v = &self.version;
+        let number = |n: u64| Ok(Value::Uint(n, UintType::Uint64));
+        let next = |version: Version| {
+            Ok(Value::object(VersionObject {
+                version,
+                pointer: false,
+            }))
+        };
+        let text = || {
+            args.first()
+                .and_then(Value::as_str)
+                .map(|s| s.to_str_lossy().into_owned())
+                .unwrap_or_default()
+        };
+        let order = || {
+            let other = match args.first() {
+                Some(Value::Object(o)) => downcast::<VersionObject>(o),
+                _ => None,
+            };
+            other
+                .map(|o| v.compare(&o.version))
+                .ok_or_else(super::panics::nil_pointer)
+        };
+        match name {
+            "Major" => number(v.major()),
+            "Minor" => number(v.minor()),
+            "Patch" => number(v.patch()),
+            "Prerelease" => Ok(v.prerelease().into()),
+            "Metadata" => Ok(v.metadata().into()),
+            "Original" => Ok(v.original().into()),
+            "String" => Ok(v.to_string().into()),
+            "IncMajor" => next(v.inc_major()),
+            "IncMinor" => next(v.inc_minor()),
+            "IncPatch" => next(v.inc_patch()),
+            "SetPrerelease" => v
+                .with_prerelease(&text())
+                .map_err(|e| Error::new(e.to_string()))
+                .and_then(next),
+            "SetMetadata" => v
+                .with_metadata(&text())
+                .map_err(|e| Error::new(e.to_string()))
+                .and_then(next),
+            "Compare" => Ok(Value::int(order()? as i64)),
+            "Equal" => Ok((order()? == Ordering::Equal).into()),
+            "LessThan" => Ok((order()? == Ordering::Less).into()),
+            "LessThanEqual" => Ok((order()? != Ordering::Greater).into()),
+            "GreaterThan" => Ok((order()? == Ordering::Greater).into()),
+            "GreaterThanEqual" => Ok((order()? != Ordering::Less).into()),
+            _ => Err(Error::new(format!("no method {name} of {}", self.type_name()))),
+        }
+    }
+
+    fn equals(&self, other: &dyn Object) -> bool {
+        std::ptr::addr_eq(self as *const Self, other as *const dyn Object)
+    }
+
+    fn to_json(&self) -> Result<serde_json::Value, Error> {
+        Ok(self.version.to_string().into())
+    }
+}
