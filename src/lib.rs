@@ -7,6 +7,7 @@ pub mod api;
 pub mod cli;
 pub mod cluster;
 pub mod controller;
+pub mod local;
 pub mod settings;
 pub mod source;
 pub mod status;

@@ -1,0 +1,15 @@
+//! The local control plane behaves like a cluster, and leaves nothing behind.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test that can't go on fails"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod identity;
+mod lifetime;
+mod objects;
+mod pods;

@@ -1,0 +1,60 @@
+//! The API server's own count of requests.
+
+use std::collections::BTreeMap;
+
+/// Requests by verb and resource (`APPLY configmaps`), watches left out: they
+/// are counted when they end.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Requests(pub BTreeMap<String, u64>);
+
+impl Requests {
+    pub async fn read(client: &kube::Client) -> Self {
+        let request = http::Request::get("/metrics")
+            .body(Vec::new())
+            .expect("a request");
+        let text = client.request_text(request).await.expect("metrics");
+        Self::parse(&text)
+    }
+
+    pub fn parse(text: &str) -> Self {
+        let mut counts = BTreeMap::new();
+        for line in text.lines() {
+            let Some((labels, count)) = line
+                .strip_prefix("apiserver_request_total{")
+                .and_then(|rest| rest.split_once("} "))
+            else {
+                continue;
+            };
+            let label = |name: &str| {
+                labels
+                    .split(',')
+                    .find_map(|label| label.strip_prefix(name)?.strip_prefix("=\""))
+                    .and_then(|value| value.strip_suffix('"'))
+                    .unwrap_or_default()
+            };
+            if matches!(label("verb"), "WATCH" | "WATCHLIST" | "CONNECT") {
+                continue;
+            }
+            let resource = match label("subresource") {
+                "" => label("resource").to_owned(),
+                subresource => format!("{}/{subresource}", label("resource")),
+            };
+            let count: f64 = count.trim().parse().expect("a number");
+            *counts.entry(format!("{} {resource}", label("verb"))).or_insert(0) += count as u64;
+        }
+        Self(counts)
+    }
+
+    /// What was asked since an earlier reading.
+    pub fn since(&self, earlier: &Self) -> Self {
+        let difference = self.0.iter().filter_map(|(key, count)| {
+            let new = count - earlier.0.get(key).copied().unwrap_or_default();
+            (new > 0).then(|| (key.clone(), new))
+        });
+        Self(difference.collect())
+    }
+
+    pub fn total(&self) -> u64 {
+        self.0.values().sum()
+    }
+}

@@ -1,0 +1,18 @@
+//! What the tests that need a Kubernetes API share: one control plane a test
+//! binary, a namespace a test, waiting that says what it waited for.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test binary compiles all of it and uses a part"
+)]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test that can't go on fails"
+)]
+
+pub mod metrics;
+pub mod namespace;
+pub mod plane;
+pub mod wait;
