@@ -8,6 +8,7 @@ mod decimal;
 mod defaults;
 mod dicts;
 mod encoding;
+mod hashes;
 mod lists;
 mod merge;
 mod numbers;
@@ -43,6 +44,7 @@ pub fn register(funcs: &mut Functions, options: &Options) {
     dicts::register(funcs);
     merge::register(funcs);
     encoding::register(funcs);
+    hashes::register(funcs);
     paths::register(funcs);
     urls::register(funcs);
     regexes::register(funcs);
