@@ -1,0 +1,352 @@
+//! Kubernetes Events for transitions: handed over without waiting, and repeated as a series instead of anew.
+
+use std::{collections::HashMap, time::Duration};
+
+use futures::{FutureExt as _, future::BoxFuture};
+use jiff::Timestamp;
+use k8s_openapi::{
+    api::{
+        core::v1::ObjectReference,
+        events::v1::{Event, EventSeries},
+    },
+    apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta},
+};
+use kube::{
+    Api, Client, Resource as _,
+    api::{Patch, PatchParams, PostParams},
+};
+use serde_json::json;
+use tokio::{sync::mpsc, time::Instant};
+
+use crate::{api::HelmApp, cluster};
+
+/// `reportingController` of every event.
+pub const CONTROLLER: &str = "helmapp.io/operator";
+/// The same event within this time is a repetition.
+pub const SERIES_WINDOW: Duration = Duration::from_secs(10 * 60);
+/// Repetitions are written at most this often; those in between are counted.
+pub const SERIES_INTERVAL: Duration = Duration::from_secs(60);
+/// Longest note, in bytes, that the API server takes.
+pub const MAX_NOTE: usize = 1024;
+/// Events that wait to be written; further ones are dropped.
+const QUEUE: usize = 1024;
+/// Events whose repetition would be known.
+const MAX_REMEMBERED: usize = 4096;
+
+/// Where events are handed over.
+#[derive(Clone, Debug)]
+pub struct Events {
+    queue: mpsc::Sender<Item>,
+}
+
+#[derive(Clone, Debug)]
+struct Item {
+    regarding: ObjectReference,
+    warning: bool,
+    reason: String,
+    note: String,
+}
+
+impl Events {
+    /// Events in the name of `identity`, usually a pod's name, with the rights of `client`. Starts a task that
+    /// ends when the last clone is gone and what waits is written.
+    pub fn new(client: Client, identity: &str) -> Self {
+        let instance = identity.to_owned();
+        let send = move |write: Write| {
+            let (client, instance) = (client.clone(), instance.clone());
+            async move { send(client, &instance, write).await }.boxed()
+        };
+        let (queue, waiting) = mpsc::channel(QUEUE);
+        tokio::spawn(run(waiting, send));
+        Self { queue }
+    }
+
+    /// Something went as it should.
+    pub fn normal(&self, app: &HelmApp, reason: &str, note: &str) {
+        self.put(app, false, reason, note);
+    }
+
+    /// Something needs a look.
+    pub fn warning(&self, app: &HelmApp, reason: &str, note: &str) {
+        self.put(app, true, reason, note);
+    }
+
+    fn put(&self, app: &HelmApp, warning: bool, reason: &str, note: &str) {
+        let item = Item {
+            regarding: app.object_ref(&()),
+            warning,
+            reason: reason.to_owned(),
+            note: cut(note),
+        };
+        if self.queue.try_send(item).is_err() {
+            tracing::warn!(reason, "an event is dropped: too many wait to be written");
+        }
+    }
+}
+
+fn cut(note: &str) -> String {
+    let note = note.trim();
+    if note.len() <= MAX_NOTE {
+        return note.to_owned();
+    }
+    let end = (0..=MAX_NOTE - '…'.len_utf8())
+        .rev()
+        .find(|end| note.is_char_boundary(*end));
+    format!("{}…", note.get(..end.unwrap_or(0)).unwrap_or_default())
+}
+
+/// One request.
+#[derive(Clone, Debug, PartialEq)]
+enum Write {
+    Create {
+        name: String,
+        at: Timestamp,
+        what: What,
+    },
+    Repeat {
+        name: String,
+        at: Timestamp,
+        namespace: String,
+        count: i32,
+    },
+}
+
+/// What makes two events the same.
+#[derive(Clone, Debug, PartialEq)]
+struct What {
+    regarding: ObjectReference,
+    warning: bool,
+    reason: String,
+    note: String,
+}
+
+async fn run(
+    mut waiting: mpsc::Receiver<Item>,
+    send: impl Fn(Write) -> BoxFuture<'static, cluster::Result<()>>,
+) {
+    let mut series = Series::default();
+    while let Some(item) = waiting.recv().await {
+        let Some(write) = series.observe(item, Instant::now(), Timestamp::now()) else {
+            continue;
+        };
+        if let Err(error) = send(write).await {
+            tracing::warn!(%error, "an event is not written");
+        }
+    }
+}
+
+/// Which events were written lately.
+#[derive(Debug, Default)]
+struct Series {
+    known: HashMap<(String, bool, String, String), Known>,
+}
+
+#[derive(Debug)]
+struct Known {
+    name: String,
+    count: i32,
+    seen: Instant,
+    written: Instant,
+}
+
+impl Series {
+    fn observe(&mut self, item: Item, now: Instant, at: Timestamp) -> Option<Write> {
+        let Item {
+            regarding,
+            warning,
+            reason,
+            note,
+        } = item;
+        self.known
+            .retain(|_, known| now.saturating_duration_since(known.seen) < SERIES_WINDOW);
+        let namespace = regarding.namespace.clone().unwrap_or_default();
+        let key = (
+            regarding.uid.clone().unwrap_or_default(),
+            warning,
+            reason.clone(),
+            note.clone(),
+        );
+        if let Some(known) = self.known.get_mut(&key) {
+            known.count = known.count.saturating_add(1);
+            known.seen = now;
+            if now.saturating_duration_since(known.written) < SERIES_INTERVAL {
+                return None;
+            }
+            known.written = now;
+            return Some(Write::Repeat {
+                name: known.name.clone(),
+                at,
+                namespace,
+                count: known.count,
+            });
+        }
+        let object = regarding.name.as_deref().unwrap_or("helmapp");
+        let name = format!("{object}.{:x}", at.as_nanosecond());
+        if self.known.len() < MAX_REMEMBERED {
+            self.known.insert(
+                key,
+                Known {
+                    name: name.clone(),
+                    count: 1,
+                    seen: now,
+                    written: now,
+                },
+            );
+        }
+        Some(Write::Create {
+            name,
+            at,
+            what: What {
+                regarding,
+                warning,
+                reason,
+                note,
+            },
+        })
+    }
+}
+
+async fn send(client: Client, instance: &str, write: Write) -> cluster::Result<()> {
+    match write {
+        Write::Create { name, at, what } => {
+            let namespace = what.regarding.namespace.clone().unwrap_or_default();
+            let api: Api<Event> = Api::namespaced(client, &namespace);
+            let event = event(name, at, what, instance);
+            api.create(&PostParams::default(), &event)
+                .await
+                .map(|_| ())
+                .map_err(|error| (namespace, error))
+        }
+        Write::Repeat {
+            name,
+            at,
+            namespace,
+            count,
+        } => {
+            let api: Api<Event> = Api::namespaced(client, &namespace);
+            let series = EventSeries {
+                count,
+                last_observed_time: MicroTime(at),
+            };
+            let patch = Patch::Merge(json!({ "series": series }));
+            api.patch(&name, &PatchParams::default(), &patch)
+                .await
+                .map(|_| ())
+                .map_err(|error| (namespace, error))
+        }
+    }
+    .map_err(|(namespace, error)| {
+        cluster::Error::from_kube(format!("write an event in namespace {namespace}"), error, false)
+    })
+}
+
+fn event(name: String, at: Timestamp, what: What, instance: &str) -> Event {
+    Event {
+        metadata: ObjectMeta {
+            name: Some(name),
+            namespace: what.regarding.namespace.clone(),
+            ..ObjectMeta::default()
+        },
+        event_time: Some(MicroTime(at)),
+        action: Some("Reconcile".to_owned()),
+        reason: Some(what.reason),
+        note: Some(what.note),
+        type_: Some(if what.warning { "Warning" } else { "Normal" }.to_owned()),
+        regarding: Some(what.regarding),
+        reporting_controller: Some(CONTROLLER.to_owned()),
+        reporting_instance: Some(instance.to_owned()),
+        ..Event::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::HelmAppSpec;
+
+    fn item(uid: &str, reason: &str, note: &str) -> Item {
+        let mut app = HelmApp::new("shop", HelmAppSpec::default());
+        app.metadata.namespace = Some("web".to_owned());
+        app.metadata.uid = Some(uid.to_owned());
+        Item {
+            regarding: app.object_ref(&()),
+            warning: true,
+            reason: reason.to_owned(),
+            note: note.to_owned(),
+        }
+    }
+
+    fn summary(write: Option<Write>) -> Option<(String, i32)> {
+        match write? {
+            Write::Create { what, .. } => Some((format!("{} {}", what.reason, what.note), 1)),
+            Write::Repeat { namespace, count, .. } => Some((namespace, count)),
+        }
+    }
+
+    #[test]
+    fn repetitions_become_a_series_and_are_written_seldom() {
+        let mut series = Series::default();
+        let start = Instant::now();
+        let mut observe = |second: u64, uid: &str, reason: &str, note: &str| {
+            let at = Timestamp::from_second(1_700_000_000 + second as i64).unwrap();
+            summary(series.observe(item(uid, reason, note), start + Duration::from_secs(second), at))
+        };
+        let create = |text: &str| Some((text.to_owned(), 1));
+        let repeat = |count| Some(("web".to_owned(), count));
+        assert_eq!(observe(0, "a", "Failed", "x"), create("Failed x"));
+        assert_eq!(observe(10, "a", "Failed", "x"), None);
+        assert_eq!(
+            observe(20, "a", "Failed", "y"),
+            create("Failed y"),
+            "another note is another event"
+        );
+        assert_eq!(
+            observe(30, "b", "Failed", "x"),
+            create("Failed x"),
+            "another object, too"
+        );
+        assert_eq!(observe(60, "a", "Failed", "x"), repeat(3));
+        assert_eq!(observe(70, "a", "Failed", "x"), None);
+        assert_eq!(observe(669, "a", "Failed", "x"), repeat(5));
+        assert_eq!(
+            observe(1269, "a", "Failed", "x"),
+            create("Failed x"),
+            "long ago is not a repetition"
+        );
+    }
+
+    #[test]
+    fn an_event_is_one_that_the_api_server_takes() {
+        let at = Timestamp::from_second(1_700_000_000).unwrap();
+        let Some(Write::Create { name, at, what }) =
+            Series::default().observe(item("a", "RenderFailed", "bad"), Instant::now(), at)
+        else {
+            panic!("the first event is made");
+        };
+        let event = serde_json::to_value(event(name, at, what, "pod-1")).unwrap();
+        let expected = json!({
+            "apiVersion": "events.k8s.io/v1",
+            "kind": "Event",
+            "metadata": { "name": "shop.17979cfe362a0000", "namespace": "web" },
+            "eventTime": "2023-11-14T22:13:20.000000Z",
+            "action": "Reconcile",
+            "reason": "RenderFailed",
+            "note": "bad",
+            "type": "Warning",
+            "regarding": {
+                "apiVersion": "helmapp.io/v1alpha1", "kind": "HelmApp", "name": "shop", "namespace": "web",
+                "uid": "a"
+            },
+            "reportingController": "helmapp.io/operator",
+            "reportingInstance": "pod-1",
+        });
+        assert_eq!(event, expected);
+    }
+
+    #[test]
+    fn long_notes_are_cut_at_a_character() {
+        assert_eq!(cut(" short "), "short");
+        let long = cut(&"é".repeat(MAX_NOTE));
+        assert!(long.len() <= MAX_NOTE && long.ends_with("é…"), "{}", long.len());
+    }
+}
