@@ -3,6 +3,7 @@
 
 mod cluster;
 mod completion;
+mod dev;
 mod history;
 mod list;
 mod output;
@@ -34,6 +35,7 @@ enum Command {
     Rollback(rollback::Arguments),
     Uninstall(uninstall::Arguments),
     Version(version::Arguments),
+    Dev(dev::Arguments),
     Completion(completion::Arguments),
 }
 
@@ -46,6 +48,7 @@ impl Command {
             Self::Rollback(arguments) => block_on(rollback::run(arguments)),
             Self::Uninstall(arguments) => block_on(uninstall::run(arguments)),
             Self::Version(arguments) => version::run(&arguments),
+            Self::Dev(arguments) => block_on(dev::run(arguments)),
             Self::Completion(arguments) => completion::run(&arguments, command.clone()),
         }
     }

@@ -30,6 +30,8 @@ pub enum Error {
     Protocol(#[from] serde_json::Error),
     #[error("reading the kubeconfig of the local control plane: {0}")]
     Kubeconfig(#[from] kube::config::KubeconfigError),
+    #[error("installing the HelmApp CRD into the local control plane: {0}")]
+    Crd(#[from] crate::cluster::Error),
     #[error("making a client for the local control plane: {0}")]
     Client(#[source] Box<kube::Error>),
 }

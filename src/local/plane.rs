@@ -15,6 +15,7 @@ use tokio::sync::{Mutex, mpsc, watch};
 
 use super::binary;
 use super::{Error, Result};
+use crate::cluster::crds;
 
 /// Time for the components to end and the directory to go.
 const STOP_DEADLINE: Duration = Duration::from_secs(30);
@@ -161,6 +162,15 @@ impl ControlPlane {
     /// A client for such a user.
     pub async fn user_client(&self, name: &str, groups: &[&str]) -> Result<kube::Client> {
         client_from(&self.user(name, groups).await?).await
+    }
+
+    /// Installs the CRD of HelmApp and waits until it is served.
+    pub async fn install_crd(&self) -> Result<()> {
+        let client = self.client().await?;
+        let crd = serde_json::to_value(crate::api::crd())?;
+        let created = crds::create(&client, &[&crd]).await?;
+        crds::established(&client, &created).await?;
+        Ok(())
     }
 
     /// Kills a component, as a crash would.

@@ -4,11 +4,13 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
-use helmapp::local::{Component, ControlPlane, Error};
+use helmapp::api::HelmApp;
+use helmapp::local::{Component, Error};
 use k8s_openapi::api::core::v1::{ConfigMap, Node};
 use kube::api::{Api, ListParams};
+use kube::config::Kubeconfig;
 use serde_json::json;
 
 use crate::support::namespace::TestNamespace;
@@ -53,9 +55,7 @@ async fn no_traces(processes: &BTreeMap<String, u32>, directory: &Path) {
 /// Starting, and stopping by request.
 #[tokio::test]
 async fn control_plane_starts_and_stops() {
-    let started = std::time::Instant::now();
     let own = plane::own().await;
-    println!("up after {:?}", started.elapsed());
     let client = own.plane.client().await.expect("a client");
     let nodes: Api<Node> = Api::all(client.clone());
     let nodes = nodes.list(&ListParams::default()).await.expect("nodes");
@@ -98,45 +98,70 @@ async fn api_server_comes_back_with_what_it_had_and_a_dead_component_ends_all() 
     no_traces(&processes, &directory).await;
 }
 
-/// Run as a process of its own by the test below, which kills it.
-#[tokio::test]
-#[ignore = "a part of nothing_is_left_when_the_parent_is_killed"]
-async fn hold_a_control_plane() {
-    let own = plane::own().await;
-    let plane: &ControlPlane = &own.plane;
-    let line = json!({"processes": plane.processes(), "directory": plane.directory()});
-    println!("\nheld: {line}");
-    tokio::time::sleep(within(120)).await;
+/// `helmapp dev` and the directory of its control plane.
+fn dev() -> (Child, PathBuf) {
+    let mut dev = Command::new(env!("CARGO_BIN_EXE_helmapp"))
+        .arg("dev")
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("helmapp runs");
+    let output = BufReader::new(dev.stdout.take().expect("a pipe"));
+    let kubeconfig = output
+        .lines()
+        .find_map(|line| Some(line.ok()?.strip_prefix("export KUBECONFIG=")?.to_owned()))
+        .expect("the control plane is up");
+    let directory = Path::new(&kubeconfig).parent().expect("a directory");
+    (dev, directory.to_owned())
+}
+
+/// The processes that have the directory in their command line, or that the
+/// process with this id started.
+fn processes(directory: &Path, parent: u32) -> BTreeMap<String, u32> {
+    let list = Command::new("ps")
+        .args(["-A", "-ww", "-o", "pid=,ppid=,args="])
+        .output()
+        .expect("ps can be run");
+    let list = String::from_utf8(list.stdout).expect("text");
+    let ours = list.lines().filter_map(|line| {
+        let mut words = line.split_whitespace();
+        let (pid, ppid) = (words.next()?.parse().ok()?, words.next()?.parse::<u32>().ok()?);
+        let component = words.nth(1)?.to_owned();
+        let named = line.contains(directory.to_str()?);
+        (named || ppid == parent).then_some((component, pid))
+    });
+    ours.collect()
 }
 
 #[tokio::test]
 async fn nothing_is_left_when_the_parent_is_killed() {
-    let mut parent = Command::new(std::env::current_exe().expect("this program"))
-        .args([
-            "--exact",
-            "--ignored",
-            "--nocapture",
-            "lifetime::hold_a_control_plane",
-        ])
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("this program runs");
-    let output = BufReader::new(parent.stdout.take().expect("a pipe"));
-    let line = tokio::task::spawn_blocking(|| {
-        let held = |line: Result<String, _>| line.ok()?.strip_prefix("held: ").map(str::to_owned);
-        output.lines().find_map(held)
-    })
-    .await
-    .expect("no panic")
-    .expect("the control plane is up");
-    #[derive(serde::Deserialize)]
-    struct Held {
-        processes: BTreeMap<String, u32>,
-        directory: PathBuf,
-    }
-    let held: Held = serde_json::from_str(&line).expect("JSON");
-    assert_eq!(traces(&held.processes, &held.directory).len(), 7, "{line}");
-    kill(parent.id());
-    parent.wait().expect("it ended");
-    no_traces(&held.processes, &held.directory).await;
+    let _turn = plane::turn().await;
+    let (mut dev, directory) = tokio::task::spawn_blocking(dev).await.expect("no panic");
+    let processes = processes(&directory, dev.id());
+    assert_eq!(traces(&processes, &directory).len(), 7, "{processes:?}");
+    kill(dev.id());
+    dev.wait().expect("it ended");
+    no_traces(&processes, &directory).await;
+}
+
+#[tokio::test]
+async fn dev_serves_the_crd_and_ends_when_it_is_told() {
+    let _turn = plane::turn().await;
+    let (mut dev, directory) = tokio::task::spawn_blocking(dev).await.expect("no panic");
+    let processes = processes(&directory, dev.id());
+    let kubeconfig = Kubeconfig::read_from(directory.join("admin.kubeconfig")).expect("a kubeconfig");
+    let config = kube::Config::from_custom_kubeconfig(kubeconfig, &Default::default()).await;
+    let client = kube::Client::try_from(config.expect("a configuration")).expect("a client");
+    let apps: Api<HelmApp> = Api::all(client);
+    let apps = apps
+        .list(&ListParams::default())
+        .await
+        .expect("HelmApps are served");
+    assert_eq!(apps.items.len(), 0);
+
+    let told = Command::new("kill").arg(dev.id().to_string()).status();
+    assert!(told.expect("kill can be run").success());
+    let status = tokio::task::spawn_blocking(move || dev.wait());
+    let status = status.await.expect("no panic").expect("it ended");
+    assert!(status.success(), "{status}");
+    assert_eq!(traces(&processes, &directory), Vec::<String>::new());
 }

@@ -1,10 +1,5 @@
 //! The local control plane behaves like a cluster, and leaves nothing behind.
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "a test that can't go on fails"
-)]
+#![allow(clippy::expect_used, clippy::panic, reason = "a test that can't go on fails")]
 
 #[path = "../support/mod.rs"]
 mod support;

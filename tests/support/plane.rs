@@ -43,8 +43,13 @@ pub struct OwnPlane {
     _permit: SemaphorePermit<'static>,
 }
 
+/// The right to start one more control plane, until it is dropped.
+pub async fn turn() -> SemaphorePermit<'static> {
+    OWN.acquire().await.expect("never closed")
+}
+
 pub async fn own() -> OwnPlane {
-    let permit = OWN.acquire().await.expect("never closed");
+    let permit = turn().await;
     match ControlPlane::start(options()).await {
         Ok(plane) => OwnPlane {
             plane,
