@@ -1,8 +1,9 @@
 // Command template judges helmapp-gotmpl: it reads one JSON request a line and answers with what Go's
 // text/template, fmt and sprig make of it.
 //
-// A request has templates (name and text), the name to execute, data, the missingkey option and, instead
-// of a template, a format with arguments for fmt. Numbers of the data are int64 or float64 as written.
+// A request has templates (name and text), the name to execute, data, the missingkey option, whether all
+// of sprig is there and, instead of a template, a format with arguments for fmt. Numbers of the data are
+// int64 or float64 as written.
 package main
 
 import (
@@ -29,6 +30,7 @@ type request struct {
 	Data       json.RawMessage `json:"data"`
 	MissingKey string          `json:"missingkey"`
 	Format     *string         `json:"format"`
+	Sprig      bool            `json:"sprig"`
 }
 
 type response struct {
@@ -59,7 +61,7 @@ func (t *Thing) Get() interface{}                    { return t.Any }
 
 type Color int
 
-func (c Color) String() string { return [...]string{"red", "green"}[c] }
+func (c Color) String() string { return [...]string{"red", "green"}[uint(c)%2] }
 
 type Set []string
 
@@ -72,9 +74,12 @@ func (s Set) Has(v string) bool {
 	return false
 }
 
-// funcs adds functions of every parameter type to sprig's.
-func funcs(t *template.Template) template.FuncMap {
+// funcs has functions of every parameter type and, of sprig, all or only what makes containers.
+func funcs(t *template.Template, all bool) template.FuncMap {
 	f := sprig.TxtFuncMap()
+	if !all {
+		f = template.FuncMap{"list": f["list"], "dict": f["dict"], "set": f["set"]}
+	}
 	f["include"] = func(name string, data interface{}) (string, error) {
 		var b bytes.Buffer
 		err := t.ExecuteTemplate(&b, name, data)
@@ -142,7 +147,7 @@ func answer(q request) (string, error) {
 		return fmt.Sprintf(*q.Format, args...), nil
 	}
 	t := template.New("root")
-	t.Funcs(funcs(t))
+	t.Funcs(funcs(t, q.Sprig))
 	if q.MissingKey != "" {
 		t.Option("missingkey=" + q.MissingKey)
 	}

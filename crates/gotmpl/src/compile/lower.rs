@@ -15,6 +15,8 @@ pub(crate) fn lower(tree: &ast::Tree<'_>, file: &Arc<str>, source: &Arc<str>, fu
         scope: vec![("$", 0)],
         slots: 1,
         next_slot: 1,
+        withs: 0,
+        breaks: Vec::new(),
     };
     compiler.list(&tree.root);
     Template {
@@ -38,6 +40,17 @@ struct Lower<'s, 'f> {
     scope: Vec<(&'s str, u32)>,
     slots: usize,
     next_slot: u32,
+    /// How many `with` are open.
+    withs: usize,
+    breaks: Vec<Break>,
+}
+
+/// What a `break` leaves.
+enum Break {
+    /// The innermost range that is running.
+    Loop,
+    /// The `else` of a range: Go catches the break there, though it parses as the outer range's.
+    Else { withs: usize, jumps: Vec<u32> },
 }
 
 impl<'s> Lower<'s, '_> {
@@ -60,7 +73,7 @@ impl<'s> Lower<'s, '_> {
                     pipe,
                 });
             }
-            Node::Break { .. } => self.ops.push(Op::Break),
+            Node::Break { .. } => self.break_out(),
             Node::Continue { .. } => self.ops.push(Op::Continue),
             Node::Template(t) => {
                 let pipe = t.pipe.as_ref().map(|p| self.pipe(p));
@@ -101,6 +114,19 @@ impl<'s> Lower<'s, '_> {
         self.next_slot = slot;
     }
 
+    fn break_out(&mut self) {
+        let here = self.ops.len();
+        match self.breaks.last_mut() {
+            Some(Break::Else { withs, jumps }) => {
+                let open = self.withs - *withs;
+                jumps.push((here + open) as u32);
+                self.ops.extend((0..open).map(|_| Op::EndWith));
+                self.ops.push(Op::Jump(0));
+            }
+            Some(Break::Loop) | None => self.ops.push(Op::Break),
+        }
+    }
+
     fn branch(&mut self, b: &ast::Branch<'s>) {
         let (scope, slot) = (self.scope.len(), self.next_slot);
         let mut ends = Vec::new();
@@ -111,9 +137,13 @@ impl<'s> Lower<'s, '_> {
                 BranchKind::With => Op::With { pipe, otherwise: 0 },
                 _ => Op::If { pipe, otherwise: 0 },
             });
-            self.scoped(list);
             if b.kind == BranchKind::With {
+                self.withs += 1;
+                self.scoped(list);
+                self.withs -= 1;
                 self.ops.push(Op::EndWith);
+            } else {
+                self.scoped(list);
             }
             ends.push(self.here());
             self.ops.push(Op::Jump(0));
@@ -141,11 +171,20 @@ impl<'s> Lower<'s, '_> {
             otherwise: 0,
             end: 0,
         })));
+        self.breaks.push(Break::Loop);
         self.scoped(list);
+        self.breaks.pop();
         self.ops.push(Op::Next);
         self.land(&[start]);
         if let Some(list) = &b.otherwise {
+            self.breaks.push(Break::Else {
+                withs: self.withs,
+                jumps: Vec::new(),
+            });
             self.list(list);
+            if let Some(Break::Else { jumps, .. }) = self.breaks.pop() {
+                self.land(&jumps);
+            }
         }
         let end = self.here();
         if let Some(Op::Range(r)) = self.ops.get_mut(start as usize) {

@@ -141,11 +141,11 @@ impl State {
         call: Call<'_>,
         args: &mut [Value],
     ) -> Result<Value, Error> {
-        let mut nil_interface = false;
+        let mut interfaces = 0u32;
         let mut slots = args.iter_mut().enumerate();
         for (expr, (i, slot)) in call.args.iter().zip(&mut slots) {
             let value = self.eval_arg(frame, expr, param(signature, i))?;
-            nil_interface |= i == 0 && value.is_nil_interface();
+            interfaces |= u32::from(value.interface).checked_shl(i as u32).unwrap_or(0);
             *slot = value.value;
         }
         if let (Some(last), Some((i, slot))) = (call.last, slots.next()) {
@@ -155,14 +155,15 @@ impl State {
         let result = match target {
             Target::Func(f) => f.call(self, args),
             Target::Builtin(Builtin::Call) => {
-                let callee = call.args.first().map(|e| frame.describe(e.at()));
-                builtins::call_value(
-                    self,
-                    &callee.unwrap_or_else(|| "<reflect.Value Value>".into()),
-                    args,
-                )
+                let callee = match (call.args.first(), args.first()) {
+                    (Some(written), _) => frame.describe(written.at()),
+                    (None, Some(Value::String(s))) => s.to_string(),
+                    (None, Some(value)) if !value.is_nil() => format!("<{} Value>", value.type_name()),
+                    _ => "<invalid Value>".into(),
+                };
+                builtins::call_value(self, &callee, args)
             }
-            Target::Builtin(b) => builtins::call(b, args, nil_interface),
+            Target::Builtin(b) => builtins::call(b, args, interfaces),
             Target::Method { object, name } => object.call_method(self, name, args),
             Target::MapMethod {
                 methods,

@@ -207,11 +207,11 @@ impl State {
             (ParamType::String, Expr::String { value, .. }) => Value::String(value.clone()),
             (ParamType::String, _) => return mistaken(frame, "string"),
             (ParamType::Int(t), _) => match number.int {
-                Some(n) => Value::Int(n, t),
+                Some(n) => Value::Int(t.wrap(n), t),
                 None => return mistaken(frame, "integer"),
             },
             (ParamType::Uint(t), _) => match number.uint {
-                Some(n) => Value::Uint(n, t),
+                Some(n) => Value::Uint(t.wrap(n), t),
                 None => return mistaken(frame, "unsigned integer"),
             },
             (ParamType::Float(t), _) => match number.float {

@@ -80,12 +80,12 @@ impl State {
         if let Some(Value::Map(map)) = object.underlying() {
             return self.map_entry(frame, &map, name, call);
         }
-        if object.is_nil() && object.kind() == Kind::Ptr {
-            return frame.fail(format!("nil pointer evaluating {}.{name}", receiver.type_name()));
-        }
         let Some(value) = object.field(name) else {
             return cannot(frame, receiver, name);
         };
+        if object.is_nil() && object.kind() == Kind::Ptr {
+            return frame.fail(format!("nil pointer evaluating {}.{name}", receiver.type_name()));
+        }
         if call.has_args() {
             return frame.fail(format!("{name} has arguments but cannot be invoked as function"));
         }

@@ -132,8 +132,10 @@ impl Iter {
 }
 
 fn cannot(value: &Value) -> Result<Error, Error> {
+    let mut shown = fmt::Output::new();
+    fmt::print_action(&mut shown, value)?;
     Ok(Error::new(format!(
         "range can't iterate over {}",
-        fmt::display(value)?
+        shown.into_string()
     )))
 }

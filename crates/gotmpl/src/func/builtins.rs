@@ -6,7 +6,7 @@ use crate::exec::State;
 use crate::exec::output::Output;
 use crate::fmt;
 use crate::func::{Signature, compare, escape};
-use crate::value::{IntType, List, ParamType, UintType, Value};
+use crate::value::{List, ParamType, UintType, Value};
 
 const R: ParamType = ParamType::Reflect;
 
@@ -29,16 +29,16 @@ pub(crate) fn signature(builtin: Builtin) -> &'static Signature {
     }
 }
 
-/// Calls a function other than `and`, `or` and `call`. `nil_interface`: whether the first argument is a
-/// nil of a static interface type.
-pub(crate) fn call(builtin: Builtin, args: &mut [Value], nil_interface: bool) -> Result<Value, Error> {
+/// Calls a function other than `and`, `or` and `call`. The bits of `interfaces` tell which arguments Go
+/// would see as interfaces, which `len` and `slice` do not look into.
+pub(crate) fn call(builtin: Builtin, args: &mut [Value], interfaces: u32) -> Result<Value, Error> {
     let (first, rest) = args.split_first().unwrap_or((&Value::Nil, &[]));
     let second = rest.first().unwrap_or(&Value::Nil);
     match builtin {
         Builtin::Not => Ok(Value::Bool(!first.is_true())),
-        Builtin::Len => len(first, nil_interface),
+        Builtin::Len => len(first, interfaces & 1 == 1),
         Builtin::Index => index(first, rest),
-        Builtin::Slice => slice(first, rest),
+        Builtin::Slice => slice(first, rest, interfaces >> 1),
         Builtin::Print => text(|out| fmt::sprint(out, args)),
         Builtin::Println => text(|out| fmt::sprintln(out, args)),
         Builtin::Printf => {
@@ -117,9 +117,10 @@ fn index(item: &Value, indexes: &[Value]) -> Result<Value, Error> {
                 }
             },
             other => {
+                let ty = other.type_name();
                 return Err(Error::new(format!(
                     "can't index item of type {}",
-                    other.type_name()
+                    ty.trim_start_matches('*')
                 )));
             }
         };
@@ -146,7 +147,7 @@ fn index_arg(index: &Value, cap: usize) -> Result<usize, Error> {
         .ok_or_else(|| Error::new(format!("index out of range: {shown}")))
 }
 
-fn slice(item: &Value, indexes: &[Value]) -> Result<Value, Error> {
+fn slice(item: &Value, indexes: &[Value], interfaces: u32) -> Result<Value, Error> {
     if item.is_nil() {
         return Err(Error::new("slice of untyped nil"));
     }
@@ -170,7 +171,10 @@ fn slice(item: &Value, indexes: &[Value]) -> Result<Value, Error> {
         }
     };
     let mut bounds = [0, len, len];
-    for (bound, index) in bounds.iter_mut().zip(indexes) {
+    for (i, (bound, index)) in bounds.iter_mut().zip(indexes).enumerate() {
+        if interfaces >> i & 1 == 1 {
+            return Err(Error::new("cannot index slice/array with type interface {}"));
+        }
         *bound = index_arg(index, len)?;
     }
     let [start, end, cap] = bounds;
@@ -248,10 +252,10 @@ fn prepare(arg: &mut Value, ty: ParamType) -> Result<(), Error> {
         return Ok(());
     }
     let converted = match (ty, &*arg) {
-        (ParamType::Int(t), Value::Int(n, _)) => Some(Value::Int(wrap(*n, t), t)),
-        (ParamType::Int(t), Value::Uint(n, _)) => Some(Value::Int(wrap(*n as i64, t), t)),
-        (ParamType::Uint(t), Value::Int(n, _)) => Some(Value::Uint(wrap_unsigned(*n as u64, t), t)),
-        (ParamType::Uint(t), Value::Uint(n, _)) => Some(Value::Uint(wrap_unsigned(*n, t), t)),
+        (ParamType::Int(t), Value::Int(n, _)) => Some(Value::Int(t.wrap(*n), t)),
+        (ParamType::Int(t), Value::Uint(n, _)) => Some(Value::Int(t.wrap(*n as i64), t)),
+        (ParamType::Uint(t), Value::Int(n, _)) => Some(Value::Uint(t.wrap(*n as u64), t)),
+        (ParamType::Uint(t), Value::Uint(n, _)) => Some(Value::Uint(t.wrap(*n), t)),
         _ => None,
     };
     match converted {
@@ -265,22 +269,4 @@ fn prepare(arg: &mut Value, ty: ParamType) -> Result<(), Error> {
         }
     }
     Ok(())
-}
-
-fn wrap(n: i64, ty: IntType) -> i64 {
-    match ty {
-        IntType::Int | IntType::Int64 => n,
-        IntType::Int32 => i64::from(n as i32),
-        IntType::Int16 => i64::from(n as i16),
-        IntType::Int8 => i64::from(n as i8),
-    }
-}
-
-fn wrap_unsigned(n: u64, ty: UintType) -> u64 {
-    match ty {
-        UintType::Uint | UintType::Uint64 | UintType::Uintptr => n,
-        UintType::Uint32 => u64::from(n as u32),
-        UintType::Uint16 => u64::from(n as u16),
-        UintType::Uint8 => u64::from(n as u8),
-    }
 }

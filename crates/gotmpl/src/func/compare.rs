@@ -79,7 +79,9 @@ fn equal_others(a: &Value, b: &Value) -> Result<bool, Error> {
         return Ok(is_nil(a) == is_nil(b));
     }
     match (a, b) {
-        (Value::Object(x), Value::Object(y)) if matches!(b.kind(), Kind::Struct | Kind::Ptr) => {
+        (Value::Object(x), Value::Object(y))
+            if matches!(b.kind(), Kind::Struct | Kind::Ptr) && y.comparable() =>
+        {
             Ok(x.type_name() == y.type_name() && x.equals(y.as_ref()))
         }
         _ => {

@@ -29,7 +29,8 @@ pub trait Object: fmt::Debug + Any {
         None
     }
 
-    /// An exported field of a struct or of the struct pointed to.
+    /// An exported field of a struct or of the struct pointed to. A nil pointer gives any value for the
+    /// fields that its type has.
     fn field(&self, name: &str) -> Option<Value> {
         let _ = name;
         None
@@ -71,6 +72,11 @@ pub trait Object: fmt::Debug + Any {
     fn call(&self, state: &mut State, args: &mut [Value]) -> Result<Value, Error> {
         let _ = (state, args);
         Err(Error::new(format!("{} is not a function", self.type_name())))
+    }
+
+    /// Whether Go's `==` is defined for the type: not for a struct with a slice or map in it.
+    fn comparable(&self) -> bool {
+        true
     }
 
     /// Whether two objects of this type are equal as Go's `==` would say. Default: only the same object.

@@ -78,6 +78,16 @@ impl IntType {
             IntType::Int64 => "int64",
         }
     }
+
+    /// The number as Go's conversion to this type makes it: high bits are lost.
+    pub fn wrap(self, n: i64) -> i64 {
+        match self {
+            IntType::Int | IntType::Int64 => n,
+            IntType::Int32 => i64::from(n as i32),
+            IntType::Int16 => i64::from(n as i16),
+            IntType::Int8 => i64::from(n as i8),
+        }
+    }
 }
 
 /// Go's unsigned integer types. `byte` is [`UintType::Uint8`].
@@ -107,6 +117,16 @@ impl UintType {
             UintType::Uint32 => "uint32",
             UintType::Uint64 => "uint64",
             UintType::Uintptr => "uintptr",
+        }
+    }
+
+    /// The number as Go's conversion to this type makes it: high bits are lost.
+    pub fn wrap(self, n: u64) -> u64 {
+        match self {
+            UintType::Uint | UintType::Uint64 | UintType::Uintptr => n,
+            UintType::Uint32 => u64::from(n as u32),
+            UintType::Uint16 => u64::from(n as u16),
+            UintType::Uint8 => u64::from(n as u8),
         }
     }
 }

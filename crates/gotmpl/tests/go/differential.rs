@@ -1,0 +1,424 @@
+//! Random templates and formats, the same from run to run, asked of Go and of this crate.
+//! HELMAPP_DIFF_CASES sets how many; default 3,000.
+
+use serde_json::{Value as Json, json};
+
+use crate::case::{Case, Source};
+use crate::oracle::Oracle;
+
+/// A small generator of pseudo-random numbers (xorshift), so that a failing case can be made again.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) as usize % sides
+    }
+
+    fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
+        from[self.roll(from.len())]
+    }
+}
+
+const FIELDS: &[&str] = &[
+    ".s",
+    ".n",
+    ".f",
+    ".t",
+    ".l",
+    ".m",
+    ".nil",
+    ".missing",
+    ".deep.a.b",
+    ".deep.zip",
+    ".m.one",
+    ".",
+    "$",
+    "$.l",
+    "$.m.two",
+    ".nums",
+    ".em",
+    ".k",
+    ".x",
+    ".deep.a.l",
+    "$v",
+    "$k",
+    "$x",
+    "$x.a",
+];
+const LITERALS: &[&str] = &[
+    "1",
+    "0",
+    "-3",
+    "2.5",
+    "\"a\"",
+    "\"\"",
+    "`raw`",
+    "true",
+    "false",
+    "nil",
+    "'c'",
+    "0x1F",
+    "1e3",
+    "\"%d|%v\"",
+    "\"one\"",
+    "\"%5.2f\"",
+    "1000000",
+    "1_00",
+];
+const SPACES: &[&str] = &[" ", " ", " ", "  ", "\n", "\t"];
+
+/// A random template, built from the grammar.
+struct Grammar<'d> {
+    dice: &'d mut Dice,
+    vars: Vec<&'static str>,
+    loops: usize,
+    /// Whether other templates may be called: not from the one that is called.
+    calls: bool,
+}
+
+impl Grammar<'_> {
+    fn field(&mut self) -> String {
+        loop {
+            let field = self.dice.pick(FIELDS);
+            if !field.starts_with("$") || field == "$" || field.starts_with("$.") {
+                return field.into();
+            }
+            // Sometimes a variable that is not defined: that is an error to compare too.
+            let name = &field[..2];
+            if self.vars.contains(&name) || self.dice.roll(60) == 0 {
+                return field.into();
+            }
+        }
+    }
+
+    fn operand(&mut self, depth: usize) -> String {
+        match self.dice.roll(10) {
+            0..=4 => self.field(),
+            5..=6 => self.dice.pick(LITERALS).into(),
+            7 if depth > 0 => format!(
+                "({}).{}",
+                self.pipeline(depth - 1),
+                self.dice.pick(&["a", "x", "b.c"])
+            ),
+            _ if depth > 0 => format!("({})", self.pipeline(depth - 1)),
+            _ => self.field(),
+        }
+    }
+
+    fn call(&mut self, depth: usize) -> String {
+        const CALLS: &[(&str, usize, usize)] = &[
+            ("print", 0, 3),
+            ("println", 1, 2),
+            ("printf \"%v %5d %q\"", 1, 3),
+            ("printf", 1, 4),
+            ("len", 1, 1),
+            ("index", 1, 3),
+            ("slice", 1, 3),
+            ("eq", 1, 3),
+            ("ne", 2, 2),
+            ("lt", 2, 2),
+            ("le", 2, 2),
+            ("gt", 2, 2),
+            ("ge", 2, 2),
+            ("and", 1, 3),
+            ("or", 1, 3),
+            ("not", 1, 1),
+            ("html", 1, 2),
+            ("js", 1, 1),
+            ("urlquery", 1, 1),
+            ("list", 0, 3),
+            ("dict \"a\"", 1, 1),
+            ("fString", 1, 1),
+            ("fInt", 1, 1),
+            ("fInt64", 1, 1),
+            ("fFloat", 1, 1),
+            ("fBool", 1, 1),
+            ("fMap", 1, 1),
+            ("fList", 1, 1),
+            ("fAny", 1, 1),
+            ("fVariadic", 1, 3),
+            ("fMapString", 2, 2),
+            ("fErr", 1, 1),
+            ("include \"inner\"", 1, 1),
+            ("call fFunc", 1, 2),
+            ("thing.Hello", 1, 1),
+            ("thing.Join", 1, 3),
+            ("set_of", 0, 2),
+            ("fBytes", 1, 1),
+            ("set (dict \"z\" 1) \"b\"", 1, 1),
+        ];
+        let (name, least, most) = CALLS[self.dice.roll(CALLS.len())];
+        let name = if self.calls {
+            name
+        } else {
+            name.trim_start_matches("include ")
+        };
+        let name = if name == "\"inner\"" { "print" } else { name };
+        let mut count = least + self.dice.roll(most - least + 1);
+        if self.dice.roll(25) == 0 {
+            count = self.dice.roll(5);
+        }
+        let mut out = name.to_string();
+        for _ in 0..count {
+            out.push_str(self.dice.pick(SPACES));
+            out.push_str(&self.operand(depth.saturating_sub(1)));
+        }
+        out
+    }
+
+    fn command(&mut self, depth: usize) -> String {
+        if self.dice.roll(3) == 0 {
+            self.operand(depth)
+        } else {
+            self.call(depth)
+        }
+    }
+
+    fn pipeline(&mut self, depth: usize) -> String {
+        let mut out = self.command(depth);
+        while self.dice.roll(4) == 0 {
+            out.push_str(self.dice.pick(&[" | ", "|", " |\n"]));
+            out.push_str(&self.call(depth));
+        }
+        out
+    }
+
+    fn action(&mut self, inside: &str) -> String {
+        let left = self.dice.pick(&["{{", "{{ ", "{{- "]);
+        let right = self.dice.pick(&["}}", " }}", " -}}"]);
+        format!("{left}{inside}{right}")
+    }
+
+    fn list(&mut self, depth: usize) -> String {
+        let scope = self.vars.len();
+        let count = 1 + self.dice.roll(3);
+        let out = (0..count).map(|_| self.node(depth)).collect();
+        self.vars.truncate(scope);
+        out
+    }
+
+    fn node(&mut self, depth: usize) -> String {
+        match self.dice.roll(if depth == 0 { 6 } else { 14 }) {
+            0 => self.dice.pick(&["text", " \n ", "é\n  x", "a: ", "\n"]).into(),
+            1 if self.loops > 0 => {
+                let word = self.dice.pick(&["break", "continue"]);
+                self.action(word)
+            }
+            2 => {
+                let inside = format!("$x := {}", self.pipeline(1));
+                self.vars.push("$x");
+                self.action(&inside)
+            }
+            3 if self.vars.contains(&"$x") => {
+                let inside = format!("$x = {}", self.pipeline(1));
+                self.action(&inside)
+            }
+            6..=7 => self.branch("if", depth),
+            8 => self.branch("with", depth),
+            9..=10 => self.range(depth),
+            11 if self.calls => {
+                let inside = format!("template \"inner\" {}", self.operand(1));
+                self.action(&inside)
+            }
+            12 => "{{/* comment */ -}}".into(),
+            _ => {
+                let inside = self.pipeline(2);
+                self.action(&inside)
+            }
+        }
+    }
+
+    fn branch(&mut self, word: &str, depth: usize) -> String {
+        let scope = self.vars.len();
+        let mut inside = format!("{word} {}", self.pipeline(1));
+        if self.dice.roll(5) == 0 {
+            inside = format!("{word} $x := {}", self.pipeline(1));
+            self.vars.push("$x");
+        }
+        let mut out = self.action(&inside);
+        out.push_str(&self.list(depth - 1));
+        while self.dice.roll(4) == 0 {
+            let inside = format!("else {word} {}", self.pipeline(1));
+            out.push_str(&self.action(&inside));
+            out.push_str(&self.list(depth - 1));
+        }
+        if self.dice.roll(3) == 0 {
+            out.push_str(&self.action("else"));
+            out.push_str(&self.list(depth - 1));
+        }
+        out.push_str(&self.action("end"));
+        self.vars.truncate(scope);
+        out
+    }
+
+    fn range(&mut self, depth: usize) -> String {
+        let scope = self.vars.len();
+        let over = match self.dice.roll(8) {
+            0 => self.pipeline(1),
+            1 => "3".into(),
+            _ => self
+                .dice
+                .pick(&["$.l", "$.nums", "$.m", "$.deep.a.l", "$.mixed", "$.em"])
+                .to_string(),
+        };
+        let (decl, vars): (&str, &[&'static str]) = match self.dice.roll(4) {
+            0 => ("$v := ", &["$v"]),
+            1 => ("$k, $v := ", &["$k", "$v"]),
+            _ => ("", &[]),
+        };
+        self.vars.extend(vars);
+        let mut out = self.action(&format!("range {decl}{over}"));
+        self.loops += 1;
+        out.push_str(&self.list(depth - 1));
+        self.loops -= 1;
+        if self.dice.roll(4) == 0 {
+            out.push_str(&self.action("else"));
+            out.push_str(&self.list(depth - 1));
+        }
+        out.push_str(&self.action("end"));
+        self.vars.truncate(scope);
+        out
+    }
+}
+
+fn data() -> Json {
+    json!({
+        "s": "hello", "n": 17, "f": 2.5, "big": 1e6, "t": true, "nil": null, "l": ["a", "b", "c"], "k": "",
+        "nums": [3, 4, 5], "m": {"one": 1, "two": 2}, "em": {}, "x": {"a": [1], "b": {"c": "deep"}},
+        "deep": {"a": {"b": "c", "l": [{"x": 1, "a": "q"}, {"x": null}, {}]}},
+        "mixed": [1, "x", null, 2.5, true, {"k": "v"}, [1, [2]]],
+    })
+}
+
+fn template_case(dice: &mut Dice) -> Case {
+    let mut grammar = Grammar {
+        dice,
+        vars: Vec::new(),
+        loops: 0,
+        calls: true,
+    };
+    let main = (0..3).map(|_| grammar.node(3)).collect();
+    grammar.vars.clear();
+    grammar.calls = false;
+    let inner = format!("{{{{define \"inner\"}}}}<{}>{{{{end}}}}", grammar.list(1));
+    let mut templates = vec![
+        Source {
+            name: "_helpers.tpl".into(),
+            text: inner,
+        },
+        Source {
+            name: "dir/main.yaml".into(),
+            text: main,
+        },
+    ];
+    if dice.roll(20) == 0 {
+        // Cut somewhere: mostly an error of parsing.
+        let text = &mut templates[1].text;
+        let at = dice.roll(text.len().max(1));
+        let at = (0..=at).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0);
+        text.truncate(at);
+    }
+    let missingkey = dice.pick(&["", "zero", "zero", "error"]).into();
+    Case {
+        templates,
+        execute: "dir/main.yaml".into(),
+        data: data(),
+        missingkey,
+        format: None,
+    }
+}
+
+fn format_case(dice: &mut Dice) -> Case {
+    let mut format = String::new();
+    for _ in 0..1 + dice.roll(3) {
+        format.push_str(dice.pick(&["", "a", "é ", "%%", "|"]));
+        format.push('%');
+        for _ in 0..dice.roll(3) {
+            format.push_str(dice.pick(&["+", "-", "#", " ", "0"]));
+        }
+        format.push_str(dice.pick(&["", "", "", "5", "12", "*", "[1]", "[2]", "[9]"]));
+        format.push_str(dice.pick(&["", "", "", ".2", ".", ".0", ".*", ".10", ".[1]"]));
+        format.push_str(dice.pick(&[
+            "v", "v", "d", "s", "q", "x", "X", "f", "g", "e", "t", "T", "c", "U", "o", "b", "O", "G", "E",
+            "F", "z", "%",
+        ]));
+    }
+    let values = [
+        json!(0),
+        json!(-42),
+        json!(65),
+        json!(1.5),
+        json!(1e21),
+        json!(-0.001),
+        json!("héllo"),
+        json!(""),
+        json!("a\tb"),
+        json!(true),
+        json!(null),
+        json!([1, "a", null]),
+        json!({"k": 1.5, "a": ["x"]}),
+        json!(123456789.0),
+    ];
+    let args: Vec<Json> = (0..dice.roll(4))
+        .map(|_| values[dice.roll(values.len())].clone())
+        .collect();
+    Case {
+        format: Some(format),
+        data: Json::Array(args),
+        ..Case::default()
+    }
+}
+
+#[test]
+fn random_cases_answer_as_go_does() {
+    let count = std::env::var("HELMAPP_DIFF_CASES")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(3000);
+    let mut oracle = Oracle::start();
+    let mut dice = Dice(0x9E37_79B9_7F4A_7C15);
+    let mut wrong = Vec::new();
+    let (mut outputs, mut errors) = (0, 0);
+    for i in 0..count {
+        let case = if i % 4 == 0 {
+            format_case(&mut dice)
+        } else {
+            template_case(&mut dice)
+        };
+        let want = oracle.ask(&case);
+        let got = case.run();
+        if want.error.is_empty() {
+            outputs += 1;
+        } else {
+            errors += 1;
+        }
+        if got != want {
+            let case = Case {
+                data: if case.format.is_some() {
+                    case.data
+                } else {
+                    Json::Null
+                },
+                ..case
+            };
+            wrong.push(format!(
+                "{}\n  want {want:?}\n  got  {got:?}",
+                serde_json::to_string(&case).unwrap()
+            ));
+        }
+    }
+    println!("{count} random cases: {outputs} with output, {errors} with an error");
+    assert!(
+        outputs > count / 10 && errors > count / 10,
+        "the cases are lopsided: {outputs} outputs, {errors} errors"
+    );
+    let shown = wrong.iter().take(20).cloned().collect::<Vec<_>>().join("\n");
+    assert!(
+        wrong.is_empty(),
+        "{} of {count} differ, the first of them:\n{shown}",
+        wrong.len()
+    );
+}
