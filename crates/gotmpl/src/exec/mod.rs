@@ -8,5 +8,7 @@ mod iter;
 pub(crate) mod output;
 mod run;
 mod state;
+#[cfg(test)]
+mod tests;
 
 pub use state::State;
