@@ -6,5 +6,6 @@ pub mod limits;
 pub mod manifest;
 pub mod plan;
 pub mod release;
+pub mod schema;
 pub mod toml;
 pub mod values;

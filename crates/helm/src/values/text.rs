@@ -52,7 +52,7 @@ fn nested_as_bool(value: &Value) -> String {
 }
 
 /// The Go type of a value.
-pub(super) fn go_type(value: &Value) -> &'static str {
+pub(crate) fn go_type(value: &Value) -> &'static str {
     match value {
         Value::Null => "nil",
         Value::Bool(_) => "bool",

@@ -1,0 +1,187 @@
+//! `values.schema.json`: values checked against the schemas of a chart and its sub-charts, chart by chart.
+//!
+//! Violations are worded as Helm's validator words them. References to other documents are never fetched: a
+//! schema that needs one is an error, unless the document is given.
+
+mod report;
+mod wording;
+
+#[cfg(test)]
+mod tests;
+
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use jsonschema::{PatternOptions, Retrieve, Uri, Validator};
+use serde_json::Value;
+
+use crate::{chart::Chart, values::text};
+
+/// Documents that schemas may refer to, by their URI.
+pub type Documents = BTreeMap<String, Value>;
+
+/// Size of a compiled pattern, in bytes. Helm has no such limit.
+const PATTERN_SIZE: usize = 1024 * 1024;
+
+/// A violation of a schema.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// The chart whose schema it is.
+    pub chart: String,
+    /// Where in the chart's values, as a JSON pointer; the empty text is the whole.
+    pub path: String,
+    /// What is wrong there.
+    pub message: String,
+}
+
+/// Values do not meet the schemas, or a schema can not be used. The text is Helm's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    /// The violations of all charts, one for each line of the text.
+    pub violations: Vec<Violation>,
+    text: String,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "values don't meet the specifications of the schema(s) in the following chart(s):\n{}",
+            self.text
+        )
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// Checks the values of a chart and of its sub-charts against their schemas.
+///
+/// # Errors
+/// [`Error`] with all violations of all charts.
+pub fn validate(chart: &Chart, values: &Value, documents: &Arc<Documents>) -> Result<(), Error> {
+    let mut error = Error {
+        violations: Vec::new(),
+        text: String::new(),
+    };
+    validate_chart(chart, values, documents, &mut error);
+    if error.text.is_empty() { Ok(()) } else { Err(error) }
+}
+
+fn validate_chart(chart: &Chart, values: &Value, documents: &Arc<Documents>, error: &mut Error) {
+    if let Some(schema) = &chart.schema {
+        let (lines, violations) = match Schema::compile(schema, documents) {
+            Ok(schema) => schema.check(values),
+            Err(problem) => (
+                problem.clone(),
+                vec![Violation {
+                    chart: String::new(),
+                    path: String::new(),
+                    message: problem,
+                }],
+            ),
+        };
+        if !lines.is_empty() {
+            error.text += &format!("{}:\n{lines}\n", chart.name());
+            let name = chart.name();
+            error
+                .violations
+                .extend(violations.into_iter().map(|found| Violation {
+                    chart: name.to_owned(),
+                    ..found
+                }));
+        }
+    }
+    for dependency in &chart.dependencies {
+        match values.get(dependency.name()) {
+            None | Some(Value::Null) => {}
+            Some(below @ Value::Object(_)) => validate_chart(dependency, below, documents, error),
+            Some(other) => {
+                let message = format!(
+                    "invalid type for values: expected object (map), got {}",
+                    text::go_type(other)
+                );
+                error.text += &format!("{}:\n{message}\n", dependency.name());
+                error.violations.push(Violation {
+                    chart: dependency.name().to_owned(),
+                    path: String::new(),
+                    message,
+                });
+            }
+        }
+    }
+}
+
+/// A schema that is ready to check values.
+#[derive(Debug)]
+pub struct Schema {
+    validator: Validator,
+}
+
+impl Schema {
+    /// Reads a schema of any draft; without `$schema` it is draft 2020-12.
+    ///
+    /// # Errors
+    /// Why the schema can not be used.
+    pub fn compile(schema: &[u8], documents: &Arc<Documents>) -> Result<Self, String> {
+        let schema: Value = serde_json::from_slice(schema).map_err(|error| error.to_string())?;
+        let validator = jsonschema::options()
+            .with_base_uri("file:///values.schema.json")
+            .with_retriever(Given(documents.clone()))
+            .with_pattern_options(PatternOptions::regex().size_limit(PATTERN_SIZE))
+            .build(&schema)
+            .map_err(|error| {
+                let at = error.instance_path().as_str();
+                format!("values.schema.json is not a usable schema: at '{at}': {error}")
+            })?;
+        Ok(Self { validator })
+    }
+
+    /// The lines that Helm prints for the violations, and the violations themselves; nothing for values that
+    /// meet the schema.
+    pub fn check(&self, values: &Value) -> (String, Vec<Violation>) {
+        let values = whole_numbers(values);
+        if self.validator.is_valid(&values) {
+            return (String::new(), Vec::new());
+        }
+        report::report(self.validator.iter_errors(&values), &values)
+    }
+}
+
+/// Values with whole floats as integers: a schema's `integer` means the value, while some drafts go by the kind.
+fn whole_numbers(value: &Value) -> Value {
+    match value {
+        Value::Number(number) if number.is_f64() => match number.as_f64() {
+            // Every whole float below this is exact.
+            Some(float) if float.fract() == 0.0 && float.abs() < 9e15 => {
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    reason = "the float is whole and small enough"
+                )]
+                let whole = float as i64;
+                Value::from(whole)
+            }
+            _ => value.clone(),
+        },
+        Value::Array(items) => items.iter().map(whole_numbers).collect(),
+        Value::Object(map) => map
+            .iter()
+            .map(|(key, value)| (key.clone(), whole_numbers(value)))
+            .collect(),
+        other => other.clone(),
+    }
+}
+
+/// Gives the documents that are there, and fetches none.
+struct Given(Arc<Documents>);
+
+impl Retrieve for Given {
+    fn retrieve(&self, uri: &Uri<String>) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
+        if let Some(document) = self.0.get(uri.as_str()) {
+            return Ok(document.clone());
+        }
+        if uri.scheme().as_str() == "urn" {
+            // As in Helm, a URN that nobody resolves allows everything.
+            return Ok(Value::Bool(true));
+        }
+        Err(format!("the schema refers to {uri}, which is not fetched; put it into the schema").into())
+    }
+}

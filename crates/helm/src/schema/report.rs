@@ -1,0 +1,307 @@
+//! From a list of violations to the tree that Helm prints.
+//!
+//! Our validator lists what is wrong with the path of keywords that led there. Helm's stops at the first wrong
+//! one of `type`, `const`, `enum` and `format` in a schema, groups what is wrong in one schema, and keeps
+//! `allOf` and references that hold several things as levels of their own.
+
+use std::collections::BTreeMap;
+
+use jsonschema::{ValidationError, error::ValidationErrorKind as Kind};
+
+use serde_json::Value;
+
+use super::{Violation, wording};
+
+/// The lines for these violations, and the violations that are leaves of the tree.
+pub(super) fn report<'e>(
+    errors: impl Iterator<Item = ValidationError<'e>>,
+    values: &Value,
+) -> (String, Vec<Violation>) {
+    let mut root = Schema::default();
+    for error in errors {
+        if is_spurious(&error, values) {
+            continue;
+        }
+        let path = segments(error.evaluation_path().as_str());
+        root.add(&path, segments(error.instance_path().as_str()), &error, values);
+    }
+    let found = match root.found() {
+        Some(Found {
+            kind: FoundKind::Group,
+            causes,
+            ..
+        }) => causes,
+        Some(one) => vec![one],
+        None => Vec::new(),
+    };
+    let mut lines = Vec::new();
+    let mut violations = Vec::new();
+    for one in &found {
+        one.print(0, &mut lines, &mut violations);
+    }
+    (lines.join("\n"), violations)
+}
+
+/// The validator can call a property missing that is there, when it is an additional one at the same time.
+fn is_spurious(error: &ValidationError<'_>, values: &Value) -> bool {
+    let Kind::Required { property } = error.kind() else {
+        return false;
+    };
+    let object = values.pointer(error.instance_path().as_str());
+    property
+        .as_str()
+        .is_some_and(|name| object.is_some_and(|object| object.get(name).is_some()))
+}
+
+fn segments(pointer: &str) -> Vec<String> {
+    pointer
+        .split('/')
+        .skip(1)
+        .map(|segment| segment.replace("~1", "/").replace("~0", "~"))
+        .collect()
+}
+
+/// What a schema found wrong with one value.
+#[derive(Default)]
+struct Schema {
+    /// Keywords that failed themselves.
+    own: Vec<Own>,
+    /// Schemas below, by the keyword and what it applies to.
+    below: BTreeMap<Step, Schema>,
+    /// How much of the value's path the schemas above have used up.
+    instance: Vec<String>,
+}
+
+struct Own {
+    keyword: String,
+    message: String,
+    causes: Vec<Found>,
+    instance: Vec<String>,
+    /// Names that one line lists together.
+    missing: Option<String>,
+}
+
+/// From a schema to one below it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Step {
+    keyword: String,
+    name: Option<String>,
+}
+
+/// A node of the tree that is printed.
+struct Found {
+    kind: FoundKind,
+    instance: Vec<String>,
+    causes: Vec<Found>,
+}
+
+enum FoundKind {
+    Group,
+    Reference,
+    Keyword(String),
+}
+
+impl Schema {
+    fn add(&mut self, path: &[String], instance: Vec<String>, error: &ValidationError<'_>, values: &Value) {
+        if let Some((step, rest, used)) = step(path, instance.get(self.instance.len()..).unwrap_or_default())
+        {
+            let at = (self.instance.len() + used).min(instance.len());
+            let below = self.below.entry(step).or_default();
+            below.instance = instance.get(..at).unwrap_or_default().to_vec();
+            below.add(rest, instance, error, values);
+            return;
+        }
+        let keyword = path.first().cloned().unwrap_or_default();
+        let missing = match error.kind() {
+            Kind::Required { property } if keyword == "required" => property.as_str().map(str::to_owned),
+            _ => None,
+        };
+        self.own.push(Own {
+            message: wording::message(error, values),
+            causes: branches(error, values),
+            missing,
+            keyword,
+            instance,
+        });
+    }
+
+    fn found(mut self) -> Option<Found> {
+        for first in ["type", "const", "enum", "format"] {
+            if let Some(at) = self.own.iter().position(|own| own.keyword == first) {
+                let own = self.own.swap_remove(at);
+                return Some(own.found());
+            }
+        }
+        let instance = self.instance.clone();
+        let missing: Vec<String> = self.own.iter().filter_map(|own| own.missing.clone()).collect();
+        let mut found = Vec::new();
+        if !missing.is_empty() {
+            self.own.retain(|own| own.missing.is_none());
+            let kind = FoundKind::Keyword(wording::missing(&missing));
+            found.push(Found {
+                kind,
+                instance: instance.clone(),
+                causes: Vec::new(),
+            });
+        }
+        found.extend(self.own.into_iter().map(Own::found));
+        let mut all_of = Vec::new();
+        for (step, below) in self.below {
+            let Some(one) = below.found() else { continue };
+            match step.keyword.as_str() {
+                "allOf" => all_of.push(one),
+                "$ref" | "$dynamicRef" | "$recursiveRef" => found.push(Found {
+                    instance: instance.clone(),
+                    kind: FoundKind::Reference,
+                    causes: match one.kind {
+                        FoundKind::Group => one.causes,
+                        _ => vec![one],
+                    },
+                }),
+                _ => found.push(one),
+            }
+        }
+        if !all_of.is_empty() {
+            let kind = FoundKind::Keyword("'allOf' failed".to_owned());
+            found.push(Found {
+                kind,
+                instance: instance.clone(),
+                causes: all_of,
+            });
+        }
+        match found.len() {
+            0 => None,
+            1 => found.pop(),
+            _ => Some(Found {
+                kind: FoundKind::Group,
+                instance,
+                causes: found,
+            }),
+        }
+    }
+}
+
+impl Own {
+    fn found(self) -> Found {
+        Found {
+            kind: FoundKind::Keyword(self.message),
+            instance: self.instance,
+            causes: self.causes,
+        }
+    }
+}
+
+impl Found {
+    fn print(&self, indent: usize, lines: &mut Vec<String>, violations: &mut Vec<Violation>) {
+        let skipped = matches!(self.kind, FoundKind::Reference) && self.causes.len() == 1;
+        let mut below = indent;
+        if !skipped {
+            let path = wording::pointer(&self.instance);
+            let message = match &self.kind {
+                FoundKind::Keyword(message) => message,
+                FoundKind::Group | FoundKind::Reference => "validation failed",
+            };
+            lines.push(format!(
+                "{}- at {}: {message}",
+                "  ".repeat(indent),
+                wording::quote(&path)
+            ));
+            if self.causes.is_empty() {
+                violations.push(Violation {
+                    chart: String::new(),
+                    path,
+                    message: message.to_owned(),
+                });
+            }
+            below += 1;
+        }
+        for cause in &self.causes {
+            cause.print(below, lines, violations);
+        }
+    }
+}
+
+/// What each of the alternatives of `anyOf` and `oneOf` found wrong.
+fn branches(error: &ValidationError<'_>, values: &Value) -> Vec<Found> {
+    let (Kind::AnyOf { context } | Kind::OneOfNotValid { context }) = error.kind() else {
+        return Vec::new();
+    };
+    let at = segments(error.evaluation_path().as_str()).len();
+    let instance = segments(error.instance_path().as_str());
+    let alternatives = context.iter().map(|errors| {
+        let mut schema = Schema {
+            instance: instance.clone(),
+            ..Schema::default()
+        };
+        for error in errors.iter().filter(|error| !is_spurious(error, values)) {
+            let path = segments(error.evaluation_path().as_str());
+            // The alternative's number comes after the keyword.
+            let path = path.get(at + 1..).unwrap_or_default().to_vec();
+            schema.add(&path, segments(error.instance_path().as_str()), error, values);
+        }
+        schema.found()
+    });
+    alternatives.flatten().collect()
+}
+
+/// The schema below that a path of keywords goes on to, the rest of the path, and how many parts of the value's
+/// path that takes. Nothing where the path ends with a keyword's own failure.
+fn step<'p>(path: &'p [String], instance: &[String]) -> Option<(Step, &'p [String], usize)> {
+    let (keyword, rest) = path.split_first()?;
+    let single = |used: usize| {
+        (!rest.is_empty()).then(|| {
+            (
+                Step {
+                    keyword: keyword.clone(),
+                    name: None,
+                },
+                rest,
+                used,
+            )
+        })
+    };
+    let named = |used: usize| {
+        let (name, rest) = rest.split_first()?;
+        Some((
+            Step {
+                keyword: keyword.clone(),
+                name: Some(name.clone()),
+            },
+            rest,
+            used,
+        ))
+    };
+    match keyword.as_str() {
+        "properties" => named(1),
+        "patternProperties" => {
+            let (mut step, rest, used) = named(1)?;
+            step.name = step.name.map(|name| format!("{name}\u{0}{}", first(instance)));
+            Some((step, rest, used))
+        }
+        "prefixItems" => named(1),
+        "items"
+            if rest
+                .first()
+                .is_some_and(|next| next.bytes().all(|byte| byte.is_ascii_digit())) =>
+        {
+            named(1)
+        }
+        "items"
+        | "additionalItems"
+        | "additionalProperties"
+        | "unevaluatedProperties"
+        | "unevaluatedItems" => {
+            let (mut step, rest, used) = single(1)?;
+            step.name = Some(first(instance));
+            Some((step, rest, used))
+        }
+        "allOf" => named(0),
+        "dependentSchemas" | "dependencies" => named(0),
+        "$ref" | "$dynamicRef" | "$recursiveRef" | "then" | "else" => single(0),
+        _ => None,
+    }
+}
+
+fn first(instance: &[String]) -> String {
+    instance.first().cloned().unwrap_or_default()
+}
