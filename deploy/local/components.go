@@ -76,8 +76,17 @@ func etcdArgs(d *plane) []string {
 	}
 }
 
+// auditPolicy logs who asked for what when the answer has been given, and no
+// content.
+const auditPolicy = `apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived, ResponseStarted]
+rules:
+- level: Metadata
+`
+
 func apiserverArgs(d *plane) []string {
-	return []string{
+	args := []string{
 		"--etcd-servers=unix://" + d.path("etcd.sock"),
 		"--bind-address=127.0.0.1",
 		fmt.Sprintf("--secure-port=%d", d.port),
@@ -104,6 +113,13 @@ func apiserverArgs(d *plane) []string {
 		"--max-mutating-requests-inflight=1000",
 		"--profiling=false",
 	}
+	if d.audited {
+		args = append(args,
+			"--audit-policy-file="+d.path("audit.yaml"),
+			"--audit-log-path="+d.path("audit.log"),
+		)
+	}
+	return args
 }
 
 func controllerManagerArgs(d *plane) []string {

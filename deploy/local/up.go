@@ -20,6 +20,7 @@ import (
 // plane is a running control plane. All it has lies in one directory.
 type plane struct {
 	dir         string
+	audited     bool
 	port        int
 	kubeletPort int
 	kwokStarts  int
@@ -51,6 +52,7 @@ func up(args []string) (err error) {
 	flags := flag.NewFlagSet("up", flag.ContinueOnError)
 	parent := flags.String("dir", os.TempDir(), "where to make the directory that holds everything and is removed at the end")
 	nodes := flags.Int("nodes", 3, "number of nodes")
+	audited := flags.Bool("audit", false, "keep a log of all requests in audit.log")
 	patience := flags.Duration("timeout", 2*time.Minute, "time to get ready")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -62,7 +64,7 @@ func up(args []string) (err error) {
 	if dir, err = filepath.Abs(dir); err != nil {
 		return err
 	}
-	d := &plane{dir: dir, processes: map[string]*process{}, died: make(chan *process, 16)}
+	d := &plane{dir: dir, audited: *audited, processes: map[string]*process{}, died: make(chan *process, 16)}
 	defer d.remove()
 
 	requests, ended := read(os.Stdin)
@@ -183,6 +185,9 @@ func (d *plane) bringUp(ctx context.Context, nodes int) error {
 	if err := d.writeKwokConfig(); err != nil {
 		return err
 	}
+	if err := os.WriteFile(d.path("audit.yaml"), []byte(auditPolicy), 0o600); err != nil {
+		return err
+	}
 	if d.client, err = clientFor(d.kubeconfig("admin")); err != nil {
 		return err
 	}
@@ -217,13 +222,14 @@ func (d *plane) add(name string, args func(*plane) []string) {
 }
 
 // wait asks again and again whether something is so. It gives up when the time
-// is over, with what was wrong last, or when a component dies.
+// is over, with what was wrong last, or as soon as a component dies.
 func (d *plane) wait(ctx context.Context, what string, ask func(context.Context) error) error {
+	ctx, enough := context.WithCancel(ctx)
+	defer enough()
+	answers := make(chan error, 1)
+	next := func() { answers <- ask(ctx) }
+	go next()
 	for {
-		err := ask(ctx)
-		if err == nil {
-			return nil
-		}
 		select {
 		case p := <-d.died:
 			if p.name != kwok || d.kwokStarts >= kwokTries {
@@ -232,9 +238,14 @@ func (d *plane) wait(ctx context.Context, what string, ask func(context.Context)
 			if err := d.startKwok(); err != nil {
 				return err
 			}
-		case <-ctx.Done():
-			return fmt.Errorf("waiting for %s: %w (%v)", what, context.Cause(ctx), err)
-		case <-time.After(poll):
+		case err := <-answers:
+			if err == nil {
+				return nil
+			}
+			if ctx.Err() != nil {
+				return fmt.Errorf("waiting for %s: %w (%v)", what, context.Cause(ctx), err)
+			}
+			time.AfterFunc(poll, next)
 		}
 	}
 }

@@ -27,6 +27,8 @@ pub struct Options {
     pub nodes: u16,
     /// Time that the components have to get ready.
     pub timeout: Duration,
+    /// Keep a log of who asked the API server for what: [`ControlPlane::audit_log`].
+    pub audit: bool,
     /// Gets a line now and then while something takes long.
     pub progress: fn(&str),
 }
@@ -36,6 +38,7 @@ impl Default for Options {
         Self {
             nodes: 3,
             timeout: Duration::from_secs(120),
+            audit: false,
             progress: |line| tracing::info!("{line}"),
         }
     }
@@ -121,6 +124,11 @@ impl ControlPlane {
     /// Everything that the control plane has on disk, logs included.
     pub fn directory(&self) -> &Path {
         &self.ready.dir
+    }
+
+    /// The API server's audit log, an event of JSON a line, if the options asked for it.
+    pub fn audit_log(&self) -> PathBuf {
+        self.ready.dir.join("audit.log")
     }
 
     /// The URL of the API server.
@@ -226,6 +234,7 @@ impl Supervisor {
         let mut child = Command::new(program)
             .arg("up")
             .arg(format!("--nodes={}", options.nodes))
+            .arg(format!("--audit={}", options.audit))
             .arg(format!("--timeout={}s", options.timeout.as_secs()))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

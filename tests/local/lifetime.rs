@@ -13,6 +13,7 @@ use kube::api::{Api, ListParams};
 use kube::config::Kubeconfig;
 use serde_json::json;
 
+use crate::support::metrics::Requests;
 use crate::support::namespace::TestNamespace;
 use crate::support::plane;
 use crate::support::wait::{eventually, within};
@@ -55,13 +56,28 @@ async fn no_traces(processes: &BTreeMap<String, u32>, directory: &Path) {
 /// Starting, and stopping by request.
 #[tokio::test]
 async fn control_plane_starts_and_stops() {
-    let own = plane::own().await;
+    let own = plane::own_with(|options| {
+        options.nodes = 2;
+        options.audit = true;
+    })
+    .await;
     let client = own.plane.client().await.expect("a client");
     let nodes: Api<Node> = Api::all(client.clone());
     let nodes = nodes.list(&ListParams::default()).await.expect("nodes");
-    assert_eq!(nodes.items.len(), 3);
+    assert_eq!(nodes.items.len(), 2);
     let version = client.apiserver_version().await.expect("a version");
     assert_eq!(version.git_version, "v1.36.3");
+
+    let jane = own.plane.user_client("jane", &["system:masters"]).await;
+    let namespace = TestNamespace::create(jane.expect("a client"), "audit").await;
+    let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "map"}});
+    namespace.apply(map).await;
+    let mut asked = Requests::of_user(&own.plane, "jane");
+    // As often as it took for the account to be there.
+    asked.0.remove("get serviceaccounts");
+    let expected = [("create namespaces", 1), ("patch configmaps", 1)];
+    let expected = expected.map(|(what, count)| (what.to_owned(), count));
+    assert_eq!(asked, Requests(expected.into()));
 
     let (processes, directory) = (own.plane.processes(), own.plane.directory().to_owned());
     assert_eq!(traces(&processes, &directory).len(), 7, "{processes:?}");

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use helmapp::local::ControlPlane;
+use serde_json::Value;
+
 /// Requests by verb and resource (`APPLY configmaps`), watches left out: they
 /// are counted when they end.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -14,6 +17,27 @@ impl Requests {
             .expect("a request");
         let text = client.request_text(request).await.expect("metrics");
         Self::parse(&text)
+    }
+
+    /// What one user (or, impersonated, somebody else as) asked a control plane that keeps an audit log;
+    /// here an apply is a `patch`, as in the log.
+    pub fn of_user(plane: &ControlPlane, user: &str) -> Self {
+        let log = std::fs::read_to_string(plane.audit_log()).expect("an audit log");
+        let mut counts = BTreeMap::new();
+        for line in log.lines() {
+            let event: Value = serde_json::from_str(line).expect("an audit event");
+            let text = |pointer| event.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+            if text("/user/username") != user || text("/verb") == "watch" {
+                continue;
+            }
+            let resource = match (text("/objectRef/resource"), text("/objectRef/subresource")) {
+                ("", _) => text("/requestURI").to_owned(),
+                (resource, "") => resource.to_owned(),
+                (resource, subresource) => format!("{resource}/{subresource}"),
+            };
+            *counts.entry(format!("{} {resource}", text("/verb"))).or_insert(0) += 1;
+        }
+        Self(counts)
     }
 
     pub fn parse(text: &str) -> Self {

@@ -49,8 +49,15 @@ pub async fn turn() -> SemaphorePermit<'static> {
 }
 
 pub async fn own() -> OwnPlane {
+    own_with(|_| ()).await
+}
+
+/// A control plane of its own, with other options.
+pub async fn own_with(change: impl FnOnce(&mut Options)) -> OwnPlane {
     let permit = turn().await;
-    match ControlPlane::start(options()).await {
+    let mut options = options();
+    change(&mut options);
+    match ControlPlane::start(options).await {
         Ok(plane) => OwnPlane {
             plane,
             _permit: permit,

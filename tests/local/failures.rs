@@ -1,0 +1,87 @@
+//! What `helmapp dev` says when it can't start a control plane.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+/// Runs `helmapp dev` with an empty cache and this search path; returns its
+/// exit code and its last lines.
+fn dev(cache: &Path, search: &Path) -> (Option<i32>, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_helmapp"))
+        .arg("dev")
+        .env("HELMAPP_LOCAL_CACHE", cache)
+        .env("PATH", search)
+        .output()
+        .expect("helmapp runs");
+    let said = String::from_utf8(output.stderr).expect("text");
+    (output.status.code(), said)
+}
+
+/// A directory with a program `go` that is this script.
+fn script(directory: &TempDir, text: &str) -> PathBuf {
+    let go = directory.path().join("go");
+    fs::write(&go, format!("#!/bin/sh\n{text}\n")).expect("written");
+    fs::set_permissions(&go, fs::Permissions::from_mode(0o700)).expect("executable");
+    directory.path().to_owned()
+}
+
+#[test]
+fn without_go_it_says_what_to_install() {
+    let (cache, search) = (TempDir::new().expect("made"), TempDir::new().expect("made"));
+    let (code, said) = dev(cache.path(), search.path());
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.ends_with(
+            "Error: the local control plane is built by Go, and `go` can't be run \
+             (No such file or directory (os error 2)): install Go 1.26 or later\n"
+        ),
+        "{said}"
+    );
+}
+
+#[test]
+fn failed_build_shows_the_end_of_its_output() {
+    let (cache, search) = (TempDir::new().expect("made"), TempDir::new().expect("made"));
+    let go = script(&search, "echo 'up.go:1: no such module' >&2; exit 3");
+    let (code, said) = dev(cache.path(), &go);
+    assert_eq!(code, Some(1), "{said}");
+    let expected =
+        "Error: building the local control plane failed (exit status: 3): up.go:1: no such module\n";
+    assert!(said.ends_with(expected), "{said}");
+}
+
+#[test]
+fn program_that_ends_at_once_is_reported_with_its_last_words() {
+    let (cache, search) = (TempDir::new().expect("made"), TempDir::new().expect("made"));
+    // `go build … -o FILE .`: what is built here says something and dies.
+    let build = "while [ \"$1\" != -o ]; do shift; done\n\
+                 printf '#!/bin/sh\\necho \"helmapp-local: etcd ended\" >&2\\nexit 1\\n' > \"$2\"\n\
+                 /bin/chmod 700 \"$2\"";
+    let go = script(&search, build);
+    let (code, said) = dev(cache.path(), &go);
+    assert_eq!(code, Some(1), "{said}");
+    let expected = "Error: the local control plane ended: etcd ended\n";
+    assert!(said.ends_with(expected), "{said}");
+}
+
+/// The socket's path is too long for the system: etcd is the one that fails.
+#[test]
+fn component_that_fails_is_named_with_the_end_of_its_log() {
+    let temporary = TempDir::new().expect("made");
+    let long = temporary.path().join("x".repeat(120));
+    fs::create_dir(&long).expect("made");
+    let output = Command::new(env!("CARGO_BIN_EXE_helmapp"))
+        .arg("dev")
+        .env("TMPDIR", &long)
+        .output()
+        .expect("helmapp runs");
+    let said = String::from_utf8(output.stderr).expect("text");
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("etcd ended; the end of its log:"), "{said}");
+    assert!(said.contains("invalid argument"), "{said}");
+    let left: Vec<_> = fs::read_dir(&long).expect("a list").collect();
+    assert!(left.is_empty(), "{left:?}");
+}
