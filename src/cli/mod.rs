@@ -3,6 +3,7 @@
 
 mod cluster;
 mod completion;
+mod crd;
 mod dev;
 mod history;
 mod list;
@@ -34,6 +35,7 @@ enum Command {
     History(history::Arguments),
     Rollback(rollback::Arguments),
     Uninstall(uninstall::Arguments),
+    Crd(crd::Arguments),
     Version(version::Arguments),
     Dev(dev::Arguments),
     Completion(completion::Arguments),
@@ -47,6 +49,7 @@ impl Command {
             Self::History(arguments) => block_on(history::run(arguments)),
             Self::Rollback(arguments) => block_on(rollback::run(arguments)),
             Self::Uninstall(arguments) => block_on(uninstall::run(arguments)),
+            Self::Crd(arguments) => crd::run(&arguments),
             Self::Version(arguments) => version::run(&arguments),
             Self::Dev(arguments) => block_on(dev::run(arguments)),
             Self::Completion(arguments) => completion::run(&arguments, command.clone()),
