@@ -1,6 +1,5 @@
 //! From what a reconcile found out to the HelmApp's status: pure, apart from the writer.
 
-mod patch;
 mod writer;
 
 #[cfg(test)]
@@ -14,10 +13,7 @@ use crate::api::{
     conditions::{self, reason},
 };
 
-pub use self::{
-    patch::merge_patch,
-    writer::{MERGE_WINDOW, StatusWriter, Urgency},
-};
+pub use self::writer::{MERGE_WINDOW, StatusWriter, Urgency};
 
 /// A status in the making: starts as the last one and is changed by what was found out.
 ///

@@ -8,14 +8,11 @@ use std::{
 };
 
 use futures::{FutureExt, future::BoxFuture};
-use kube::{
-    Api, Client,
-    api::{Patch, PatchParams},
-};
+use http::{Request, header::CONTENT_TYPE};
+use kube::{Client, Resource as _};
 use serde_json::{Value, json};
 use tokio::{sync::Notify, time::Instant};
 
-use super::merge_patch;
 use crate::{
     api::{HelmApp, HelmAppStatus},
     cluster::{self, retry},
@@ -91,12 +88,15 @@ impl StatusWriter {
     /// A writer with the operator's own rights. [`StatusWriter::run`] does the work.
     pub fn new(client: Client) -> Self {
         Self::with(move |target, status| {
-            let api: Api<HelmApp> = Api::namespaced(client.clone(), &target.namespace);
+            let client = client.clone();
             async move {
-                // The uid makes the server refuse a write to a HelmApp that was made anew under the name.
-                let body = json!({ "metadata": { "uid": target.uid }, "status": status });
                 let doing = format!("write the status of HelmApp {}/{}", target.namespace, target.name);
-                api.patch_status(&target.name, &PatchParams::default(), &Patch::Merge(&body))
+                let request = request(&target, status).map_err(|message| cluster::Error::Connection {
+                    doing: doing.clone(),
+                    message,
+                })?;
+                client
+                    .request_text(request)
                     .await
                     .map(|_| ())
                     .map_err(|error| cluster::Error::from_kube(doing, error, false))
@@ -252,6 +252,20 @@ impl StatusWriter {
     }
 }
 
+/// Replaces the status of one life of the HelmApp: the test of the uid makes the server refuse a write to one
+/// that was made anew under the name, which a merge patch of the status would not.
+fn request(target: &Target, status: Value) -> Result<Request<Vec<u8>>, String> {
+    let path = HelmApp::url_path(&(), Some(&target.namespace));
+    let operations = json!([
+        { "op": "test", "path": "/metadata/uid", "value": target.uid },
+        { "op": "add", "path": "/status", "value": status },
+    ]);
+    Request::patch(format!("{path}/{}/status", target.name))
+        .header(CONTENT_TYPE, "application/json-patch+json")
+        .body(operations.to_string().into_bytes())
+        .map_err(|error| error.to_string())
+}
+
 async fn write(
     shared: Arc<Shared>,
     uid: String,
@@ -259,17 +273,10 @@ async fn write(
     base: Arc<HelmAppStatus>,
     status: Arc<HelmAppStatus>,
 ) {
-    let patch = match (
-        serde_json::to_value(base.as_ref()),
-        serde_json::to_value(status.as_ref()),
-    ) {
-        (Ok(old), Ok(new)) => merge_patch(&old, &new),
-        _ => None,
-    };
     let place = format!("{}/{}", target.namespace, target.name);
-    let result = match patch {
-        Some(patch) => (shared.send)(target, patch).await,
-        None => Ok(()),
+    let result = match serde_json::to_value(status.as_ref()) {
+        Ok(value) if status != base => (shared.send)(target, value).await,
+        _ => Ok(()),
     };
     let now = Instant::now();
     {
@@ -285,8 +292,9 @@ async fn write(
                 entry.failures = 0;
                 entry.pending.take_if(|pending| pending.status == entry.base);
             }
-            // Gone, or made anew with another uid.
-            Err(error) if error.is_not_found() || error.is_conflict() => {
+            // Gone, or made anew with another uid: the failed test of it is unprocessable.
+            Err(error) if error.is_not_found() || error.code() == Some(422) => {
+                tracing::info!(app = %place, %error, "status is not written");
                 entries.remove(&uid);
             }
             Err(error) => {
