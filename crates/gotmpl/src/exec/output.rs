@@ -66,6 +66,20 @@ impl Output {
         }
     }
 
+    /// An empty buffer that writes into the string's memory.
+    pub(crate) fn reusing(mut buffer: String) -> Output {
+        buffer.clear();
+        Output(Repr::Text(buffer))
+    }
+
+    /// What was written, and the memory to use again.
+    pub(crate) fn into_str_and_buffer(self) -> (Str, String) {
+        match self.0 {
+            Repr::Text(s) => (Str::from(s.as_str()), s),
+            Repr::Bytes(b) => (Str::from(b), String::new()),
+        }
+    }
+
     /// What was written.
     pub fn into_str(self) -> Str {
         match self.0 {

@@ -26,6 +26,8 @@ pub struct State {
     /// The templates that can be called now.
     pub(super) set: Option<Arc<TemplateSet>>,
     pub(super) out: Output,
+    /// The memory of outputs that were captured, for the next ones.
+    spare: Vec<String>,
     pub(super) depth: u32,
     stack_base: usize,
     /// The variables, running ranges and outer dots of all templates under way.
@@ -48,6 +50,7 @@ impl State {
             user: None,
             set: None,
             out: Output::new(),
+            spare: Vec::new(),
             depth: 0,
             stack_base: 0,
             vars: Vec::new(),
@@ -151,7 +154,9 @@ impl State {
     /// As [`State::render`], in a set that is the current one meanwhile: what Helm's `tpl` does with a
     /// child set.
     pub fn render_in(&mut self, set: &Arc<TemplateSet>, name: &str, data: &Value) -> Result<Str, Error> {
-        self.capture(set, name, data).map(Output::into_str)
+        let (text, buffer) = self.capture(set, name, data)?.into_str_and_buffer();
+        self.spare.push(buffer);
+        Ok(text)
     }
 
     pub(crate) fn capture(
@@ -165,7 +170,10 @@ impl State {
         if outer.is_none() {
             self.stack_base = stack_pointer();
         }
-        let out = std::mem::replace(&mut self.out, Output::new());
+        let out = std::mem::replace(
+            &mut self.out,
+            Output::reusing(self.spare.pop().unwrap_or_default()),
+        );
         let result = self.run(&template, Rv::concrete(data.clone()));
         self.set = outer;
         let output = std::mem::replace(&mut self.out, out);

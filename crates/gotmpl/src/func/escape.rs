@@ -8,23 +8,27 @@ use crate::value::{Str, Value};
 
 /// The arguments as one text, as an action would print them.
 pub(super) fn text_of(args: &[Value]) -> Result<Str, Error> {
-    if let [Value::String(s)] = args {
-        return Ok(s.clone());
-    }
-    let args: Vec<Value> = args
-        .iter()
-        .map(|a| {
-            if a.is_nil() {
-                Value::String(Str::from_static("<no value>"))
-            } else {
-                a.clone()
-            }
-        })
-        .collect();
     let mut out = Output::new();
-    fmt::sprint(&mut out, &args)?;
+    match args {
+        [Value::String(s)] => return Ok(s.clone()),
+        [Value::Nil] => return Ok(NO_VALUE),
+        [value] => fmt::print_action(&mut out, value)?,
+        _ => {
+            let printable = |a: &Value| {
+                if a.is_nil() {
+                    Value::String(NO_VALUE)
+                } else {
+                    a.clone()
+                }
+            };
+            fmt::sprint(&mut out, &args.iter().map(printable).collect::<Vec<_>>())?;
+        }
+    }
     Ok(out.into_str())
 }
+
+/// What no value looks like.
+const NO_VALUE: Str = Str::from_static("<no value>");
 
 /// For HTML: quotes, ampersands and angle brackets; NUL becomes U+FFFD.
 pub(super) fn html(s: &Str) -> Str {

@@ -4,6 +4,7 @@ pub(crate) mod ast;
 mod lexer;
 pub(crate) mod number;
 mod parser;
+mod pipeline;
 mod token;
 
 pub(crate) use parser::parse;
