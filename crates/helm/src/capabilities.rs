@@ -254,3 +254,61 @@ pub const DEFAULT_API_VERSIONS: &[&str] = &[
     "apiextensions.k8s.io/v1beta1",
     "apiextensions.k8s.io/v1",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::{Capabilities, DEFAULT_API_VERSIONS, KubeVersion};
+
+    /// Texts, and what Kubernetes' generic version parser makes of them.
+    #[test]
+    fn versions_are_read_as_kubernetes_reads_them() {
+        let cases = [
+            ("1.35.0", Ok(("v1.35.0", "1", "35"))),
+            ("v1.35", Ok(("v1.35", "1", "35"))),
+            ("  v1.22.0-gke.100+x ", Ok(("v1.22.0", "1", "22"))),
+            ("1.28+", Ok(("v1.28", "1", "28"))),
+            ("1.02.3.4", Ok(("v1.2.3.4", "1", "2"))),
+            ("1.2.", Ok(("v1.2", "1", "2"))),
+            ("1", Err("illegal version string \"1\"")),
+            ("v1.x", Err("illegal version string \"v1.x\"")),
+            ("x1.2", Err("could not parse \"x1.2\" as version")),
+            ("", Err("could not parse \"\" as version")),
+            (
+                "01.2",
+                Err("illegal zero-prefixed version component \"01\" in \"01.2\""),
+            ),
+        ];
+        for (text, want) in cases {
+            let got = KubeVersion::parse(text);
+            let got = match &got {
+                Ok(version) => Ok((&*version.version, &*version.major, &*version.minor)),
+                Err(error) => Err(error.to_string()),
+            };
+            assert_eq!(got, want.map_err(str::to_owned), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn charts_say_which_versions_they_are_for() {
+        let version = KubeVersion::parse("v1.22.0").unwrap();
+        for constraint in ["", ">=1.21.0-0", "^1.20", "1.19 - 1.23"] {
+            assert_eq!(version.check(constraint), Ok(()), "{constraint}");
+        }
+        let error = version.check(">=1.25.0-0").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "chart requires kubeVersion: >=1.25.0-0 which is incompatible with Kubernetes v1.22.0"
+        );
+        assert!(version.check("not a range").is_err());
+    }
+
+    #[test]
+    fn without_a_cluster_helms_defaults_hold() {
+        let plain = Capabilities::default();
+        assert_eq!(plain.kube_version.version, "v1.20.0");
+        assert!(plain.has("apps/v1") && !plain.has("apps/v1/Deployment"));
+        let more = Capabilities::without_cluster(KubeVersion::default(), &["example.com/v1".to_owned()]);
+        assert_eq!(more.api_versions.len(), DEFAULT_API_VERSIONS.len() + 1);
+        assert!(more.has("example.com/v1"));
+    }
+}

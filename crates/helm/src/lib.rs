@@ -2,6 +2,7 @@
 
 pub mod capabilities;
 pub mod chart;
+pub mod health;
 pub mod limits;
 pub mod manifest;
 pub mod plan;

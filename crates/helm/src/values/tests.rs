@@ -3,7 +3,7 @@ use std::{path::PathBuf, sync::Arc};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Error, Merger, ValueLimits, merge_maps, read_yaml};
+use super::{Error, Layers, Merger, ValueLimits, merge_maps, read_yaml};
 use crate::chart::{Chart, Dependency, Metadata};
 
 #[derive(Deserialize)]
@@ -198,5 +198,62 @@ fn layers_of_files_merge_tables_and_keep_nulls() {
         Err("error unmarshaling JSON: while decoding JSON: json: cannot unmarshal array into Go value of type \
              map[string]interface {}"
             .to_owned())
+    );
+}
+
+#[test]
+fn flags_come_in_helms_order_over_the_files() {
+    let own = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+    let layers = Layers {
+        value_files: own(&["one.yaml", "two.yaml"]),
+        json_values: own(&["a.json={\"x\":1}", "e=1"]),
+        values: own(&["a.set=1,e=2", "a.file=null"]),
+        string_values: own(&["a.string=1,e=3"]),
+        file_values: own(&["a.contents=text,e=text"]),
+        literal_values: own(&["a.literal=1,e=5"]),
+    };
+    let read = |name: &str| match name {
+        "one.yaml" => Ok(b"a: {file: one, kept: 1}\ne: 0".to_vec()),
+        "two.yaml" => Ok(b"a: {file: two}".to_vec()),
+        "text" => Ok(b"t".to_vec()),
+        other => Err(format!("open {other}: no such file or directory")),
+    };
+    let merged = layers.merge(read).unwrap();
+    assert_eq!(
+        Value::Object(merged),
+        json!({"a": {"file": null, "kept": 1.0, "json": {"x": 1.0}, "set": 1, "string": "1", "contents": "t",
+                     "literal": "1,e=5"}, "e": "t"})
+    );
+    let error = |layers: Layers| layers.merge(read).unwrap_err().to_string();
+    let set = |texts: &[&str]| Layers {
+        values: own(texts),
+        ..Layers::default()
+    };
+    assert_eq!(
+        error(set(&["a"])),
+        "failed parsing --set data: key \"a\" has no value"
+    );
+    assert_eq!(
+        error(Layers {
+            json_values: own(&["a={"]),
+            ..Layers::default()
+        }),
+        "failed parsing --set-json data a={"
+    );
+    assert_eq!(
+        error(Layers {
+            value_files: own(&["none"]),
+            ..Layers::default()
+        }),
+        "open none: no such file or directory"
+    );
+    let broken = Layers {
+        value_files: own(&["b"]),
+        ..Layers::default()
+    };
+    let broken = broken.merge(|_| Ok(b"a: [".to_vec())).unwrap_err().to_string();
+    assert!(
+        broken.starts_with("failed to parse b: error converting YAML to JSON: yaml: line 1"),
+        "{broken}"
     );
 }

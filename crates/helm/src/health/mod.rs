@@ -1,0 +1,214 @@
+//! Health: whether an object has become what its spec asks for, told from the object alone.
+//!
+//! [`assess`] knows the built-in kinds and, for all others, the conventions of kstatus (`observedGeneration` and
+//! the conditions `Ready`, `Reconciling`, `Stalled`). [`assess_with_pods`] looks at a workload's pods, too, and
+//! finds early that it can not become ready.
+
+mod pod;
+mod resources;
+mod workloads;
+
+#[cfg(test)]
+mod tests;
+
+use serde_json::Value;
+
+pub use self::pod::assess_pod;
+
+/// How far an object has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Status {
+    /// It is what its spec asks for.
+    Ready,
+    /// Nothing happens, because its spec asks for that: a suspended Job, a paused Deployment.
+    Suspended,
+    /// It is on its way.
+    Progressing,
+    /// It is being deleted.
+    Terminating,
+    /// It can not become ready without a change.
+    Failed,
+    /// What the object says can not be understood.
+    Unknown,
+}
+
+/// The health of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// How far it has come.
+    pub status: Status,
+    /// Why, in one word; empty where there is nothing to add.
+    pub reason: String,
+    /// Why, in a sentence; empty where there is nothing to add.
+    pub message: String,
+}
+
+impl Health {
+    fn new(status: Status, reason: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            reason: reason.into(),
+            message: message.into(),
+        }
+    }
+
+    fn ready() -> Self {
+        Self::new(Status::Ready, "", "")
+    }
+
+    fn progressing(reason: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::new(Status::Progressing, reason, message)
+    }
+
+    fn failed(reason: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::new(Status::Failed, reason, message)
+    }
+
+    /// With the status of a condition's reason and message.
+    fn of(status: Status, condition: &Condition<'_>) -> Self {
+        let reason = if condition.reason.is_empty() {
+            condition.kind
+        } else {
+            condition.reason
+        };
+        Self::new(status, reason, condition.message)
+    }
+}
+
+/// Assesses an object by its kind.
+pub fn assess(object: &Value) -> Health {
+    if !object.is_object() {
+        return Health::new(Status::Unknown, "NotAnObject", "the value is no object");
+    }
+    if text(object, "/metadata/deletionTimestamp").is_some() {
+        return Health::new(Status::Terminating, "Terminating", "the object is being deleted");
+    }
+    let (group, kind) = group_kind(object);
+    // What a Pod or Job says of itself holds whatever its generation.
+    match (group, kind) {
+        ("", "Pod") => return assess_pod(object),
+        ("batch", "Job") => return workloads::job(object),
+        _ => {}
+    }
+    if let Some(waiting) = generation(object) {
+        return waiting;
+    }
+    match (group, kind) {
+        ("apps" | "extensions", "Deployment") => workloads::deployment(object),
+        ("apps", "StatefulSet") => workloads::stateful_set(object),
+        ("apps" | "extensions", "DaemonSet") => workloads::daemon_set(object),
+        ("apps" | "extensions", "ReplicaSet") | ("", "ReplicationController") => {
+            workloads::replica_set(object)
+        }
+        ("batch", "CronJob") => workloads::cron_job(object),
+        ("", "PersistentVolumeClaim") => resources::claim(object),
+        ("", "Service") => resources::service(object),
+        ("", "Namespace") => resources::namespace(object),
+        ("networking.k8s.io" | "extensions", "Ingress") => resources::ingress(object),
+        ("apiextensions.k8s.io", "CustomResourceDefinition") => resources::definition(object),
+        ("apiregistration.k8s.io", "APIService") => resources::api_service(object),
+        ("autoscaling", "HorizontalPodAutoscaler") => resources::autoscaler(object),
+        ("policy", "PodDisruptionBudget") => resources::disruption_budget(object),
+        _ => conventions(object),
+    }
+}
+
+/// Assesses a workload together with its pods: where it is still on its way but one of them can not run, it has
+/// failed. Only pods of the workload's present revision should be given.
+pub fn assess_with_pods<'p>(object: &Value, pods: impl IntoIterator<Item = &'p Value>) -> Health {
+    let health = assess(object);
+    if health.status != Status::Progressing {
+        return health;
+    }
+    let mut waiting = None;
+    for pod in pods {
+        let found = assess_pod(pod);
+        let name = text(pod, "/metadata/name").unwrap_or_default();
+        let named = || {
+            Health::new(
+                found.status,
+                found.reason.clone(),
+                format!("pod {name}: {}", found.message),
+            )
+        };
+        match found.status {
+            Status::Failed => return named(),
+            Status::Progressing if found.reason == pod::UNSCHEDULABLE => {
+                waiting = waiting.or_else(|| Some(named()))
+            }
+            _ => {}
+        }
+    }
+    waiting.unwrap_or(health)
+}
+
+/// What kstatus makes of any object.
+fn conventions(object: &Value) -> Health {
+    if let Some(stalled) = condition(object, "Stalled").filter(|stalled| stalled.status == "True") {
+        return Health::of(Status::Failed, &stalled);
+    }
+    if let Some(reconciling) = condition(object, "Reconciling").filter(|found| found.status == "True") {
+        return Health::of(Status::Progressing, &reconciling);
+    }
+    match condition(object, "Ready") {
+        Some(ready) if ready.status == "True" => Health::ready(),
+        Some(ready) => Health::of(Status::Progressing, &ready),
+        None => Health::ready(),
+    }
+}
+
+/// Whether the controller has yet to see the newest spec.
+fn generation(object: &Value) -> Option<Health> {
+    let wanted = number(object, "/metadata/generation")?;
+    let seen = number(object, "/status/observedGeneration")?;
+    (seen < wanted).then(|| {
+        Health::progressing(
+            "LatestGenerationNotObserved",
+            format!("generation {wanted} is not observed yet, only {seen}"),
+        )
+    })
+}
+
+/// A condition in an object's status.
+struct Condition<'o> {
+    kind: &'o str,
+    status: &'o str,
+    reason: &'o str,
+    message: &'o str,
+}
+
+fn condition<'o>(object: &'o Value, kind: &str) -> Option<Condition<'o>> {
+    let conditions = object.pointer("/status/conditions")?.as_array()?;
+    let field =
+        |condition: &'o Value, name: &str| condition.get(name).and_then(Value::as_str).unwrap_or_default();
+    conditions
+        .iter()
+        .map(|condition| Condition {
+            kind: field(condition, "type"),
+            status: field(condition, "status"),
+            reason: field(condition, "reason"),
+            message: field(condition, "message"),
+        })
+        .find(|condition| condition.kind == kind)
+}
+
+fn group_kind(object: &Value) -> (&str, &str) {
+    let api_version = text(object, "/apiVersion").unwrap_or_default();
+    let group = api_version.split_once('/').map_or("", |(group, _)| group);
+    (group, text(object, "/kind").unwrap_or_default())
+}
+
+fn text<'o>(object: &'o Value, pointer: &str) -> Option<&'o str> {
+    object.pointer(pointer).and_then(Value::as_str)
+}
+
+fn number(object: &Value, pointer: &str) -> Option<i64> {
+    object.pointer(pointer).and_then(Value::as_i64)
+}
+
+fn is_true(object: &Value, pointer: &str) -> bool {
+    object
+        .pointer(pointer)
+        .and_then(Value::as_bool)
+        .unwrap_or_default()
+}
