@@ -228,10 +228,17 @@ impl State {
 }
 
 /// A value where one of the type is asked for.
+#[inline]
 pub(super) fn validate(frame: &Frame<'_>, value: Rv, ty: ParamType) -> Result<Rv, Error> {
     if matches!(ty, ParamType::Any | ParamType::Reflect) || value.value.assignable_to(ty) {
         return Ok(value);
     }
+    convert(frame, value, ty)
+}
+
+/// What else may stand for a value of the type: nil, and a pointer to one.
+#[cold]
+fn convert(frame: &Frame<'_>, value: Rv, ty: ParamType) -> Result<Rv, Error> {
     if !value.is_valid() {
         if ty.can_be_nil() {
             return Ok(zero(ty));

@@ -19,7 +19,8 @@ use crate::value::{Map, Str, Value, WeakMap};
 pub struct State {
     limits: Limits,
     steps: u64,
-    next_clock: u64,
+    /// When to look at the limits again.
+    next_check: u64,
     written: usize,
     mutated: Vec<WeakMap>,
     user: Option<Box<dyn Any>>,
@@ -41,10 +42,11 @@ const CLOCK_EVERY: u64 = 1024;
 impl State {
     /// The state of a new render.
     pub fn new(limits: Limits) -> State {
+        let first_check = limits.steps.saturating_add(1);
         State {
             limits,
             steps: 0,
-            next_clock: CLOCK_EVERY,
+            next_check: CLOCK_EVERY.min(first_check),
             written: 0,
             mutated: Vec::new(),
             user: None,
@@ -89,24 +91,33 @@ impl State {
     /// Functions whose work grows with an argument's value (`until`, `repeat`) call it first.
     ///
     /// Errors: too many steps, or past the deadline.
+    #[inline]
     pub fn spend(&mut self, steps: u64) -> Result<(), Error> {
         self.steps = self.steps.saturating_add(steps);
-        if self.steps > self.limits.steps {
-            let max = self.limits.steps;
+        if self.steps < self.next_check {
+            Ok(())
+        } else {
+            self.check_steps()
+        }
+    }
+
+    #[cold]
+    fn check_steps(&mut self) -> Result<(), Error> {
+        let max = self.limits.steps;
+        if self.steps > max {
             return Err(Error::limited(
                 Limit::Steps,
                 format!("steps limit exceeded: more than {max}"),
             ));
         }
-        if self.steps >= self.next_clock {
-            self.next_clock = self.steps + CLOCK_EVERY;
-            if self
-                .limits
-                .deadline
-                .is_some_and(|d| std::time::Instant::now() > d)
-            {
-                return Err(Error::limited(Limit::Deadline, "deadline exceeded"));
-            }
+        // Never beyond the first step that is too many.
+        self.next_check = (self.steps + CLOCK_EVERY).min(max.saturating_add(1));
+        if self
+            .limits
+            .deadline
+            .is_some_and(|d| std::time::Instant::now() > d)
+        {
+            return Err(Error::limited(Limit::Deadline, "deadline exceeded"));
         }
         Ok(())
     }

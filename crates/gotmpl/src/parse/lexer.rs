@@ -54,8 +54,18 @@ impl<'s> Lexer<'s> {
         self.input.get(self.pos..).unwrap_or("")
     }
 
+    /// The character at the position; most are ASCII, which needs no decoding.
+    #[inline]
+    fn char_here(&self) -> Option<char> {
+        match self.input.as_bytes().get(self.pos) {
+            Some(b) if b.is_ascii() => Some(*b as char),
+            _ => self.rest().chars().next(),
+        }
+    }
+
+    #[inline]
     fn next(&mut self) -> Option<char> {
-        let Some(c) = self.rest().chars().next() else {
+        let Some(c) = self.char_here() else {
             self.at_eof = true;
             return None;
         };
@@ -66,17 +76,22 @@ impl<'s> Lexer<'s> {
         Some(c)
     }
 
+    #[inline]
     fn peek(&mut self) -> Option<char> {
-        let c = self.next();
-        self.backup();
+        let c = self.char_here();
+        self.at_eof |= c.is_none();
         c
     }
 
     fn backup(&mut self) {
-        if self.at_eof {
+        if self.at_eof || self.pos == 0 {
             return;
         }
-        if let Some(c) = self.input.get(..self.pos).and_then(|s| s.chars().next_back()) {
+        let c = match self.input.as_bytes().get(self.pos - 1) {
+            Some(b) if b.is_ascii() => Some(*b as char),
+            _ => self.input.get(..self.pos).and_then(|s| s.chars().next_back()),
+        };
+        if let Some(c) = c {
             self.pos -= c.len_utf8();
             if c == '\n' {
                 self.line -= 1;
