@@ -10,7 +10,8 @@ pub struct Limits {
     pub steps: u64,
     /// Templates executing within templates, through `template` or a function. Default 2,000.
     pub template_depth: u32,
-    /// Stack that one render may use, in bytes; the thread must have some 128 KiB more. Default 1 MiB.
+    /// Stack that one render may use, in bytes; the thread must have some 256 KiB more. A template that
+    /// includes another takes about 3 KiB. Default 1 MiB, which fits threads of 2 MiB.
     pub stack_bytes: usize,
     /// Bytes of output, captured output included. Default 64 MiB.
     pub output_bytes: usize,
