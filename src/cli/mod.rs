@@ -11,6 +11,7 @@ mod output;
 mod progress;
 mod rollback;
 mod status;
+pub mod template;
 mod uninstall;
 mod version;
 
@@ -36,6 +37,7 @@ enum Command {
     Rollback(rollback::Arguments),
     Uninstall(uninstall::Arguments),
     Crd(crd::Arguments),
+    Template(template::Arguments),
     Version(version::Arguments),
     Dev(dev::Arguments),
     Completion(completion::Arguments),
@@ -50,6 +52,7 @@ impl Command {
             Self::Rollback(arguments) => block_on(rollback::run(arguments)),
             Self::Uninstall(arguments) => block_on(uninstall::run(arguments)),
             Self::Crd(arguments) => crd::run(&arguments),
+            Self::Template(arguments) => template::run(arguments),
             Self::Version(arguments) => version::run(&arguments),
             Self::Dev(arguments) => block_on(dev::run(arguments)),
             Self::Completion(arguments) => completion::run(&arguments, command.clone()),

@@ -7,6 +7,7 @@ pub mod limits;
 pub mod manifest;
 pub mod plan;
 pub mod release;
+pub mod render;
 pub mod schema;
 pub mod toml;
 pub mod values;

@@ -114,6 +114,7 @@ impl Param for Map {
     const TYPE: ParamType = ParamType::Map(Elem::Any);
     fn take(args: &mut Args<'_>) -> Result<Self, Error> {
         match args.next_value() {
+            Value::Map(m) if m.map_type().named => Ok(m.converted(&MapType::ANY)),
             Value::Map(m) => Ok(m),
             Value::Nil => Ok(Map::nil(&MapType::ANY)),
             other => match other.underlying().as_map() {

@@ -57,9 +57,21 @@ fn write(out: &mut String, value: &Value, style: Style, depth: usize) -> Result<
                 write(out, item, style, depth + 1)
             },
         )?,
-        Value::Object(o) => match o.underlying() {
-            Some(v) => write(out, &v, style, depth + 1)?,
-            None => write(out, &Value::from_json(&o.to_json()?), style, depth + 1)?,
+        Value::Object(o) => match (o.underlying(), o.json_members()) {
+            (Some(v), _) => write(out, &v, style, depth + 1)?,
+            (None, Some(members)) => sequence(
+                out,
+                style,
+                depth,
+                ['{', '}'],
+                members.iter(),
+                |out, (name, item)| {
+                    write_string(out, name, false, style);
+                    out.push_str(if style.pretty { ": " } else { ":" });
+                    write(out, item, style, depth + 1)
+                },
+            )?,
+            (None, None) => write(out, &Value::from_json(&o.to_json()?), style, depth + 1)?,
         },
     }
     Ok(())

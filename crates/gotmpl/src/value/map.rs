@@ -10,14 +10,16 @@ use crate::value::{Str, Value};
 /// A map value. Cloning shares it. Entries are kept sorted by key, the order in which Go's templates
 /// and fmt show maps.
 #[derive(Clone)]
-pub struct Map(Rc<Inner>);
+pub struct Map {
+    ty: &'static MapType,
+    inner: Rc<Inner>,
+}
 
 /// A reference that does not keep the map's entries alive.
 #[derive(Clone, Debug)]
 pub(crate) struct WeakMap(Weak<Inner>);
 
 struct Inner {
-    ty: &'static MapType,
     nil: bool,
     tracked: Cell<bool>,
     entries: RefCell<Vec<(Str, Value)>>,
@@ -51,32 +53,43 @@ impl Map {
     }
 
     fn make(ty: &'static MapType, nil: bool, entries: Vec<(Str, Value)>) -> Map {
-        Map(Rc::new(Inner {
-            ty,
+        let inner = Inner {
             nil,
             tracked: Cell::new(false),
             entries: RefCell::new(entries),
-        }))
+        };
+        Map {
+            ty,
+            inner: Rc::new(inner),
+        }
     }
 
     /// The same entries (copied one level deep) as a map of another type.
     pub fn retyped(&self, ty: &'static MapType) -> Map {
-        Map::make(ty, self.0.nil, self.0.entries.borrow().clone())
+        Map::make(ty, self.inner.nil, self.inner.entries.borrow().clone())
+    }
+
+    /// The same map (not a copy) as a value of another type: Go's conversion between map types.
+    pub fn converted(&self, ty: &'static MapType) -> Map {
+        Map {
+            ty,
+            inner: Rc::clone(&self.inner),
+        }
     }
 
     /// The map's type.
     pub fn map_type(&self) -> &'static MapType {
-        self.0.ty
+        self.ty
     }
 
     /// Whether this is a nil map.
     pub fn is_nil(&self) -> bool {
-        self.0.nil
+        self.inner.nil
     }
 
     /// The number of entries.
     pub fn len(&self) -> usize {
-        self.0.entries.borrow().len()
+        self.inner.entries.borrow().len()
     }
 
     /// Whether there are no entries.
@@ -91,7 +104,7 @@ impl Map {
 
     /// As [`Map::get`] for a key of any bytes.
     pub fn get_bytes(&self, key: &[u8]) -> Option<Value> {
-        let entries = self.0.entries.borrow();
+        let entries = self.inner.entries.borrow();
         find(&entries, key)
             .ok()
             .and_then(|i| entries.get(i))
@@ -100,17 +113,17 @@ impl Map {
 
     /// Whether the key is there.
     pub fn contains_key(&self, key: &[u8]) -> bool {
-        find(&self.0.entries.borrow(), key).is_ok()
+        find(&self.inner.entries.borrow(), key).is_ok()
     }
 
     /// Stores the value and returns the one it replaces. A nil map stays as it is (Go panics with
     /// "assignment to entry in nil map": functions check [`Map::is_nil`] first).
     pub fn insert(&self, key: impl Into<Str>, value: Value) -> Option<Value> {
-        if self.0.nil {
+        if self.inner.nil {
             return None;
         }
         let key = key.into();
-        let mut entries = self.0.entries.borrow_mut();
+        let mut entries = self.inner.entries.borrow_mut();
         match find(&entries, key.as_bytes()) {
             Ok(i) => entries.get_mut(i).map(|e| std::mem::replace(&mut e.1, value)),
             Err(i) => {
@@ -122,54 +135,54 @@ impl Map {
 
     /// Removes the key and returns its value.
     pub fn remove(&self, key: &[u8]) -> Option<Value> {
-        let mut entries = self.0.entries.borrow_mut();
+        let mut entries = self.inner.entries.borrow_mut();
         let i = find(&entries, key).ok()?;
         Some(entries.remove(i).1)
     }
 
     /// Removes all entries.
     pub fn clear(&self) {
-        let old = self.0.entries.take();
+        let old = self.inner.entries.take();
         drop(old);
     }
 
     /// The entries in key order. The borrow must end before anything can change the map: use
     /// [`Map::entries`] around calls into templates or functions.
     pub fn borrow(&self) -> Ref<'_, [(Str, Value)]> {
-        Ref::map(self.0.entries.borrow(), Vec::as_slice)
+        Ref::map(self.inner.entries.borrow(), Vec::as_slice)
     }
 
     /// A copy of the entries in key order (keys and values shared).
     pub fn entries(&self) -> Vec<(Str, Value)> {
-        self.0.entries.borrow().clone()
+        self.inner.entries.borrow().clone()
     }
 
     /// The keys in order.
     pub fn keys(&self) -> Vec<Str> {
-        self.0.entries.borrow().iter().map(|e| e.0.clone()).collect()
+        self.inner.entries.borrow().iter().map(|e| e.0.clone()).collect()
     }
 
     /// The values in key order.
     pub fn values(&self) -> Vec<Value> {
-        self.0.entries.borrow().iter().map(|e| e.1.clone()).collect()
+        self.inner.entries.borrow().iter().map(|e| e.1.clone()).collect()
     }
 
     /// A new map of the same type with the same entries; nested containers stay shared.
     pub fn shallow_copy(&self) -> Map {
-        self.retyped(self.0.ty)
+        self.retyped(self.ty)
     }
 
     /// Whether both are one and the same map.
     pub fn same(&self, other: &Map) -> bool {
-        Rc::ptr_eq(&self.0, &other.0)
+        Rc::ptr_eq(&self.inner, &other.inner)
     }
 
     /// Marks the map as recorded by a render; `false` where it already was.
     pub(crate) fn track(&self) -> Option<WeakMap> {
-        if self.0.tracked.replace(true) {
+        if self.inner.tracked.replace(true) {
             None
         } else {
-            Some(WeakMap(Rc::downgrade(&self.0)))
+            Some(WeakMap(Rc::downgrade(&self.inner)))
         }
     }
 }
@@ -179,7 +192,7 @@ impl WeakMap {
     pub(crate) fn clear(&self) {
         if let Some(inner) = self.0.upgrade() {
             inner.tracked.set(false);
-            Map(inner).clear();
+            drop(inner.entries.take());
         }
     }
 }
@@ -206,13 +219,13 @@ impl<K: Into<Str>> FromIterator<(K, Value)> for Map {
 /// Shows the type and size only: a map may contain itself.
 impl std::fmt::Debug for Map {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}({} entries)", self.0.ty.name, self.len())
+        write!(f, "{}({} entries)", self.ty.name, self.len())
     }
 }
 
 impl std::fmt::Debug for Inner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.ty.name)
+        write!(f, "{} entries", self.entries.borrow().len())
     }
 }
 

@@ -84,13 +84,19 @@ pub trait Object: fmt::Debug + Any {
         std::ptr::addr_eq(self as *const Self, other as *const dyn Object)
     }
 
-    /// The value as `encoding/json` would write it. Default: the underlying value, else the fields.
+    /// The members that `encoding/json` writes of a struct, by their JSON names and in their order. Default: the
+    /// fields, unless [`to_json`](Object::to_json) says otherwise.
+    fn json_members(&self) -> Option<Vec<(Cow<'static, str>, Value)>> {
+        None
+    }
+
+    /// The value as `encoding/json` would write it. Default: the underlying value, else the members or fields.
     fn to_json(&self) -> Result<serde_json::Value, Error> {
         if let Some(v) = self.underlying() {
             return v.to_json();
         }
         let mut out = serde_json::Map::new();
-        for (name, v) in self.fields() {
+        for (name, v) in self.json_members().unwrap_or_else(|| self.fields()) {
             out.insert(name.into_owned(), v.to_json()?);
         }
         Ok(serde_json::Value::Object(out))

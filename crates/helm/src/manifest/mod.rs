@@ -111,8 +111,10 @@ impl Manifest {
                     .get(HOOK_ANNOTATION)
                     .map(String::as_str)
                     .unwrap_or_default();
-                self.warnings
-                    .push(format!("info: skipping unknown hook: {named:?}"));
+                let named = helmapp_gotmpl::strconv::quote(named.as_bytes());
+                self.warnings.push(format!(
+                    "manifest_sorter.go:199: info: skipping unknown hook: {named}"
+                ));
             }
         }
     }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{Error, codec};
+use crate::chart::{Chart, File};
 
 /// The chart of a release record.
 ///
@@ -79,6 +80,22 @@ impl ChartRecord {
             extra: Map::new(),
             compressed: OnceLock::new(),
         }
+    }
+
+    /// The record of a chart: like Helm's, without the sub-charts.
+    ///
+    /// # Errors
+    /// When the metadata can not be written as JSON.
+    pub fn of(chart: &Chart) -> Result<Self, Error> {
+        let files = |files: &[File]| files.iter().map(|f| FileRecord::new(&*f.name, &f.data)).collect();
+        Ok(ChartRecord::new(
+            serde_json::to_value(&chart.metadata).map_err(Error::Serialize)?,
+            serde_json::to_value(&chart.lock).map_err(Error::Serialize)?,
+            files(&chart.templates),
+            Value::clone(&chart.values),
+            chart.schema.as_deref(),
+            files(&chart.files),
+        ))
     }
 
     /// The chart's name; empty when the record has none.

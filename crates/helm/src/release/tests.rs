@@ -164,3 +164,36 @@ fn names_and_labels_of_secrets() {
         Some("7")
     );
 }
+
+#[test]
+fn takes_over_a_chart() {
+    let files = [
+        (
+            "Chart.yaml",
+            "apiVersion: v2\nname: demo\nversion: 1.2.3\nappVersion: '9'\n",
+        ),
+        ("values.yaml", "replicas: 2\n"),
+        ("values.schema.json", "{}"),
+        ("templates/a.yaml", "kind: A\n"),
+        ("README.md", "# x\n"),
+    ];
+    let files = files
+        .into_iter()
+        .map(|(n, d)| crate::chart::File::new(n, d.as_bytes()))
+        .collect();
+    let chart = crate::chart::Chart::load_files(files, &crate::limits::Limits::default()).unwrap();
+    let record = ChartRecord::of(&chart).unwrap();
+    let json = serde_json::to_value(&record).unwrap();
+    assert_eq!(
+        json["metadata"],
+        json!({"apiVersion": "v2", "name": "demo", "version": "1.2.3", "appVersion": "9"})
+    );
+    assert_eq!(
+        json["templates"],
+        json!([{"name": "templates/a.yaml", "data": "a2luZDogQQo="}])
+    );
+    assert_eq!(json["files"], json!([{"name": "README.md", "data": "IyB4Cg=="}]));
+    assert_eq!(json["values"], json!({"replicas": 2.0}));
+    assert_eq!((&json["lock"], &json["schema"]), (&Value::Null, &json!("e30=")));
+    assert!(record.without_files().templates.is_empty());
+}

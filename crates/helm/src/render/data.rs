@@ -1,0 +1,158 @@
+//! What templates get as `.`: one map a chart, with values scoped to the chart (`recAllTpls` of Helm's engine).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use helmapp_gotmpl::{Map, Str, Value};
+use serde_json::Value as Json;
+
+use super::capabilities::CapabilitiesObject;
+use super::chart::ChartObject;
+use super::files::{FileSet, Files};
+use super::values::{VALUES, table};
+use super::{ReleaseOptions, RenderInput};
+use crate::chart::{Chart, Metadata};
+
+/// A chart, as far as renders need it.
+#[derive(Debug)]
+pub(super) struct ChartNode {
+    /// Its place among the charts in the order of [`root_values`].
+    number: usize,
+    metadata: Arc<Metadata>,
+    is_root: bool,
+    files: Arc<FileSet>,
+    children: Vec<ChartNode>,
+}
+
+/// A template's text and what it belongs to.
+#[derive(Debug)]
+pub(super) struct Source {
+    pub(super) text: String,
+    pub(super) base_path: Arc<str>,
+    pub(super) chart: usize,
+}
+
+impl ChartNode {
+    /// Takes over a chart and its sub-charts, and puts their templates into `sources` by path. The depth of charts is
+    /// limited where they are loaded.
+    pub(super) fn collect(
+        chart: &Chart,
+        next: &mut usize,
+        sources: &mut BTreeMap<Arc<str>, Source>,
+    ) -> ChartNode {
+        let number = *next;
+        *next += 1;
+        let children = chart
+            .dependencies
+            .iter()
+            .map(|child| ChartNode::collect(child, next, sources))
+            .collect();
+        let path = chart.full_path();
+        let base_path: Arc<str> = format!("{path}/templates").into();
+        for template in chart.templates.iter() {
+            let is_partial = template
+                .name
+                .rsplit('/')
+                .next()
+                .is_some_and(|base| base.starts_with('_'));
+            if chart.is_library() && !is_partial {
+                continue;
+            }
+            let source = Source {
+                text: String::from_utf8_lossy(&template.data).into_owned(),
+                base_path: Arc::clone(&base_path),
+                chart: number,
+            };
+            sources.insert(format!("{path}/{}", template.name).into(), source);
+        }
+        let files = chart
+            .files
+            .iter()
+            .map(|f| (Arc::clone(&f.name), Str::from(&*f.data)))
+            .collect();
+        ChartNode {
+            number,
+            metadata: Arc::new(chart.metadata.clone()),
+            is_root: chart.is_root(),
+            files: Arc::new(files),
+            children,
+        }
+    }
+
+    fn name(&self) -> &str {
+        &self.metadata.name
+    }
+}
+
+/// The map of every chart, by [`ChartNode::number`].
+pub(super) fn root_values(root: &ChartNode, input: &RenderInput<'_>) -> Vec<Map> {
+    let values = match input.values {
+        Json::Object(entries) => Map::from_json(&VALUES, entries),
+        _ => Map::typed(&VALUES),
+    };
+    let shared = Shared {
+        release: Value::Map(release(input.release)),
+        capabilities: Value::object(CapabilitiesObject::new(Arc::clone(&input.capabilities))),
+    };
+    let mut charts = Vec::new();
+    shared.chart_values(root, values, &mut charts);
+    charts.sort_by_key(|(number, _)| *number);
+    charts.into_iter().map(|(_, map)| map).collect()
+}
+
+/// Sets `.Template` for the file that is rendered next.
+pub(super) fn set_template(dot: &Map, name: &str, base_path: &str) {
+    let entries = vec![
+        (Str::from("Name"), Value::from(name)),
+        (Str::from("BasePath"), Value::from(base_path)),
+    ];
+    dot.insert("Template", Value::Map(Map::with_entries(&VALUES, entries)));
+}
+
+fn release(options: &ReleaseOptions) -> Map {
+    [
+        ("Name", Value::from(options.name.as_str())),
+        ("Namespace", Value::from(options.namespace.as_str())),
+        ("IsUpgrade", Value::Bool(options.is_upgrade)),
+        ("IsInstall", Value::Bool(options.is_install)),
+        ("Revision", Value::int(options.revision)),
+        ("Service", Value::from("Helm")),
+    ]
+    .into_iter()
+    .collect()
+}
+
+struct Shared {
+    release: Value,
+    capabilities: Value,
+}
+
+impl Shared {
+    fn chart_values(&self, chart: &ChartNode, values: Map, charts: &mut Vec<(usize, Map)>) -> Map {
+        let subcharts = Map::new();
+        let object = ChartObject {
+            metadata: Arc::clone(&chart.metadata),
+            is_root: chart.is_root,
+        };
+        let entries = vec![
+            ("Chart", Value::object(object)),
+            ("Files", Value::object(Files::new(Arc::clone(&chart.files)))),
+            ("Release", self.release.clone()),
+            ("Capabilities", self.capabilities.clone()),
+            ("Values", Value::Map(values)),
+            ("Subcharts", Value::Map(subcharts.clone())),
+        ];
+        let dot = Map::with_entries(
+            &VALUES,
+            entries.into_iter().map(|(k, v)| (Str::from(k), v)).collect(),
+        );
+        for child in &chart.children {
+            // The sub-chart's values are the table in its parent's, not a copy: what either sets, both see.
+            let values =
+                table(&dot, &format!("Values.{}", child.name())).unwrap_or_else(|_| Map::typed(&VALUES));
+            subcharts.insert(child.name(), Value::Map(self.chart_values(child, values, charts)));
+        }
+        charts.push((chart.number, dot.clone()));
+        dot
+    }
+}

@@ -1,0 +1,132 @@
+//! `.Files`: a chart's files outside templates/ (`pkg/engine/files.go` of Helm 3.19).
+
+use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use helmapp_gotmpl::{
+    Elem, Error, Kind, List, Map, MapType, Object, ParamType, Signature, State, Str, Value,
+};
+
+use super::glob::Glob;
+use super::yaml;
+
+static FILES: MapType = MapType::literal("map[string][]uint8", Elem::Bytes);
+
+/// Files by path, shared by all renders of a chart.
+pub(super) type FileSet = BTreeMap<Arc<str>, Str>;
+
+/// The value of `.Files` and of `.Files.Glob`.
+#[derive(Debug)]
+pub(super) struct Files {
+    set: Arc<FileSet>,
+    map: OnceCell<Value>,
+}
+
+impl Files {
+    pub(super) fn new(set: Arc<FileSet>) -> Self {
+        Files {
+            set,
+            map: OnceCell::new(),
+        }
+    }
+
+    fn get(&self, name: &Value) -> Str {
+        name.as_str()
+            .and_then(Str::as_utf8)
+            .and_then(|name| self.set.get(name))
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    fn glob(&self, pattern: &Value) -> Files {
+        let pattern = pattern.as_str().map(Str::to_str_lossy).unwrap_or_default();
+        let glob = Glob::new(&pattern);
+        let set = self.set.iter().filter(|(name, _)| glob.matches(name));
+        Files::new(Arc::new(
+            set.map(|(name, data)| (name.clone(), data.clone())).collect(),
+        ))
+    }
+
+    fn as_yaml(&self, data: impl Fn(&Str) -> Str) -> Value {
+        let map: Map = self
+            .set
+            .iter()
+            .map(|(path, content)| (Str::from(base(path)), Value::String(data(content))))
+            .collect();
+        Value::string(yaml::to_yaml(&Value::Map(map)))
+    }
+
+    fn lines(&self, path: &Value) -> Result<Value, Error> {
+        let known = path
+            .as_str()
+            .and_then(Str::as_utf8)
+            .is_some_and(|p| self.set.contains_key(p));
+        if !known {
+            return Ok(Value::List(List::strings(Vec::<Str>::new())));
+        }
+        let content = self.get(path);
+        let bytes = content.as_bytes();
+        let bytes = match bytes.last() {
+            None => return Err(Error::new("runtime error: index out of range [-1]")),
+            Some(b'\n') => bytes.get(..bytes.len() - 1).unwrap_or_default(),
+            Some(_) => bytes,
+        };
+        Ok(Value::List(List::strings(bytes.split(|b| *b == b'\n'))))
+    }
+}
+
+impl Object for Files {
+    fn type_name(&self) -> Cow<'static, str> {
+        "engine.files".into()
+    }
+
+    fn kind(&self) -> Kind {
+        Kind::Map
+    }
+
+    fn underlying(&self) -> Option<Value> {
+        let build = || {
+            let entries = self
+                .set
+                .iter()
+                .map(|(k, v)| (Str::from(k.clone()), Value::Bytes(Rc::from(v.as_bytes()))));
+            Value::Map(Map::with_entries(&FILES, entries.collect()))
+        };
+        Some(self.map.get_or_init(build).clone())
+    }
+
+    fn method(&self, name: &str) -> Option<Signature> {
+        match name {
+            "Get" | "GetBytes" | "Glob" | "Lines" => Some(Signature::fixed(&[ParamType::String])),
+            "AsConfig" | "AsSecrets" => Some(Signature::fixed(&[])),
+            _ => None,
+        }
+    }
+
+    fn call_method(&self, _: &mut State, name: &str, args: &mut [Value]) -> Result<Value, Error> {
+        let argument = args.first().unwrap_or(&Value::Nil);
+        match name {
+            "Get" => Ok(Value::String(self.get(argument))),
+            "GetBytes" => Ok(Value::Bytes(Rc::from(self.get(argument).as_bytes()))),
+            "Glob" => Ok(Value::object(self.glob(argument))),
+            "Lines" => self.lines(argument),
+            "AsConfig" => Ok(self.as_yaml(Str::clone)),
+            "AsSecrets" => Ok(self.as_yaml(|data| Str::from(STANDARD.encode(data.as_bytes())))),
+            _ => Err(Error::new(format!("engine.files has no method {name}"))),
+        }
+    }
+}
+
+/// The last part of a path, as Go's `path.Base`.
+fn base(path: &str) -> &str {
+    let path = path.trim_end_matches('/');
+    match path.rsplit('/').next() {
+        None | Some("") => "/",
+        Some(last) => last,
+    }
+}

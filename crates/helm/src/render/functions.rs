@@ -1,0 +1,70 @@
+//! The functions Helm adds to sprig's (`pkg/engine/funcs.go` and `engine.go` of Helm 3.19), but for `include` and `tpl`.
+
+use helmapp_gotmpl::{Error, Functions, Map, MapType, State, Str, Value};
+
+use super::host::Host;
+use super::json::{from_json, from_json_array};
+use super::{WARN_END, WARN_START, yaml};
+use crate::toml;
+
+/// Adds Helm's functions to sprig's, and takes away those that Helm forbids.
+pub(super) fn add(functions: &mut Functions) {
+    functions.remove("env").remove("expandenv");
+    functions.add("toYaml", |v: Value| yaml::to_yaml(&v));
+    functions.add("toYamlPretty", |v: Value| yaml::to_yaml_pretty(&v));
+    functions.add("fromYaml", |text: Str| yaml::from_yaml(&text));
+    functions.add("fromYamlArray", |text: Str| yaml::from_yaml_array(&text));
+    functions.add("toToml", to_toml);
+    functions.add("fromToml", from_toml);
+    functions.add("fromJson", from_json);
+    functions.add("fromJsonArray", from_json_array);
+    functions.add("required", required);
+    functions.add("fail", |message: Str| -> Result<Str, Error> {
+        Err(warning(&message))
+    });
+    functions.add("lookup", lookup);
+    functions.add("getHostByName", |_: Str| "");
+}
+
+fn to_toml(value: Value) -> Result<String, Error> {
+    Ok(match value.to_json() {
+        Ok(json) if json.is_null() => {
+            return Err(Error::new("reflect: call of reflect.Value.Type on zero Value"));
+        }
+        Ok(json) => toml::encode(&json).unwrap_or_else(|e| e.to_string()),
+        Err(e) => e.to_string(),
+    })
+}
+
+fn from_toml(text: Str) -> Map {
+    match toml::decode(&text.to_str_lossy()) {
+        Ok(map) => Map::from_json(&MapType::ANY, &map),
+        Err(e) => yaml::error_map(e.to_string()),
+    }
+}
+
+/// The message is marked, so that the error's text can be cut down to it.
+fn warning(message: &Str) -> Error {
+    Error::new(format!("{WARN_START}{message}{WARN_END}"))
+}
+
+fn required(message: Str, value: Value) -> Result<Value, Error> {
+    match &value {
+        Value::Nil => Err(warning(&message)),
+        Value::String(s) if s.is_empty() => Err(warning(&message)),
+        _ => Ok(value),
+    }
+}
+
+fn lookup(state: &mut State, api_version: Str, kind: Str, namespace: Str, name: Str) -> Result<Map, Error> {
+    let Some(host) = state.user::<Host>() else {
+        return Ok(Map::new());
+    };
+    let text = |s: &Str| s.to_str_lossy().into_owned();
+    let found = host
+        .lookup
+        .lookup(&text(&api_version), &text(&kind), &text(&namespace), &text(&name));
+    found
+        .map(|object| Map::from_json(&MapType::ANY, &object))
+        .map_err(Error::new)
+}

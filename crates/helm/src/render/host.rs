@@ -1,0 +1,85 @@
+//! What a render asks of its host.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use helmapp_gotmpl::sprig::{self, Clock, Entropy};
+use helmapp_gotmpl::{Error, State, Str, Unit};
+use serde_json::{Map, Value};
+
+use super::RenderInput;
+
+/// Answers the templates' `lookup`.
+pub trait Lookup: Send + Sync {
+    /// The object of that name, or for an empty name the list of all. What does not exist is an empty map.
+    ///
+    /// # Errors
+    /// Why the cluster could not be asked; the text fails the render.
+    fn lookup(
+        &self,
+        api_version: &str,
+        kind: &str,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Map<String, Value>, String>;
+}
+
+/// Finds nothing: `lookup` without a cluster, as in `helm template`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoLookup;
+
+impl Lookup for NoLookup {
+    fn lookup(&self, _: &str, _: &str, _: &str, _: &str) -> Result<Map<String, Value>, String> {
+        Ok(Map::new())
+    }
+}
+
+/// What functions keep during one render.
+pub(super) struct Host {
+    pub(super) lookup: Arc<dyn Lookup>,
+    entropy: Arc<dyn Entropy>,
+    clock: Arc<dyn Clock>,
+    /// How deep each template is within itself.
+    pub(super) included: HashMap<Str, u32>,
+    /// Texts that `tpl` has compiled.
+    pub(super) units: HashMap<String, Unit>,
+}
+
+impl Host {
+    pub(super) fn new(input: &RenderInput<'_>) -> Self {
+        Host {
+            lookup: Arc::clone(&input.lookup),
+            entropy: Arc::clone(&input.entropy),
+            clock: Arc::clone(&input.clock),
+            included: HashMap::new(),
+            units: HashMap::new(),
+        }
+    }
+}
+
+/// Functions are registered once; each render brings its own randomness and clock.
+pub(super) fn sprig_options() -> sprig::Options {
+    sprig::Options {
+        entropy: Arc::new(OfRender),
+        clock: Arc::new(OfRender),
+        ..sprig::Options::default()
+    }
+}
+
+struct OfRender;
+
+impl Entropy for OfRender {
+    fn fill(&self, state: &mut State, out: &mut [u8]) -> Result<(), Error> {
+        let source = state.user::<Host>().map(|host| Arc::clone(&host.entropy));
+        source
+            .unwrap_or_else(|| Arc::new(sprig::OsEntropy))
+            .fill(state, out)
+    }
+}
+
+impl Clock for OfRender {
+    fn now(&self, state: &mut State) -> (i64, u32) {
+        let source = state.user::<Host>().map(|host| Arc::clone(&host.clock));
+        source.unwrap_or_else(|| Arc::new(sprig::SystemClock)).now(state)
+    }
+}

@@ -1,0 +1,206 @@
+//! Rendering a chart's templates as Helm 3.19 does (`pkg/engine/engine.go`): the same files, the same error texts.
+//!
+//! [`prepare`] settles sub-charts and values, [`CompiledChart::compile`] parses all templates once, and
+//! [`CompiledChart::render`] executes them for one release. A compiled chart is shared between threads and releases.
+
+mod capabilities;
+mod chart;
+mod data;
+mod error;
+mod files;
+mod functions;
+mod glob;
+mod host;
+mod include;
+mod json;
+mod prepare;
+mod values;
+mod yaml;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use helmapp_gotmpl::set::{MissingKey, TemplateSet};
+use helmapp_gotmpl::{Functions, State};
+use serde_json::Value as Json;
+
+pub use error::Error;
+pub use helmapp_gotmpl::Limits;
+pub use helmapp_gotmpl::sprig::{Clock, Entropy, OsEntropy, SystemClock};
+pub use host::{Lookup, NoLookup};
+pub use prepare::{
+    PrepareError, Prepared, ReleaseNameError, check_kube_version, check_release_name, name_from_template,
+    prepare,
+};
+
+use crate::capabilities::Capabilities;
+use crate::chart::Chart;
+use data::ChartNode;
+use host::Host;
+
+/// The name that Helm gives its set of templates; texts of `tpl` are parsed under it.
+const SET_NAME: &str = "gotpl";
+
+/// Marks around the message of `fail` and `required`, which becomes the whole error.
+const WARN_START: &str = "HELM_ERR_START";
+const WARN_END: &str = "HELM_ERR_END";
+
+/// What templates see of a release in `.Release`; `.Release.Service` is always `Helm`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReleaseOptions {
+    /// The release's name.
+    pub name: String,
+    /// The release's namespace.
+    pub namespace: String,
+    /// The revision that is being rendered, from 1.
+    pub revision: i64,
+    /// Whether this is the first revision.
+    pub is_install: bool,
+    /// Whether this is a later one.
+    pub is_upgrade: bool,
+}
+
+/// What one render takes.
+#[derive(Clone)]
+pub struct RenderInput<'a> {
+    /// The values with the charts' own below them, as [`prepare`] gives them.
+    pub values: &'a Json,
+    /// The release.
+    pub release: &'a ReleaseOptions,
+    /// What the cluster offers.
+    pub capabilities: Arc<Capabilities>,
+    /// Answers `lookup`.
+    pub lookup: Arc<dyn Lookup>,
+    /// What the render may cost.
+    pub limits: Limits,
+    /// Where random functions and keys get their bytes.
+    pub entropy: Arc<dyn Entropy>,
+    /// Where `now` gets the time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl<'a> RenderInput<'a> {
+    /// An input with nothing to look up, default limits, and the system's randomness and clock.
+    pub fn new(values: &'a Json, release: &'a ReleaseOptions, capabilities: Arc<Capabilities>) -> Self {
+        RenderInput {
+            values,
+            release,
+            capabilities,
+            lookup: Arc::new(NoLookup),
+            limits: Limits::default(),
+            entropy: Arc::new(OsEntropy),
+            clock: Arc::new(SystemClock),
+        }
+    }
+}
+
+impl std::fmt::Debug for RenderInput<'_> {
+    /// Without the values, which may hold secrets.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RenderInput")
+            .field("release", &self.release)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A chart whose templates, and those of its sub-charts, are compiled.
+#[derive(Debug)]
+pub struct CompiledChart {
+    set: Arc<TemplateSet>,
+    root: ChartNode,
+    files: Vec<RenderedFile>,
+}
+
+/// A template that becomes a file.
+#[derive(Debug)]
+struct RenderedFile {
+    name: Arc<str>,
+    base_path: Arc<str>,
+    /// The number of its chart, as [`ChartNode::number`].
+    chart: usize,
+}
+
+impl CompiledChart {
+    /// Compiles all templates of a chart that [`prepare`] has settled.
+    ///
+    /// Deeper files come first, so that a chart's `define` wins over its sub-charts'. Library charts give only their
+    /// partials (`_*`).
+    ///
+    /// # Errors
+    /// The first template that does not parse, in Helm's words.
+    pub fn compile(chart: &Chart) -> Result<CompiledChart, Error> {
+        let mut sources = BTreeMap::new();
+        let root = ChartNode::collect(chart, &mut 0, &mut sources);
+        let mut names: Vec<&Arc<str>> = sources.keys().collect();
+        names.sort_by_cached_key(|name| std::cmp::Reverse((name.matches('/').count(), Arc::clone(name))));
+
+        let mut set = TemplateSet::new(SET_NAME, functions()).with_missing_key(MissingKey::Zero);
+        let mut files = Vec::new();
+        for name in names {
+            let Some(source) = sources.get(name) else { continue };
+            set.add(name, &source.text).map_err(|e| Error::parse(name, e))?;
+            if !name.rsplit('/').next().unwrap_or(name).starts_with('_') {
+                files.push(RenderedFile {
+                    name: Arc::clone(name),
+                    base_path: Arc::clone(&source.base_path),
+                    chart: source.chart,
+                });
+            }
+        }
+        Ok(CompiledChart {
+            set: Arc::new(set),
+            root,
+            files,
+        })
+    }
+
+    /// Renders every template that is no partial: path with the charts' names, and text.
+    ///
+    /// # Errors
+    /// The first template that fails, in Helm's words, or a limit.
+    pub fn render(&self, input: RenderInput<'_>) -> Result<BTreeMap<String, String>, Error> {
+        let host = Host::new(&input);
+        let mut state = State::new(input.limits.clone()).with_user(host);
+        let charts = data::root_values(&self.root, &input);
+        let mut rendered = BTreeMap::new();
+        for file in &self.files {
+            let Some(dot) = charts.get(file.chart) else {
+                continue;
+            };
+            data::set_template(dot, &file.name, &file.base_path);
+            let text = self
+                .set
+                .execute(&file.name, &helmapp_gotmpl::Value::Map(dot.clone()), &mut state)
+                .map_err(|e| Error::execute(&file.name, e))?;
+            rendered.insert(file.name.to_string(), without_no_value(text));
+        }
+        Ok(rendered)
+    }
+}
+
+/// Sprig's functions and Helm's.
+fn functions() -> Arc<Functions> {
+    static FUNCTIONS: std::sync::OnceLock<Arc<Functions>> = std::sync::OnceLock::new();
+    let build = || {
+        let mut functions = Functions::new();
+        helmapp_gotmpl::sprig::register(&mut functions, &host::sprig_options());
+        functions::add(&mut functions);
+        include::add(&mut functions);
+        Arc::new(functions)
+    };
+    Arc::clone(FUNCTIONS.get_or_init(build))
+}
+
+/// Go prints `<no value>` for what is missing even with `missingkey=zero`, and Helm takes it away from all output.
+fn without_no_value(text: String) -> String {
+    const NO_VALUE: &str = "<no value>";
+    if text.contains(NO_VALUE) {
+        text.replace(NO_VALUE, "")
+    } else {
+        text
+    }
+}

@@ -1,0 +1,256 @@
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::*;
+use crate::capabilities::KubeVersion;
+use crate::chart::File;
+
+/// Charts with what Helm 3.19.5's engine made of them for release `rel` in namespace `ns` on Kubernetes 1.35.
+const RECORDED: &str = include_str!("../../testdata/render/cases.json");
+
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    files: BTreeMap<String, String>,
+    #[serde(default)]
+    values: Map<String, Value>,
+    #[serde(default)]
+    output: BTreeMap<String, String>,
+    #[serde(default)]
+    error: String,
+}
+
+fn chart(files: &BTreeMap<String, String>) -> Chart {
+    let files = files
+        .iter()
+        .map(|(name, text)| File::new(name.as_str(), text.as_bytes()))
+        .collect();
+    Chart::load_files(files, &crate::limits::Limits::default()).unwrap()
+}
+
+fn one_template(text: &str) -> Chart {
+    let files = [
+        ("Chart.yaml", "apiVersion: v2\nname: c\nversion: 1.0.0\n"),
+        ("templates/a.yaml", text),
+    ];
+    chart(
+        &files
+            .into_iter()
+            .map(|(k, v)| (k.to_owned(), v.to_owned()))
+            .collect(),
+    )
+}
+
+fn release() -> ReleaseOptions {
+    ReleaseOptions {
+        name: "rel".into(),
+        namespace: "ns".into(),
+        revision: 1,
+        is_install: true,
+        is_upgrade: false,
+    }
+}
+
+/// Numbers as Helm reads them from JSON.
+fn floats(value: &mut Value) {
+    match value {
+        Value::Number(n) => *value = Value::from(n.as_f64()),
+        Value::Array(items) => items.iter_mut().for_each(floats),
+        Value::Object(map) => map.values_mut().for_each(floats),
+        _ => {}
+    }
+}
+
+/// Runs with the stack that nested templates may need in an unoptimised build.
+fn on_a_large_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| {
+        std::thread::Builder::new()
+            .stack_size(66 << 20)
+            .spawn_scoped(scope, work)
+            .unwrap()
+            .join()
+            .unwrap()
+    })
+}
+
+fn render(chart: &Chart, values: &Map<String, Value>) -> Result<BTreeMap<String, String>, Error> {
+    let mut values = Value::Object(values.clone());
+    floats(&mut values);
+    let values = values.as_object().cloned().unwrap();
+    let Prepared { chart, values } = prepare(chart, &values, None, &mut Vec::new()).unwrap();
+    let version = KubeVersion::parse("1.35.0").unwrap();
+    let release = release();
+    let input = RenderInput::new(
+        &values,
+        &release,
+        Arc::new(Capabilities::without_cluster(version, &[])),
+    );
+    let limits = Limits {
+        stack_bytes: 64 << 20,
+        ..Limits::default()
+    };
+    CompiledChart::compile(&chart)?.render(RenderInput { limits, ..input })
+}
+
+#[test]
+fn renders_as_helm_does() {
+    let cases: Vec<Case> = serde_json::from_str(RECORDED).unwrap();
+    assert!(cases.len() > 35);
+    on_a_large_stack(|| {
+        let mut wrong = Vec::new();
+        for case in cases {
+            let (output, error) = match render(&chart(&case.files), &case.values) {
+                Ok(output) => (output, String::new()),
+                Err(error) => (BTreeMap::new(), error.to_string()),
+            };
+            if error != case.error || output != case.output {
+                wrong.push(format!(
+                    "{}:\n  {error} {output:?}\ninstead of\n  {} {:?}",
+                    case.name, case.error, case.output
+                ));
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    });
+}
+
+#[test]
+fn a_template_within_itself_a_thousand_times_fails_as_in_helm() {
+    let chart = one_template("{{ define \"r\" }}{{ include \"r\" . }}{{ end }}{{ include \"r\" . }}");
+    let error = on_a_large_stack(|| render(&chart, &Map::new()).unwrap_err());
+    let text = error.to_string();
+    assert!(
+        text.ends_with("rendering template has a nested reference name: r: unable to execute template"),
+        "{text}"
+    );
+    assert_eq!(text.matches("error calling include").count(), 1002);
+}
+
+#[test]
+fn lookups_are_asked_of_the_host_and_their_failure_fails_the_render() {
+    struct Cluster;
+    impl Lookup for Cluster {
+        fn lookup(
+            &self,
+            api: &str,
+            kind: &str,
+            namespace: &str,
+            name: &str,
+        ) -> Result<Map<String, Value>, String> {
+            match name {
+                "gone" => Err("the server is away".to_owned()),
+                _ => Ok(Map::from_iter([(
+                    "is".to_owned(),
+                    Value::from(format!("{api} {kind} {namespace}/{name}")),
+                )])),
+            }
+        }
+    }
+    let run = |text: &str| {
+        let chart = one_template(text);
+        let release = release();
+        let input = RenderInput::new(&Value::Null, &release, Arc::new(Capabilities::default()));
+        CompiledChart::compile(&chart).unwrap().render(RenderInput {
+            lookup: Arc::new(Cluster),
+            ..input
+        })
+    };
+    let output = run("{{ (lookup \"v1\" \"Secret\" .Release.Namespace \"a\").is }}").unwrap();
+    assert_eq!(output["c/templates/a.yaml"], "v1 Secret ns/a");
+    let error = run("{{ lookup \"v1\" \"Secret\" \"x\" \"gone\" }}")
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.ends_with("error calling lookup: the server is away"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_render_brings_its_own_clock_and_randomness() {
+    struct Fixed;
+    impl Clock for Fixed {
+        fn now(&self, _: &mut State) -> (i64, u32) {
+            (1_795_266_227, 0)
+        }
+    }
+    impl Entropy for Fixed {
+        fn fill(&self, _: &mut State, out: &mut [u8]) -> Result<(), helmapp_gotmpl::Error> {
+            out.fill(7);
+            Ok(())
+        }
+    }
+    let compiled =
+        CompiledChart::compile(&one_template("{{ now | unixEpoch }} {{ randAlphaNum 8 }}")).unwrap();
+    let release = release();
+    let run = || {
+        let input = RenderInput::new(&Value::Null, &release, Arc::new(Capabilities::default()));
+        compiled
+            .render(RenderInput {
+                clock: Arc::new(Fixed),
+                entropy: Arc::new(Fixed),
+                ..input
+            })
+            .unwrap()
+    };
+    let first = run();
+    assert!(
+        first["c/templates/a.yaml"].starts_with("1795266227 "),
+        "{first:?}"
+    );
+    assert_eq!(first, run());
+}
+
+#[test]
+fn limits_stop_a_render_and_are_named() {
+    let stop = |text: &str, limits: Limits| {
+        let chart = one_template(text);
+        let release = release();
+        let input = RenderInput::new(&Value::Null, &release, Arc::new(Capabilities::default()));
+        let error = CompiledChart::compile(&chart)
+            .unwrap()
+            .render(RenderInput { limits, ..input })
+            .unwrap_err();
+        error.template_error().limit().map(helmapp_gotmpl::Limit::name)
+    };
+    let steps = Limits {
+        steps: 1000,
+        ..Limits::default()
+    };
+    assert_eq!(stop("{{ range until 5000 }}x{{ end }}", steps), Some("steps"));
+    let output = Limits {
+        output_bytes: 100,
+        ..Limits::default()
+    };
+    assert_eq!(
+        stop("{{ range until 500 }}x{{ end }}", output),
+        Some("output size")
+    );
+}
+
+#[test]
+fn release_names_are_checked() {
+    for good in ["a", "a-b", "a.b", "1", &"a".repeat(53)] {
+        assert_eq!(check_release_name(good), Ok(()), "{good}");
+    }
+    for bad in ["A", "-a", "a-", "a..b", "a_b", ".a", &"a".repeat(54)] {
+        assert_eq!(
+            check_release_name(bad),
+            Err(ReleaseNameError::Invalid(bad.to_owned())),
+            "{bad}"
+        );
+    }
+    assert_eq!(
+        check_release_name("").unwrap_err().to_string(),
+        "release name \"\": no name provided"
+    );
+    assert_eq!(name_from_template("app-{{ \"X\" | lower }}").unwrap(), "app-x");
+}
+
+#[test]
+fn a_compiled_chart_is_shared_between_threads() {
+    fn shared<T: Send + Sync>() {}
+    shared::<CompiledChart>();
+}
