@@ -35,10 +35,11 @@ impl Zone {
         }
     }
 
-    /// The name as `time.Location` shows it.
+    /// The name as `time.Location` shows it; a local zone that is UTC by default shows as that.
     pub fn name(&self) -> &str {
         match self {
             Zone::Utc => "UTC",
+            Zone::Local(rules) if *rules == TimeZone::UTC => "UTC",
             Zone::Local(_) => "Local",
             Zone::Named(name, _) | Zone::Fixed(name, _) => name,
         }

@@ -75,6 +75,15 @@ impl Decoder<'_> {
         Error::new(format!("invalid character {shown} {place}"))
     }
 
+    /// As [`unexpected`](Self::unexpected) inside a number, literal or escape, where Go reads on and sees a
+    /// space at the end of the text.
+    fn unexpected_inside(&self, place: &str) -> Error {
+        match self.peek() {
+            None => Error::new(format!("invalid character ' ' {place}")),
+            Some(_) => self.unexpected(place),
+        }
+    }
+
     fn value(&mut self, depth: usize) -> Result<Value, Error> {
         if depth > MAX_DEPTH {
             return Err(Error::new("exceeded max depth"));
@@ -95,7 +104,7 @@ impl Decoder<'_> {
         for expected in name.bytes() {
             if self.peek() != Some(expected) {
                 let expected = char::from(expected);
-                return Err(self.unexpected(&format!("in literal {name} (expecting '{expected}')")));
+                return Err(self.unexpected_inside(&format!("in literal {name} (expecting '{expected}')")));
             }
             self.at += 1;
         }
@@ -174,12 +183,12 @@ impl Decoder<'_> {
         if self.peek() == Some(b'0') {
             self.at += 1;
         } else if !self.digits() {
-            return Err(self.unexpected("in numeric literal"));
+            return Err(self.unexpected_inside("in numeric literal"));
         }
         if self.peek() == Some(b'.') {
             self.at += 1;
             if !self.digits() {
-                return Err(self.unexpected("after decimal point in numeric literal"));
+                return Err(self.unexpected_inside("after decimal point in numeric literal"));
             }
         }
         if matches!(self.peek(), Some(b'e' | b'E')) {
@@ -188,7 +197,7 @@ impl Decoder<'_> {
                 self.at += 1;
             }
             if !self.digits() {
-                return Err(self.unexpected("in exponent of numeric literal"));
+                return Err(self.unexpected_inside("in exponent of numeric literal"));
             }
         }
         let text = self.text.get(start..self.at).unwrap_or_default();
@@ -244,7 +253,7 @@ impl Decoder<'_> {
                     _ => char::from_u32(first).unwrap_or('\u{FFFD}'),
                 });
             }
-            _ => return Err(self.unexpected("in string escape code")),
+            _ => return Err(self.unexpected_inside("in string escape code")),
         };
         self.at += 1;
         Ok(c)
@@ -254,7 +263,7 @@ impl Decoder<'_> {
         let mut code = 0;
         for _ in 0..4 {
             let Some(digit) = self.peek().and_then(|b| char::from(b).to_digit(16)) else {
-                return Err(self.unexpected("in \\u hexadecimal character escape"));
+                return Err(self.unexpected_inside("in \\u hexadecimal character escape"));
             };
             code = code * 16 + digit;
             self.at += 1;

@@ -43,10 +43,8 @@ pub(super) fn register(funcs: &mut Functions) {
         state.spend(1)?;
         a.deep_equal(&b)
     });
-    funcs.add("deepCopy", |state: &mut State, v: Value| {
-        deep_copy(state, &v).map_err(|e| Error::caused("deepCopy error", e))
-    });
-    funcs.add("mustDeepCopy", |state: &mut State, v: Value| deep_copy(state, &v));
+    funcs.add("deepCopy", deep_copy);
+    funcs.alias("mustDeepCopy", "deepCopy");
 }
 
 /// Whether the value is the zero value of its type, or a list, map or text without elements.
@@ -54,7 +52,10 @@ pub(super) fn empty(value: &Value) -> bool {
     !value.is_true()
 }
 
-fn deep_copy(state: &mut State, value: &Value) -> Result<Value, Error> {
+fn deep_copy(state: &mut State, value: Value) -> Result<Value, Error> {
     state.spend(1)?;
+    if value.is_nil() {
+        return Err(Error::new("reflect: call of reflect.Value.Type on zero Value"));
+    }
     value.deep_copy()
 }

@@ -178,6 +178,12 @@ fn chunk(state: &mut State, size: i64, list: Value) -> Result<List, Error> {
     state.spend(items.len() as u64 / 8 + 1)?;
     let count = super::cast::float_to_int64(((items.len() as f64 - 1.0) / size as f64).floor() + 1.0);
     let bad_size = || Error::new("runtime error: makeslice: len out of range");
+    if size < -1 && items.len() == 1 {
+        return Ok(List::typed(
+            Elem::Named("[]interface {}"),
+            vec![Value::List(List::new(items.to_vec()))],
+        ));
+    }
     if count < 0 || count > 0 && size < 0 {
         return Err(bad_size());
     }

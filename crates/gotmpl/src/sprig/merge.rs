@@ -12,28 +12,71 @@ use crate::value::{Elem, Kind, MAX_VALUE_DEPTH, Map, MapType, Value};
 use super::defaults::empty;
 
 pub(super) fn register(funcs: &mut Functions) {
-    for (names, overwrite) in [
-        (["merge", "mustMerge"], false),
-        (["mergeOverwrite", "mustMergeOverwrite"], true),
-    ] {
-        let [name, must] = names;
-        funcs.add(name, move |state: &mut State, into: Map, from: Variadic<Map>| {
-            let mut into = into;
-            for source in from.iter() {
-                if into.is_nil() && !source.is_nil() {
-                    into = Map::typed(&MapType::ANY);
-                }
-                merge(state, &into, source, overwrite, 0)?;
-            }
-            Ok::<_, Error>(Value::Map(into))
-        });
-        funcs.alias(must, name);
+    funcs.add("merge", |state: &mut State, into: Map, from: Variadic<Map>| {
+        swallowed(merge_all(state, into, &from, false))
+    });
+    funcs.add(
+        "mergeOverwrite",
+        |state: &mut State, into: Map, from: Variadic<Map>| swallowed(merge_all(state, into, &from, true)),
+    );
+    funcs.add(
+        "mustMerge",
+        |state: &mut State, into: Map, from: Variadic<Map>| {
+            merge_all(state, into, &from, false).map_err(Failure::into_error)
+        },
+    );
+    funcs.add(
+        "mustMergeOverwrite",
+        |state: &mut State, into: Map, from: Variadic<Map>| {
+            merge_all(state, into, &from, true).map_err(Failure::into_error)
+        },
+    );
+}
+
+/// What stops a merge: mergo's own error, which sprig's plain forms turn into an empty text, or one that
+/// ends the template.
+enum Failure {
+    Types,
+    Fatal(Error),
+}
+
+impl Failure {
+    fn into_error(self) -> Error {
+        match self {
+            Failure::Types => Error::new("src and dst must be of same type"),
+            Failure::Fatal(error) => error,
+        }
     }
 }
 
-fn merge(state: &mut State, into: &Map, from: &Map, overwrite: bool, depth: usize) -> Result<(), Error> {
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Failure::Fatal(error)
+    }
+}
+
+fn swallowed(result: Result<Value, Failure>) -> Result<Value, Error> {
+    match result {
+        Ok(value) => Ok(value),
+        Err(Failure::Types) => Ok(Value::string("")),
+        Err(Failure::Fatal(error)) => Err(error),
+    }
+}
+
+fn merge_all(state: &mut State, into: Map, from: &[Map], overwrite: bool) -> Result<Value, Failure> {
+    let mut into = into;
+    for source in from {
+        if into.is_nil() && !source.is_nil() {
+            into = Map::typed(&MapType::ANY);
+        }
+        merge(state, &into, source, overwrite, 0)?;
+    }
+    Ok(Value::Map(into))
+}
+
+fn merge(state: &mut State, into: &Map, from: &Map, overwrite: bool, depth: usize) -> Result<(), Failure> {
     if depth > MAX_VALUE_DEPTH {
-        return Err(Error::value_depth());
+        return Err(Error::value_depth().into());
     }
     // mergo can not give a nil map inside another one its entries.
     if into.is_nil() {
@@ -48,8 +91,12 @@ fn merge(state: &mut State, into: &Map, from: &Map, overwrite: bool, depth: usiz
             }
             continue;
         }
-        if let (Value::Map(source), Some(Value::Map(old))) = (&source, &old) {
-            merge(state, old, source, overwrite, depth + 1)?;
+        match (&source, &old) {
+            (Value::Map(source), Some(Value::Map(old))) => merge(state, old, source, overwrite, depth + 1)?,
+            (Value::Map(_), Some(old)) if old.kind() == Kind::Ptr && !overwrite => {
+                return Err(Failure::Types);
+            }
+            _ => {}
         }
         let replace = match &old {
             // Looked at after the merge above: a map that has become non-empty stays.
@@ -61,7 +108,8 @@ fn merge(state: &mut State, into: &Map, from: &Map, overwrite: bool, depth: usiz
                 let element = into.map_type().elem.name();
                 return Err(Error::new(format!(
                     "reflect.Value.SetMapIndex: value of type interface {{}} is not assignable to type {element}"
-                )));
+                ))
+                .into());
             }
             if source.is_container() {
                 state.mutated(into);

@@ -4,6 +4,8 @@
 //! clock come through [`Options`], so that a host can replay them.
 
 mod cast;
+#[cfg(feature = "crypto")]
+mod crypto;
 mod decimal;
 mod defaults;
 mod dicts;
@@ -19,12 +21,16 @@ mod regexes;
 mod runes;
 mod strings;
 mod system;
+#[cfg(test)]
+mod tests;
 mod text;
 mod times;
 mod urls;
 mod versions;
 mod words;
 
+#[cfg(feature = "crypto")]
+pub use crypto::Certificate;
 pub use options::{Clock, Entropy, Options, OsEntropy, Resolver, SystemClock};
 pub use times::TimeObject;
 pub use versions::VersionObject;
@@ -52,6 +58,8 @@ pub fn register(funcs: &mut Functions, options: &Options) {
     times::register(funcs, options);
     random::register(funcs, options);
     system::register(funcs, options);
+    #[cfg(feature = "crypto")]
+    crypto::register(funcs, options);
 }
 
 /// Go's error text for what its runtime panics with.
