@@ -23,4 +23,5 @@ fn same_as_committed(path: &str, generated: &str) {
 fn crd() {
     let generated = helmapp::api::crd_yaml().expect("the CRD can be written");
     same_as_committed("crds/helmapp.io_helmapps.yaml", &generated);
+    same_as_committed("charts/helmapp/crds/helmapp.io_helmapps.yaml", &generated);
 }
