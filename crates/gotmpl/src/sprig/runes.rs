@@ -4,6 +4,8 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use crate::unicode::is_print;
+
 /// A general category, looked up for characters outside ASCII.
 struct Category(LazyLock<Option<Regex>>);
 
@@ -67,9 +69,10 @@ category!(
     "Punctuation, without symbols."
 );
 
+/// The mapping, where it is one character that Go's version of Unicode has.
 fn only(mut mapped: impl Iterator<Item = char>) -> Option<char> {
     let first = mapped.next()?;
-    mapped.next().is_none().then_some(first)
+    (mapped.next().is_none() && is_print(first)).then_some(first)
 }
 
 /// The upper case, where that is one character.
@@ -106,4 +109,44 @@ pub(super) fn to_title(c: char) -> char {
 
 fn shifted(c: char, by: u32) -> char {
     char::from_u32(u32::from(c) + by).unwrap_or(c)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A hash over category and case of every printable character, taken from Go in the same way.
+    #[test]
+    fn categories_and_cases_are_those_of_go() {
+        let mut hash = 0xCBF2_9CE4_8422_2325_u64;
+        for c in (0..=0x10_FFFF)
+            .filter_map(char::from_u32)
+            .filter(|c| is_print(*c))
+        {
+            let flags = [
+                is_upper(c),
+                is_lower(c),
+                is_title(c),
+                is_number(c),
+                is_punct(c),
+                c.is_whitespace(),
+            ];
+            let flags = flags
+                .iter()
+                .rev()
+                .fold(0, |bits, flag| bits << 1 | u32::from(*flag));
+            for n in [c, to_upper(c), to_lower(c), to_title(c)]
+                .map(u32::from)
+                .into_iter()
+                .chain([flags])
+            {
+                for byte in n.to_le_bytes() {
+                    hash = (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3);
+                }
+            }
+        }
+        assert_eq!(hash, GO_HASH);
+    }
+
+    const GO_HASH: u64 = 12177910050682245693;
 }

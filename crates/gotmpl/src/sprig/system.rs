@@ -65,7 +65,46 @@ fn expand(text: &str, variable: impl Fn(&str) -> String) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::expand;
+    use std::sync::Arc;
+
+    use super::{Options, expand, register};
+    use crate::exec::State;
+    use crate::func::Functions;
+    use crate::limits::Limits;
+    use crate::value::Value;
+
+    fn call(options: &Options, name: &str, arg: &str) -> Option<String> {
+        let mut funcs = Functions::new();
+        register(&mut funcs, options);
+        let func = funcs.get(name)?;
+        let mut state = State::new(Limits::default());
+        Some(
+            func.call(&mut state, &mut [Value::from(arg)])
+                .unwrap()
+                .as_str()?
+                .to_string(),
+        )
+    }
+
+    #[test]
+    fn the_outside_is_seen_only_where_allowed() {
+        let closed = Options::default();
+        assert_eq!(call(&closed, "getHostByName", "localhost").as_deref(), Some(""));
+        assert_eq!(call(&closed, "env", "PATH"), None);
+        assert_eq!(call(&closed, "expandenv", "$PATH"), None);
+        let open = Options {
+            environment: true,
+            resolver: Some(Arc::new(|name| format!("address of {name}"))),
+            ..Options::default()
+        };
+        assert_eq!(
+            call(&open, "getHostByName", "db").as_deref(),
+            Some("address of db")
+        );
+        let path = std::env::var("PATH").unwrap();
+        assert_eq!(call(&open, "env", "PATH").as_ref(), Some(&path));
+        assert_eq!(call(&open, "expandenv", "p=$PATH"), Some(format!("p={path}")));
+    }
 
     #[test]
     fn references_expand_as_in_go() {

@@ -7,14 +7,10 @@ use rsa::rand_core::RngCore;
 use crate::error::Error;
 use crate::exec::State;
 
+use super::primes::{is_prime, random};
+
 const P_BITS: u64 = 2048;
 const Q_BITS: u64 = 256;
-
-/// Rounds of the Miller-Rabin test: an error is less likely than 2^-128.
-const ROUNDS: u32 = 64;
-
-/// The steps that one round counts for.
-const ROUND_STEPS: u64 = 500;
 
 /// p, q, g, y and x.
 pub(super) fn generate(state: &mut State, rng: &mut impl RngCore) -> Result<[BigUint; 5], Error> {
@@ -55,41 +51,4 @@ pub(super) fn generate(state: &mut State, rng: &mut impl RngCore) -> Result<[Big
             return Ok([p, q, g, y, x]);
         }
     }
-}
-
-fn random(rng: &mut impl RngCore, bits: u64) -> BigUint {
-    let mut bytes = vec![0; bits.div_ceil(8) as usize];
-    rng.fill_bytes(&mut bytes);
-    BigUint::from_bytes_be(&bytes)
-}
-
-fn is_prime(state: &mut State, rng: &mut impl RngCore, n: &BigUint) -> Result<bool, Error> {
-    let zero = BigUint::default();
-    if (2_u32..2000).any(|small| (n % small) == zero) {
-        return Ok(false);
-    }
-    let one = BigUint::one();
-    let less = n - &one;
-    let twos = less.trailing_zeros().unwrap_or(0);
-    let odd = &less >> twos;
-    for _ in 0..ROUNDS {
-        state.spend(ROUND_STEPS)?;
-        let base = random(rng, n.bits()) % &less + &one;
-        let mut x = base.modpow(&odd, n);
-        if x == one || x == less {
-            continue;
-        }
-        let mut composite = true;
-        for _ in 1..twos {
-            x = &x * &x % n;
-            if x == less {
-                composite = false;
-                break;
-            }
-        }
-        if composite {
-            return Ok(false);
-        }
-    }
-    Ok(true)
 }

@@ -15,7 +15,7 @@ use crate::value::Str;
 
 use super::super::options::{Entropy, Options};
 use super::der::{self, Reader};
-use super::{dsa, pem};
+use super::{dsa, pem, primes};
 
 /// Object identifiers, encoded.
 pub(super) mod oid {
@@ -133,9 +133,18 @@ impl PrivateKey {
     pub(super) fn rsa(state: &mut State, entropy: &dyn Entropy, bits: usize) -> Result<Self, Error> {
         state.spend(RSA_STEPS * (bits as u64 / 2048).pow(3))?;
         let mut rng = Rng::new(state, entropy)?;
-        let key = RsaPrivateKey::new(&mut rng, bits)
-            .map_err(|e| Error::new(format!("error generating rsa key: {e}")))?;
-        Ok(Self::Rsa(Box::new(key)))
+        let half = |state: &mut State, rng: &mut Rng| {
+            let prime = primes::prime(state, rng, bits as u64 / 2)?;
+            Ok::<_, Error>(rsa::BigUint::from_bytes_be(&prime.to_bytes_be()))
+        };
+        loop {
+            let (p, q) = (half(state, &mut rng)?, half(state, &mut rng)?);
+            // The exponent must have an inverse, which for one prime in 65537 it has not.
+            match RsaPrivateKey::from_p_q(p, q, rsa::BigUint::from(65_537_u32)) {
+                Ok(key) => return Ok(Self::Rsa(Box::new(key))),
+                Err(_) => state.spend(RSA_STEPS)?,
+            }
+        }
     }
 
     /// Reads a key in PEM: PKCS#1, SEC 1, PKCS#8 or sprig's own form for DSA.

@@ -6,6 +6,7 @@ mod dsa;
 mod keys;
 mod passwords;
 mod pem;
+mod primes;
 #[cfg(test)]
 mod tests;
 
