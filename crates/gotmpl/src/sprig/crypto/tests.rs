@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use p256::ecdsa::signature::hazmat::PrehashVerifier;
 use serde_json::Value as Json;
+use sha2::{Digest, Sha256, Sha384, Sha512};
 
 use super::der::{self, Reader};
+use super::keys::PrivateKey;
 use super::pem;
 use crate::error::Error;
 use crate::exec::State;
@@ -78,9 +81,43 @@ fn certificates_are_those_of_go() {
         assert_eq!(body(cert), body(want), "{name}");
         let signed_anew = row["name"].as_str().unwrap().starts_with('p');
         assert!(signed_anew || cert == want, "{name}: another signature");
+        if signed_anew {
+            let signer = row.get("caKey").unwrap_or(&row["key"]).as_str().unwrap();
+            assert!(verifies(cert, signer), "{name}: bad signature");
+        }
         count += 1;
     }
     assert!(count > 40, "{count}");
+}
+
+/// Whether the certificate's ECDSA signature is that of the key, over the digest its curve asks for.
+fn verifies(cert: &str, signer: &str) -> bool {
+    let block = pem::decode(cert).unwrap();
+    let mut certificate = Reader(&block.bytes).enter(der::SEQUENCE).unwrap();
+    let body = certificate.take(der::SEQUENCE).unwrap().raw;
+    certificate.take(der::SEQUENCE).unwrap();
+    let signature = &certificate.take(der::BIT_STRING).unwrap().content[1..];
+    match PrivateKey::from_pem(signer).unwrap() {
+        PrivateKey::P256(key) => {
+            let signature = p256::ecdsa::Signature::from_der(signature).unwrap();
+            key.verifying_key()
+                .verify_prehash(&Sha256::digest(body), &signature)
+                .is_ok()
+        }
+        PrivateKey::P384(key) => {
+            let signature = p384::ecdsa::Signature::from_der(signature).unwrap();
+            key.verifying_key()
+                .verify_prehash(&Sha384::digest(body), &signature)
+                .is_ok()
+        }
+        PrivateKey::P521(key) => {
+            let signature = p521::ecdsa::Signature::from_der(signature).unwrap();
+            key.verifying_key()
+                .verify_prehash(&Sha512::digest(body), &signature)
+                .is_ok()
+        }
+        _ => false,
+    }
 }
 
 #[test]
@@ -105,7 +142,7 @@ fn keys_of_all_kinds_read_back() {
         let key = Arc::new(set).execute("t", &Value::Nil, &mut state).unwrap();
         let block = pem::decode(&key).unwrap();
         assert_eq!(block.label, label);
-        let read = super::keys::PrivateKey::from_pem(&key).unwrap();
+        let read = PrivateKey::from_pem(&key).unwrap();
         assert_eq!(read.to_pem().unwrap(), key);
         let mut numbers = Reader(&block.bytes).enter(der::SEQUENCE).unwrap();
         let mut lengths = Vec::new();
