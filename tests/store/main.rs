@@ -11,6 +11,7 @@
 mod support;
 
 mod api;
+mod deploy;
 mod lease;
 mod objects;
 mod records;
