@@ -61,7 +61,8 @@ struct Entry {
     base: Arc<HelmAppStatus>,
     written: Option<Instant>,
     pending: Option<Pending>,
-    writing: bool,
+    /// What is on its way to the cluster.
+    writing: Option<Arc<HelmAppStatus>>,
     failures: u32,
 }
 
@@ -119,7 +120,7 @@ impl StatusWriter {
         }
     }
 
-    /// The status that holds: what waits to be written, else what was written and the watch may not have
+    /// The status that holds: what waits to be written, else what is being written, else what was written and the watch may not have
     /// brought yet, else the HelmApp's own.
     pub fn current(&self, app: &HelmApp) -> HelmAppStatus {
         let entries = self.shared.lock();
@@ -127,7 +128,7 @@ impl StatusWriter {
         match entry {
             Some(entry) => match &entry.pending {
                 Some(pending) => pending.status.as_ref().clone(),
-                None => entry.base.as_ref().clone(),
+                None => entry.writing.as_ref().unwrap_or(&entry.base).as_ref().clone(),
             },
             None => app.status.clone().unwrap_or_default(),
         }
@@ -157,10 +158,10 @@ impl StatusWriter {
                 base: Arc::new(app.status.clone().unwrap_or_default()),
                 written: None,
                 pending: None,
-                writing: false,
+                writing: None,
                 failures: 0,
             });
-            if !entry.writing && *entry.base == status {
+            if entry.writing.is_none() && *entry.base == status {
                 entry.pending = None;
                 if entry.written.is_none() {
                     entries.remove(uid);
@@ -210,7 +211,9 @@ impl StatusWriter {
             {
                 let mut entries = self.shared.lock();
                 // What failed is not tried for ever on the way out; the next process writes it.
-                entries.retain(|_, entry| entry.writing || entry.failures == 0 && entry.pending.is_some());
+                entries.retain(|_, entry| {
+                    entry.writing.is_some() || entry.failures == 0 && entry.pending.is_some()
+                });
                 for pending in entries.values_mut().filter_map(|entry| entry.pending.as_mut()) {
                     pending.due = now;
                 }
@@ -227,13 +230,15 @@ impl StatusWriter {
     fn start_due(&self, now: Instant) -> Option<Instant> {
         let mut entries = self.shared.lock();
         entries.retain(|_, entry| {
-            entry.writing || entry.pending.is_some() || entry.written.is_some_and(|at| at + REMEMBER > now)
+            entry.writing.is_some()
+                || entry.pending.is_some()
+                || entry.written.is_some_and(|at| at + REMEMBER > now)
         });
         let mut next = None;
-        for (uid, entry) in entries.iter_mut().filter(|(_, entry)| !entry.writing) {
+        for (uid, entry) in entries.iter_mut().filter(|(_, entry)| entry.writing.is_none()) {
             match entry.pending.take_if(|pending| pending.due <= now) {
                 Some(pending) => {
-                    entry.writing = true;
+                    entry.writing = Some(pending.status.clone());
                     tokio::spawn(write(
                         self.shared.clone(),
                         uid.clone(),
@@ -284,7 +289,7 @@ async fn write(
         let Some(entry) = entries.get_mut(&uid) else {
             return;
         };
-        entry.writing = false;
+        entry.writing = None;
         match result {
             Ok(()) => {
                 entry.base = status;
@@ -405,6 +410,16 @@ mod tests {
         assert_eq!(*log.lock().unwrap(), [("a".to_owned(), json!({"failures": 2}))]);
         settle(5000).await;
         assert_eq!(log.lock().unwrap().len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_being_written_holds() {
+        let writer = StatusWriter::with(|_, _| std::future::pending().boxed());
+        let running = writer.clone();
+        tokio::spawn(async move { running.run(std::future::pending()).await });
+        writer.put(&app("a"), failures(1), Urgency::Now);
+        settle(10).await;
+        assert_eq!(writer.current(&app("a")), failures(1));
     }
 
     #[tokio::test(start_paused = true)]
