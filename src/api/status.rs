@@ -39,6 +39,9 @@ pub struct HelmAppStatus {
     /// How many objects the release has, listed or not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub inventory_total: Option<i64>,
+    /// Digest of who owns which fields of the objects: while it is the same, nobody has changed them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inventory_digest: Option<String>,
     /// The rollback asked for by spec.rollback.toRevision that has been carried out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rollback: Option<RollbackStatus>,

@@ -90,6 +90,18 @@ impl Snapshot {
         })
     }
 
+    /// The kind in the version that the server prefers.
+    pub fn any_version(&self, group: &str, kind: &str) -> Option<&Kind> {
+        let version = self.preferred.get(&(group.to_owned(), kind.to_owned()))?;
+        self.kind(group, version, kind)
+    }
+
+    /// The resource of a kind in the version that the server prefers.
+    pub fn preferred(&self, group: &str, kind: &str) -> Option<ApiResource> {
+        let version = self.preferred.get(&(group.to_owned(), kind.to_owned()))?;
+        self.resource(group, version, kind)
+    }
+
     fn build(core: APIGroupDiscoveryList, groups: APIGroupDiscoveryList, info: Info) -> Self {
         let mut snapshot = Self {
             version: Version {
@@ -232,12 +244,9 @@ impl Discovery {
     ///
     /// # Errors
     /// A request that failed, after its retries.
-    pub async fn snapshot_with<'a>(
-        &self,
-        kinds: impl IntoIterator<Item = (&'a str, &'a str)>,
-    ) -> Result<Arc<Snapshot>> {
+    pub async fn snapshot_with(&self, kinds: &[(&str, &str)]) -> Result<Arc<Snapshot>> {
         let snapshot = self.snapshot().await?;
-        let known = kinds.into_iter().all(|(api_version, kind)| {
+        let known = kinds.iter().all(|(api_version, kind)| {
             let (group, version) = split_api_version(api_version);
             snapshot.kind(group, version, kind).is_some()
         });

@@ -129,7 +129,7 @@ impl Lookup {
         } = question;
         let snapshot = self
             .discovery
-            .snapshot_with([(api_version.as_str(), kind.as_str())])
+            .snapshot_with(&[(api_version.as_str(), kind.as_str())])
             .await?;
         let (group, version) = split_api_version(api_version);
         let unknown = || Error::UnknownKind {

@@ -1,3 +1,428 @@
-//! The controller: from a HelmApp to its release.
+//! The operator: watches, the memory that they fill, and the flow that each HelmApp goes through.
 
+mod claim;
+mod deploy;
+mod drift;
+mod finalize;
+pub mod health;
+pub mod inputs;
+pub mod memory;
+mod namespace;
+pub mod planning;
+pub mod policy;
+mod reconcile;
+mod report;
+mod restore;
+pub mod revision;
+mod settle;
+mod slots;
+pub mod subject;
 pub mod values;
+
+use std::collections::{BTreeSet, HashMap};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use futures::stream::select;
+use futures::{Stream, StreamExt, TryStreamExt, future};
+use helmapp_helm::chart::Chart;
+use helmapp_helm::plan::{OWNER_NAME_LABEL, ObjectId};
+use helmapp_helm::release::ChartRecord;
+use kube::api::{Api, ResourceExt};
+use kube::runtime::controller::{Action, Config, Error as Failure};
+use kube::runtime::reflector::{self, ObjectRef};
+use kube::runtime::{WatchStreamExt, applier, watcher};
+use kube::{Client, core::ApiResource};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinError;
+use tracing::{error, info};
+
+use crate::api::HelmApp;
+use crate::api::conditions::reason;
+use crate::cluster::discovery::Discovery;
+use crate::cluster::identity::Identities;
+use crate::cluster::watches::{self, Selector, State, Target, Watches};
+use crate::events::Events;
+use crate::settings::Settings;
+use crate::source::{self, Sources};
+use crate::status::StatusWriter;
+use crate::store::{HELM_RECORDS, Store};
+
+use memory::{Basis, Memory, Observer, Reference};
+use settle::Settling;
+use slots::{Companions, Slots, Timers};
+use subject::Subject;
+
+/// How long the first listings may take before the operator says that it can't start.
+const FIRST_LISTING: Duration = Duration::from_secs(60);
+/// How long the listing of a newly named ConfigMap or Secret may take.
+const REFERENCE_LISTING: Duration = Duration::from_secs(5);
+
+/// Why the operator does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The sources of charts can't be set up.
+    #[error(transparent)]
+    Sources(#[from] source::Error),
+    /// The cluster does not answer.
+    #[error(transparent)]
+    Cluster(#[from] crate::cluster::Error),
+    /// Something that must be watched can't be.
+    #[error("can not watch {what}: {why}; give the operator the right to list and watch it")]
+    Watch {
+        /// What.
+        what: &'static str,
+        /// Why not.
+        why: String,
+    },
+}
+
+/// Everything that the flow uses.
+#[derive(Debug)]
+pub struct Context {
+    settings: Settings,
+    identities: Identities,
+    discovery: Arc<Discovery>,
+    sources: Sources,
+    store: Store,
+    companions: Companions,
+    status: StatusWriter,
+    events: Events,
+    memory: Arc<Memory>,
+    watches: Watches,
+    apps: reflector::Store<HelmApp>,
+    settling: Slots<Settling>,
+    attempts: Slots<String>,
+    uninstalling: Timers,
+    guarded: Slots<()>,
+    charts: Mutex<HashMap<String, Weak<ChartRecord>>>,
+}
+
+/// An operator that is set up and not running yet.
+#[derive(Debug)]
+pub struct Operator {
+    context: Arc<Context>,
+    writer: reflector::store::Writer<HelmApp>,
+    woken: mpsc::UnboundedReceiver<ObjectRef<HelmApp>>,
+    ready: watch::Sender<bool>,
+}
+
+/// Runs the operator until `shutdown`, then lets what is under way end.
+///
+/// # Errors
+/// When it can't start.
+pub async fn run(
+    client: Client,
+    settings: Settings,
+    shutdown: impl Future<Output = ()> + Send + Sync + 'static,
+) -> Result<(), Error> {
+    Operator::new(client, settings)?.run(shutdown).await
+}
+
+impl Operator {
+    /// Sets up an operator with the identity of `client`.
+    ///
+    /// # Errors
+    /// When the settings can't be used.
+    pub fn new(client: Client, settings: Settings) -> Result<Self, Error> {
+        let (memory, woken) = Memory::new();
+        let discovery = Arc::new(Discovery::new(client.clone()));
+        let observer = Observer {
+            memory: memory.clone(),
+            discovery: discovery.clone(),
+        };
+        let (apps, writer) = reflector::store();
+        let context = Arc::new(Context {
+            sources: Sources::new(&settings),
+            store: Store::new(client.clone()),
+            companions: Companions::default(),
+            status: StatusWriter::new(client.clone()),
+            events: Events::new(client.clone(), &settings.identity),
+            watches: Watches::new(client.clone(), Arc::new(observer)),
+            identities: Identities::new(client),
+            settling: Slots::default(),
+            attempts: Slots::default(),
+            uninstalling: Timers::default(),
+            guarded: Slots::default(),
+            charts: Mutex::default(),
+            settings,
+            discovery,
+            memory,
+            apps,
+        });
+        Ok(Self {
+            context,
+            writer,
+            woken,
+            ready: watch::Sender::new(false),
+        })
+    }
+
+    /// Turns true when all watches are listed.
+    pub fn ready(&self) -> watch::Receiver<bool> {
+        self.ready.subscribe()
+    }
+
+    /// Runs until `shutdown`, then lets what is under way end and writes what status still waits.
+    ///
+    /// # Errors
+    /// When it can't start.
+    pub async fn run(self, shutdown: impl Future<Output = ()> + Send + Sync + 'static) -> Result<(), Error> {
+        let Self {
+            context,
+            writer,
+            woken,
+            ready,
+        } = self;
+        let client = context.identities.operator();
+        context.discovery.snapshot().await?;
+        context.watch_records().await?;
+        let apps = watcher(Api::<HelmApp>::all(client), watcher::Config::default())
+            .default_backoff()
+            .modify(|app| app.managed_fields_mut().clear())
+            .reflect(writer)
+            .inspect_ok(move |event| {
+                if matches!(event, watcher::Event::InitDone) && !ready.send_replace(true) {
+                    info!("operator is ready");
+                }
+            })
+            .applied_objects();
+        let config = Config::default().concurrency(context.settings.workers);
+        let (stop, mut stopping) = watch::channel(false);
+        let stopped = stop.subscribe();
+        tokio::spawn(async move {
+            shutdown.await;
+            stop.send_replace(true);
+        });
+        let changed = apps.map_ok(|app| ObjectRef::from_obj(&app));
+        // An error means that the sender is gone, which is a stop as well.
+        let until = async move { _ = stopping.wait_for(|stop| *stop).await };
+        let queue = select(changed, received(woken).map(Ok)).take_until(Box::pin(until));
+        let flow = applier(
+            spawned,
+            again,
+            context.clone(),
+            context.apps.clone(),
+            queue,
+            config,
+        )
+        .for_each(|result| {
+            if let Err(error) = result {
+                log(&error);
+            }
+            future::ready(())
+        });
+        let writing = tokio::spawn({
+            let (context, mut stopped) = (context.clone(), stopped);
+            async move {
+                context
+                    .status
+                    .run(async move { _ = stopped.wait_for(|stop| *stop).await })
+                    .await;
+            }
+        });
+        flow.await;
+        // The task only fails by a panic, which has been reported where it happened.
+        let _ = writing.await;
+        Ok(())
+    }
+}
+
+type Reconciled = future::BoxFuture<'static, Result<Action, JoinError>>;
+
+/// Each reconcile is a task of its own, so that all threads share the work and a panic ends only itself.
+fn spawned(app: Arc<HelmApp>, context: Arc<Context>) -> Reconciled {
+    Box::pin(tokio::spawn(reconcile::reconcile(app, context)))
+}
+
+fn again(_: Arc<HelmApp>, error: &JoinError, context: Arc<Context>) -> Action {
+    error!(%error, "a reconcile ended early");
+    Action::requeue(context.settings.retry.most)
+}
+
+fn log(error: &Failure<JoinError, watcher::Error>) {
+    match error {
+        // The HelmApp went while its reconcile was queued.
+        Failure::ObjectNotFound(_) => {}
+        Failure::QueueError(error) => error!(%error, "watching HelmApps fails"),
+        Failure::ReconcilerFailed(..) | Failure::RunnerError(_) => error!(%error, "reconciling fails"),
+    }
+}
+
+fn received(receiver: mpsc::UnboundedReceiver<ObjectRef<HelmApp>>) -> impl Stream<Item = ObjectRef<HelmApp>> {
+    futures::stream::unfold(receiver, |mut receiver| async move {
+        Some((receiver.recv().await?, receiver))
+    })
+}
+
+/// A number between 0 and 1 that spreads retries.
+fn random(seed: u32) -> f64 {
+    (RandomState::new().hash_one(seed) % 1024) as f64 / 1024.0
+}
+
+impl Context {
+    /// Watches release records and CRDs, and waits until they are listed.
+    async fn watch_records(&self) -> Result<(), Error> {
+        let crds = self.watches.ensure(Target {
+            resource: resource(
+                "apiextensions.k8s.io",
+                "CustomResourceDefinition",
+                "customresourcedefinitions",
+            ),
+            namespace: None,
+            selector: Selector::All,
+        });
+        let records = Target {
+            resource: core("Secret"),
+            namespace: None,
+            selector: Selector::Labels(HELM_RECORDS.to_owned()),
+        };
+        let state = self.watches.ensure(records);
+        for (what, state) in [("Secrets", state), ("CustomResourceDefinitions", crds)] {
+            if !watches::listed(state.clone(), FIRST_LISTING).await {
+                let why = match &*state.borrow() {
+                    State::Failing(why) => why.clone(),
+                    _ => format!("no answer within {} s", FIRST_LISTING.as_secs()),
+                };
+                return Err(Error::Watch { what, why });
+            }
+        }
+        Ok(())
+    }
+
+    /// Watches the kinds of objects. Kinds that are not served yet are left out.
+    async fn follow(&self, kinds: &Kinds) -> Result<Vec<watch::Receiver<State>>, policy::Error> {
+        let snapshot = self.discovery.snapshot().await?;
+        let served = kinds.iter().filter_map(|(group, kind)| {
+            let watchable = snapshot.any_version(group, kind)?.watchable;
+            snapshot.preferred(group, kind).filter(|_| watchable)
+        });
+        Ok(served
+            .map(|resource| self.watches.ensure(owned(resource)))
+            .collect())
+    }
+
+    /// How the watch of a kind is doing; `None` when there is none.
+    fn kind_state(&self, group: &str, kind: &str) -> Option<State> {
+        let targets = self.watches.targets();
+        let target = targets.into_iter().find(|target| {
+            target.resource.group == group
+                && target.resource.kind == kind
+                && matches!(&target.selector, Selector::Labels(labels) if labels == OWNER_NAME_LABEL)
+        })?;
+        self.watches.state(&target)
+    }
+
+    /// What a decision about the HelmApp rests on now.
+    async fn basis(&self, subject: &Subject) -> Result<Basis, policy::Error> {
+        let references = inputs::references(&subject.app);
+        self.memory.refer(&subject.key, &references);
+        for reference in &references {
+            let state = self.watches.ensure(named(reference));
+            if *state.borrow() == State::Starting {
+                watches::listed(state, REFERENCE_LISTING).await;
+            }
+        }
+        let with_versions = references.into_iter().map(|reference| {
+            let version = self.memory.reference_version(&reference);
+            (reference, version)
+        });
+        let newest = self.memory.records(&subject.release).into_iter().next();
+        Ok(Basis {
+            uid: subject.uid().to_owned(),
+            generation: subject.generation(),
+            references: with_versions.collect(),
+            newest: newest.map(|head| (head.revision, head.resource_version)),
+            capabilities: self.discovery.snapshot().await?.digest.as_str().into(),
+        })
+    }
+
+    /// The chart as records keep it: one copy for all revisions of all releases that use it at the moment.
+    fn chart_record(&self, digest: &str, chart: &Chart) -> Result<Arc<ChartRecord>, policy::Error> {
+        let mut charts = self.charts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(record) = charts.get(digest).and_then(Weak::upgrade) {
+            return Ok(record);
+        }
+        charts.retain(|_, record| record.strong_count() > 0);
+        let record = ChartRecord::of(chart).map_err(|error| policy::Error::Input {
+            reason: reason::CHART_INVALID,
+            message: format!("the chart can not be recorded: {error}"),
+            again: policy::Again::OnChange,
+        })?;
+        let record = Arc::new(record);
+        charts.insert(digest.to_owned(), Arc::downgrade(&record));
+        Ok(record)
+    }
+
+    /// Remembers that a decision was made on what holds now.
+    async fn decide(&self, subject: &Subject) {
+        let basis = self.basis(subject).await.ok();
+        self.memory.decided(&subject.key, basis);
+    }
+
+    /// Forgets a HelmApp, and stops the watches that only it needed.
+    fn forget(&self, subject: &Subject) {
+        self.memory.forget(&subject.key);
+        self.status.forget(subject.uid());
+        self.settling.remove(&subject.key);
+        self.attempts.remove(&subject.key);
+        self.guarded.remove(&subject.key);
+        self.uninstalling.remove(&subject.key);
+        self.companions.forget(&subject.key);
+        let kinds = self.memory.kinds();
+        self.watches.retain(|target| match &target.selector {
+            Selector::Labels(labels) if labels == OWNER_NAME_LABEL => {
+                kinds.contains(&(target.resource.group.clone(), target.resource.kind.clone()))
+            }
+            Selector::Name(name) => {
+                let namespace = target.namespace.as_deref().unwrap_or_default();
+                self.memory.is_referred_to(&target.resource.kind, namespace, name)
+            }
+            Selector::Labels(_) | Selector::All => true,
+        });
+    }
+}
+
+/// Groups and kinds.
+type Kinds = BTreeSet<(String, String)>;
+
+fn kinds<'a>(ids: impl IntoIterator<Item = &'a ObjectId>) -> Kinds {
+    ids.into_iter()
+        .map(|id| (id.group.clone(), id.kind.clone()))
+        .collect()
+}
+
+fn owned(resource: ApiResource) -> Target {
+    Target {
+        resource,
+        namespace: None,
+        selector: Selector::Labels(OWNER_NAME_LABEL.to_owned()),
+    }
+}
+
+fn named(reference: &Reference) -> Target {
+    Target {
+        resource: core(reference.kind),
+        namespace: Some(reference.namespace.clone()),
+        selector: Selector::Name(reference.name.clone()),
+    }
+}
+
+fn core(kind: &str) -> ApiResource {
+    resource("", kind, &format!("{}s", kind.to_lowercase()))
+}
+
+fn resource(group: &str, kind: &str, plural: &str) -> ApiResource {
+    ApiResource {
+        group: group.to_owned(),
+        version: "v1".to_owned(),
+        api_version: if group.is_empty() {
+            "v1".to_owned()
+        } else {
+            format!("{group}/v1")
+        },
+        kind: kind.to_owned(),
+        plural: plural.to_owned(),
+    }
+}

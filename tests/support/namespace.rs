@@ -92,7 +92,13 @@ impl TestNamespace {
                 }
                 let api: Api<DynamicObject> =
                     Api::namespaced_with(self.client.clone(), &self.name, &resource);
-                for object in api.list(&ListParams::default()).await.expect("a list") {
+                let list = match api.list(&ListParams::default()).await {
+                    Ok(list) => list,
+                    // Another test's CRD went since discovery.
+                    Err(kube::Error::Api(status)) if status.code == 404 => continue,
+                    Err(error) => panic!("no list of {}: {error}", resource.plural),
+                };
+                for object in list {
                     let name = object.metadata.name.unwrap_or_default();
                     let ours = |(kind, known): &(&str, &str)| {
                         *kind == resource.kind && (known.is_empty() || *known == name)

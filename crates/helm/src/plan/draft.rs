@@ -7,20 +7,20 @@ use super::ownership::keeps;
 
 /// What a draft is made from.
 #[derive(Debug, Clone, Copy)]
-pub struct Inputs<'a> {
+pub struct Inputs<'a, 'b> {
     /// Objects of the last revision whose objects are in the cluster.
     pub last: &'a [Object],
     /// Objects of the new revision, in install order.
     pub new: &'a [Object],
     /// Objects of the last revision that were changed or deleted behind us.
-    pub dirty: &'a BTreeSet<ObjectId>,
+    pub dirty: &'b BTreeSet<ObjectId>,
     /// Whether the last revision's objects are known to be applied. When its apply was cut short or failed,
     /// nothing is taken for unchanged.
     pub last_applied: bool,
     /// Kinds, as (group, kind), that only exist once a CRD of this plan is established.
-    pub coming_kinds: &'a BTreeSet<(String, String)>,
+    pub coming_kinds: &'b BTreeSet<(String, String)>,
     /// Namespaces that this plan creates.
-    pub coming_namespaces: &'a BTreeSet<String>,
+    pub coming_namespaces: &'b BTreeSet<String>,
 }
 
 /// What one object of the new revision needs before it can be decided.
@@ -79,7 +79,7 @@ impl<'a> Draft<'a> {
 }
 
 /// Compares two revisions by identity.
-pub fn draft<'a>(inputs: &Inputs<'a>) -> Draft<'a> {
+pub fn draft<'a>(inputs: &Inputs<'a, '_>) -> Draft<'a> {
     let last: BTreeMap<&ObjectId, &Object> = inputs.last.iter().map(|object| (&object.id, object)).collect();
     let steps = inputs
         .new
@@ -101,7 +101,7 @@ pub fn draft<'a>(inputs: &Inputs<'a>) -> Draft<'a> {
     Draft { steps, removals }
 }
 
-fn step<'a>(inputs: &Inputs<'a>, last: Option<&Object>, object: &'a Object) -> Step<'a> {
+fn step<'a>(inputs: &Inputs<'a, '_>, last: Option<&Object>, object: &'a Object) -> Step<'a> {
     let unchanged = inputs.last_applied
         && !inputs.dirty.contains(&object.id)
         && last.is_some_and(|last| last.version == object.version && last.value == object.value);

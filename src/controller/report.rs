@@ -1,0 +1,383 @@
+//! Step 11: what happened, as conditions, history, inventory and events. The only place that writes status.
+
+use helmapp_helm::plan::ObjectId;
+use helmapp_helm::release::Release;
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use crate::api::conditions::{self, reason};
+use crate::api::{Attempt, ChartStatus, HistoryEntry, InventoryEntry, ReleaseStatus, RollbackStatus};
+use crate::status::{Report, Urgency};
+use crate::store::Stored;
+
+use super::Context;
+use super::inputs::Gathered;
+use super::memory::{Health, Tracked};
+use super::policy::{Again, Error};
+use super::revision::Change;
+use super::settle::{self, Cause, Settling, Verdict};
+use super::subject::Subject;
+
+/// Most objects that an event names.
+const MAX_NAMED: usize = 5;
+
+/// `spec.suspend` is true.
+pub(super) fn suspended(ctx: &Context, subject: &Subject) {
+    let mut report = start(ctx, subject);
+    report.suspended();
+    put(ctx, subject, report, Urgency::Now);
+}
+
+/// A revision was begun.
+pub(super) fn begun(ctx: &Context, subject: &Subject, settling: &Settling) {
+    let mut report = start(ctx, subject);
+    let message = format!(
+        "{} to revision {} is under way",
+        settling.change.noun(),
+        settling.stored.head.revision
+    );
+    report.progressing(reason::PROGRESSING, &message);
+    released(ctx, subject, &mut report, settling, &settling.stored);
+    if let (Change::Rollback(to_revision), None) = (settling.change, &settling.cause) {
+        let revision = settling.stored.head.revision;
+        let spec_digest = subject.spec_digest();
+        report.status.rollback = Some(RollbackStatus {
+            to_revision,
+            revision,
+            spec_digest,
+        });
+    } else if settling.cause.is_none() {
+        leave_rollback(subject, &mut report);
+        report.forget(conditions::REMEDIATED);
+    }
+    put(ctx, subject, report, Urgency::Soon);
+}
+
+/// A rollback that the spec has moved on from does not come back with the old spec.
+fn leave_rollback(subject: &Subject, report: &mut Report) {
+    match (&mut report.status.rollback, subject.app.spec.rollback.to_revision) {
+        (Some(done), Some(_)) => done.spec_digest.clear(),
+        (done, None) => *done = None,
+        (None, Some(_)) => {}
+    }
+}
+
+/// Objects are applied and not all ready.
+pub(super) fn settling(ctx: &Context, subject: &Subject, settling: &Settling, waiting: &str) {
+    let mut report = start(ctx, subject);
+    let message = format!(
+        "waiting for revision {}: {waiting}",
+        settling.stored.head.revision
+    );
+    report
+        .progressing(reason::PROGRESSING, &message)
+        .settling(&message);
+    inventory(ctx, subject, &mut report);
+    put(ctx, subject, report, Urgency::Soon);
+}
+
+/// A revision is deployed and its objects are ready.
+pub(super) fn finished(ctx: &Context, subject: &Subject, settling: &Settling, deployed: &Stored) {
+    let mut report = start(ctx, subject);
+    released(ctx, subject, &mut report, settling, deployed);
+    let revision = deployed.head.revision;
+    let (change, message) = match settling.change {
+        Change::Rollback(to) => (
+            settling.change,
+            format!("went back to revision {to}, as revision {revision}"),
+        ),
+        change => (
+            change,
+            format!(
+                "{} succeeded: {}, revision {revision}",
+                change.noun(),
+                named(&settling.chart)
+            ),
+        ),
+    };
+    let success = settle::success(change);
+    report.released(true, success, &message).healthy(
+        true,
+        reason::HEALTH_CHECK_SUCCEEDED,
+        "all objects are ready",
+    );
+    match &settling.cause {
+        Some(cause) => {
+            let message = format!("{}; {message}", cause.message);
+            report
+                .stalled(cause.reason, &message)
+                .remediated(true, success, &message);
+            attempted(&mut report, &cause.input_digest, Some(cause.reason));
+        }
+        None => {
+            report.ready(success, &message);
+            attempted(&mut report, &settling.input_digest, None);
+        }
+    }
+    inventory(ctx, subject, &mut report);
+    ctx.events.normal(&subject.app, success, &message);
+    put(ctx, subject, report, Urgency::Now);
+}
+
+/// A revision was given up.
+pub(super) fn failed(ctx: &Context, subject: &Subject, settling: &Settling, cause: &Cause) {
+    let mut report = start(ctx, subject);
+    released(ctx, subject, &mut report, settling, &settling.stored);
+    report
+        .stalled(cause.reason, &cause.message)
+        .released(false, cause.reason, &cause.message)
+        .healthy(false, reason::HEALTH_CHECK_FAILED, &cause.message);
+    attempted(&mut report, &cause.input_digest, Some(cause.reason));
+    inventory(ctx, subject, &mut report);
+    ctx.events.warning(&subject.app, cause.reason, &cause.message);
+    put(ctx, subject, report, Urgency::Now);
+}
+
+/// Objects were put back.
+pub(super) fn corrected(ctx: &Context, subject: &Subject, objects: &[ObjectId]) {
+    let mut report = start(ctx, subject);
+    let mut names: Vec<String> = objects.iter().take(MAX_NAMED).map(ToString::to_string).collect();
+    if objects.len() > MAX_NAMED {
+        names.push(format!("{} more", objects.len() - MAX_NAMED));
+    }
+    let message = format!("put back what was changed or deleted: {}", names.join(", "));
+    report.drifted(false, reason::DRIFT_CORRECTED, &message);
+    inventory(ctx, subject, &mut report);
+    ctx.events.normal(&subject.app, reason::DRIFT_CORRECTED, &message);
+    put(ctx, subject, report, Urgency::Soon);
+}
+
+/// The health of a deployed release, after a look.
+pub(super) fn health(ctx: &Context, subject: &Subject) {
+    let status = ctx.status.current(&subject.app);
+    let ready = status
+        .conditions
+        .iter()
+        .find(|condition| condition.type_ == conditions::READY);
+    let known = status
+        .conditions
+        .iter()
+        .find(|condition| condition.type_ == conditions::HEALTHY);
+    let (Some(ready), Some(known)) = (ready, known) else {
+        return;
+    };
+    let objects = ctx.memory.objects(&subject.key);
+    let verdict = settle::verdict(&objects);
+    let healthy = verdict == Verdict::Ready;
+    if objects.is_empty() || (known.status == "True") == healthy {
+        return;
+    }
+    let mut report = start(ctx, subject);
+    match verdict {
+        Verdict::Ready => {
+            report.healthy(true, reason::HEALTH_CHECK_SUCCEEDED, "all objects are ready");
+            // Only what Ready says of health is taken back; a failed upgrade stays said.
+            if ready.reason == reason::HEALTH_CHECK_FAILED {
+                report.ready(reason::HEALTH_CHECK_SUCCEEDED, "all objects are ready");
+            }
+        }
+        Verdict::Waiting(message) | Verdict::Failed(message) => {
+            report.healthy(false, reason::HEALTH_CHECK_FAILED, &message);
+            if ready.status == "True" {
+                report.degraded(reason::HEALTH_CHECK_FAILED, &message);
+            }
+            ctx.events
+                .warning(&subject.app, reason::HEALTH_CHECK_FAILED, &message);
+        }
+    }
+    inventory(ctx, subject, &mut report);
+    put(ctx, subject, report, Urgency::Soon);
+}
+
+/// The inputs were looked at and ask for nothing new.
+pub(super) fn observed(ctx: &Context, subject: &Subject) {
+    let mut report = start(ctx, subject);
+    let generation = subject.generation();
+    let resumed = report
+        .condition(conditions::STALLED)
+        .is_some_and(|stalled| stalled.reason == reason::SUSPENDED);
+    if resumed {
+        report.forget(conditions::STALLED);
+    }
+    if report.status.observed_generation == Some(generation) && !resumed {
+        return;
+    }
+    report.status.observed_generation = Some(generation);
+    for condition in &mut report.status.conditions {
+        condition.observed_generation = Some(generation);
+    }
+    put(ctx, subject, report, Urgency::Now);
+}
+
+/// Other inputs gave the manifest that is deployed: no revision is made for that.
+pub(super) fn unchanged(ctx: &Context, subject: &Subject, gathered: &Gathered, newest: &Stored) {
+    let mut report = start(ctx, subject);
+    leave_rollback(subject, &mut report);
+    report.status.chart = Some(gathered.chart_status.clone());
+    report.status.release = Some(ReleaseStatus {
+        name: subject.release.name.clone(),
+        namespace: subject.release.namespace.clone(),
+        revision: newest.head.revision,
+        status: newest.head.status.as_str().to_owned(),
+        input_digest: Some(gathered.digest.clone()),
+    });
+    attempted(&mut report, &gathered.digest, None);
+    let message = format!(
+        "{}, revision {}",
+        named(&gathered.chart_status),
+        newest.head.revision
+    );
+    report.ready(reason::UPGRADE_SUCCEEDED, &message);
+    put(ctx, subject, report, Urgency::Now);
+}
+
+/// A reconcile did not get where it should.
+pub(super) fn error(ctx: &Context, subject: &Subject, error: &Error) {
+    let mut report = start(ctx, subject);
+    let (reason, message) = (error.reason(), error.to_string());
+    let said = report.condition(conditions::READY).is_some_and(|ready| {
+        ready.reason == reason && ready.status == "False" && ready.message.starts_with(message.trim())
+    });
+    let observed = report.status.observed_generation == Some(subject.generation());
+    match error.again() {
+        Again::OnChange => {
+            report.stalled(reason, &message);
+            // Without a digest the inputs themselves can't be read; they are tried again after a restart.
+            if let Some(digest) = ctx.attempts.get(&subject.key) {
+                attempted(&mut report, &digest, Some(reason));
+            }
+        }
+        Again::Soon(_) | Again::Seldom => {
+            report.retrying(reason, &message);
+        }
+    }
+    if !(said && observed) {
+        ctx.events.warning(&subject.app, reason, &message);
+    }
+    put(ctx, subject, report, Urgency::Now);
+}
+
+/// Objects of a deleted HelmApp are going.
+pub(super) fn uninstalling(ctx: &Context, subject: &Subject, remaining: &[ObjectId], late: bool) {
+    let mut report = start(ctx, subject);
+    let names: Vec<String> = remaining
+        .iter()
+        .take(MAX_NAMED)
+        .map(ToString::to_string)
+        .collect();
+    let message = format!(
+        "{} of the release's objects are still there: {}",
+        remaining.len(),
+        names.join(", ")
+    );
+    if late {
+        let message = format!("{message}; look at their finalizers");
+        report.retrying(reason::UNINSTALL_FAILED, &message);
+    } else {
+        report.progressing(reason::PROGRESSING, &message);
+    }
+    put(ctx, subject, report, Urgency::Soon);
+}
+
+/// A deleted HelmApp's release is gone.
+pub(super) fn uninstalled(ctx: &Context, subject: &Subject) {
+    let message = format!("release {} is uninstalled", subject.release);
+    ctx.events
+        .normal(&subject.app, reason::UNINSTALL_SUCCEEDED, &message);
+}
+
+/// The chart of a record, for status. The digest is only known while the chart is the one in use.
+pub(super) fn chart_of(release: &Release, known: &ChartStatus) -> ChartStatus {
+    let chart = &release.chart;
+    let same = known.name == chart.name() && known.version == chart.version();
+    ChartStatus {
+        name: chart.name().to_owned(),
+        version: chart.version().to_owned(),
+        app_version: Some(chart.app_version().to_owned()).filter(|version| !version.is_empty()),
+        digest: if same { known.digest.clone() } else { String::new() },
+    }
+}
+
+fn start(ctx: &Context, subject: &Subject) -> Report {
+    Report::new(
+        ctx.status.current(&subject.app),
+        subject.generation(),
+        Timestamp::now(),
+    )
+}
+
+fn put(ctx: &Context, subject: &Subject, report: Report, urgency: Urgency) {
+    ctx.status.put(&subject.app, report.build(), urgency);
+}
+
+fn named(chart: &ChartStatus) -> String {
+    format!("{} {}", chart.name, chart.version)
+}
+
+fn released(ctx: &Context, subject: &Subject, report: &mut Report, settling: &Settling, stored: &Stored) {
+    report.status.chart = Some(settling.chart.clone());
+    report.status.release = Some(ReleaseStatus {
+        name: subject.release.name.clone(),
+        namespace: subject.release.namespace.clone(),
+        revision: stored.head.revision,
+        status: stored.head.status.as_str().to_owned(),
+        input_digest: Some(settling.input_digest.clone()),
+    });
+    let heads = ctx.memory.records(&subject.release);
+    let mut history = std::mem::take(&mut report.status.history);
+    history.retain(|entry| entry.revision != stored.head.revision);
+    history.push(entry(settling, stored));
+    for entry in &mut history {
+        if let Some(head) = heads.iter().find(|head| head.revision == entry.revision) {
+            entry.status = head.status.as_str().to_owned();
+        }
+    }
+    history.retain(|entry| heads.iter().any(|head| head.revision == entry.revision));
+    report.history(history);
+}
+
+fn entry(settling: &Settling, stored: &Stored) -> HistoryEntry {
+    let info = &stored.release.info;
+    HistoryEntry {
+        revision: stored.head.revision,
+        status: stored.head.status.as_str().to_owned(),
+        chart_name: settling.chart.name.clone(),
+        chart_version: settling.chart.version.clone(),
+        app_version: settling.chart.app_version.clone(),
+        input_digest: Some(settling.input_digest.clone()),
+        updated: info.last_deployed.timestamp().map(Time),
+        description: Some(info.description.clone()),
+    }
+}
+
+fn attempted(report: &mut Report, input_digest: &str, reason: Option<&str>) {
+    report.status.last_attempted = Some(Attempt {
+        input_digest: input_digest.to_owned(),
+        time: Some(Time(Timestamp::now())),
+        reason: reason.map(str::to_owned),
+    });
+}
+
+fn inventory(ctx: &Context, subject: &Subject, report: &mut Report) {
+    let objects = ctx.memory.objects(&subject.key);
+    report.inventory(objects.iter().map(inventory_entry).collect());
+    report.status.inventory_digest = Some(ctx.memory.marks_digest(&subject.key));
+}
+
+fn inventory_entry((id, object): &(ObjectId, Tracked)) -> InventoryEntry {
+    let health = match object.health {
+        Health::Ready => Some("Ready"),
+        Health::Progressing(_) => Some("Progressing"),
+        Health::Failed(_) => Some("Failed"),
+        Health::Unknown => None,
+    };
+    InventoryEntry {
+        group: id.group.clone(),
+        version: object.version.to_string(),
+        kind: id.kind.clone(),
+        namespace: Some(id.namespace.clone()).filter(|namespace| !namespace.is_empty()),
+        name: id.name.clone(),
+        uid: Some(object.uid.to_string()).filter(|uid| !uid.is_empty()),
+        health: health.map(str::to_owned),
+    }
+}

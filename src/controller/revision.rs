@@ -1,0 +1,228 @@
+//! Release records: what a new revision says, and the objects of a stored one.
+
+use std::collections::BTreeSet;
+
+use helmapp_helm::manifest::parse_stored;
+use helmapp_helm::plan::{Object, objects};
+use helmapp_helm::release::{ApplyMethod, Info, Release, Status, Time};
+use jiff::Timestamp;
+
+use crate::cluster::discovery::Snapshot;
+use crate::store::{Head, Stored};
+
+use super::inputs::Wanted;
+use super::subject::Subject;
+
+/// What kind of change a revision is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// The first one.
+    Install,
+    /// A later one.
+    Upgrade,
+    /// A return to the revision.
+    Rollback(i64),
+}
+
+impl Change {
+    /// The status of the record while the change is under way.
+    pub fn pending(self) -> Status {
+        match self {
+            Self::Install => Status::PendingInstall,
+            Self::Upgrade => Status::PendingUpgrade,
+            Self::Rollback(_) => Status::PendingRollback,
+        }
+    }
+
+    /// The change that a pending or failed record stands for.
+    pub fn of(release: &Release) -> Self {
+        match release.info.status {
+            _ if release.info.rollback_revision > 0 => Self::Rollback(release.info.rollback_revision),
+            Status::PendingRollback => Self::Rollback(0),
+            _ if release.version == 1 => Self::Install,
+            _ => Self::Upgrade,
+        }
+    }
+
+    /// `Install`, as messages begin.
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::Install => "Install",
+            Self::Upgrade => "Upgrade",
+            Self::Rollback(_) => "Rollback",
+        }
+    }
+
+    /// Helm's description of the record while the change is under way.
+    fn underway(self) -> String {
+        match self {
+            Self::Install => "Initial install underway".to_owned(),
+            Self::Upgrade => "Preparing upgrade".to_owned(),
+            Self::Rollback(to) => format!("Rollback to {to}"),
+        }
+    }
+
+    /// Helm's description of the record afterwards.
+    pub fn complete(self) -> String {
+        match self {
+            Self::Install => "Install complete".to_owned(),
+            Self::Upgrade => "Upgrade complete".to_owned(),
+            Self::Rollback(to) => format!("Rollback to {to}"),
+        }
+    }
+}
+
+/// The record of a revision that is about to be made from a rendering.
+pub fn rendered(subject: &Subject, wanted: &Wanted, change: Change, history: &History) -> Release {
+    let now = Timestamp::now();
+    Release {
+        name: subject.release.name.clone(),
+        namespace: subject.release.namespace.clone(),
+        info: Info {
+            first_deployed: history.first_deployed.clone().unwrap_or_else(|| now.into()),
+            last_deployed: now.into(),
+            status: change.pending(),
+            description: change.underway(),
+            notes: wanted.notes.clone(),
+            ..Info::default()
+        },
+        chart: wanted.chart.clone(),
+        config: wanted.config.clone(),
+        manifest: wanted.manifest.clone(),
+        hooks: wanted.hooks.clone(),
+        version: history.next(),
+        apply_method: Some(ApplyMethod::ServerSide),
+        labels: history.labels.clone(),
+        ..Release::default()
+    }
+}
+
+/// The record of a revision that brings a stored one back.
+pub fn returned(stored: &Release, history: &History) -> Release {
+    let now = Timestamp::now();
+    let change = Change::Rollback(stored.version);
+    Release {
+        info: Info {
+            first_deployed: stored.info.first_deployed.clone(),
+            last_deployed: now.into(),
+            status: change.pending(),
+            description: change.underway(),
+            notes: stored.info.notes.clone(),
+            rollback_revision: stored.version,
+            ..Info::default()
+        },
+        version: history.next(),
+        apply_method: Some(ApplyMethod::ServerSide),
+        ..stored.clone()
+    }
+}
+
+/// What a new revision needs to know of the earlier ones.
+#[derive(Debug, Clone, Default)]
+pub struct History {
+    /// Newest revision.
+    pub newest: i64,
+    /// When revision 1 was made.
+    pub first_deployed: Option<Time>,
+    /// Labels that a user put on the record.
+    pub labels: std::collections::BTreeMap<String, String>,
+}
+
+impl History {
+    /// From the records without their contents, and the newest with it.
+    pub fn new(heads: &[Head], newest: Option<&Stored>) -> Self {
+        let info = newest.map(|stored| &stored.release.info);
+        Self {
+            newest: heads.first().map_or(0, |head| head.revision),
+            first_deployed: info
+                .map(|info| info.first_deployed.clone())
+                .filter(|time| !time.is_zero()),
+            labels: newest
+                .map(|stored| stored.release.labels.clone())
+                .unwrap_or_default(),
+        }
+    }
+
+    /// The number of the revision that comes next.
+    pub fn next(&self) -> i64 {
+        self.newest.saturating_add(1)
+    }
+}
+
+/// The objects of stored records, newest first: each object as the first record that has it says. Documents
+/// that can't be read and kinds that the cluster no longer serves are left out: nothing can be done to them.
+pub fn stored_objects<'a>(
+    records: impl IntoIterator<Item = &'a Release>,
+    snapshot: &Snapshot,
+) -> Vec<Object> {
+    let mut seen = BTreeSet::new();
+    let mut all = Vec::new();
+    for record in records {
+        for document in parse_stored(&record.manifest).unwrap_or_default() {
+            let scope = |group: &str, _: &str, kind: &str| Some(snapshot.any_version(group, kind)?.scope);
+            if document.object.is_null() {
+                continue;
+            }
+            let found = objects([document.object], &record.namespace, scope).unwrap_or_default();
+            all.extend(found.into_iter().filter(|object| seen.insert(object.id.clone())));
+        }
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_tells_what_change_it_stands_for() {
+        let release = |version, status: Status, rollback_revision| Release {
+            version,
+            info: Info {
+                status,
+                rollback_revision,
+                ..Info::default()
+            },
+            ..Release::default()
+        };
+        for (release, expected) in [
+            (release(1, Status::PendingInstall, 0), Change::Install),
+            (release(2, Status::PendingUpgrade, 0), Change::Upgrade),
+            (release(3, Status::PendingRollback, 1), Change::Rollback(1)),
+            (release(3, Status::Failed, 1), Change::Rollback(1)),
+            (release(2, Status::Failed, 0), Change::Upgrade),
+        ] {
+            assert_eq!(Change::of(&release), expected);
+        }
+    }
+
+    #[test]
+    fn a_return_keeps_everything_but_number_and_time() {
+        let stored = Release {
+            name: "demo".into(),
+            namespace: "web".into(),
+            manifest: "---\nm".into(),
+            version: 2,
+            info: Info {
+                status: Status::Superseded,
+                notes: "n".into(),
+                ..Info::default()
+            },
+            ..Release::default()
+        };
+        let history = History {
+            newest: 7,
+            ..History::default()
+        };
+        let back = returned(&stored, &history);
+        assert_eq!(
+            (back.version, back.manifest.as_str(), back.info.notes.as_str()),
+            (8, "---\nm", "n")
+        );
+        assert_eq!(
+            (back.info.status, back.info.rollback_revision),
+            (Status::PendingRollback, 2)
+        );
+        assert_eq!(back.info.description, "Rollback to 2");
+    }
+}

@@ -1,0 +1,330 @@
+//! Steps 9 and 10: waiting for health as a state, and what ends it.
+//!
+//! Nobody waits here. A reconcile looks at the objects whose watch events say that something happened, and
+//! either finishes the revision or returns until the next event or the deadline.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::{FutureExt, StreamExt, TryStreamExt};
+use helmapp_helm::plan::ObjectId;
+use helmapp_helm::release::Status;
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use crate::api::conditions::reason;
+use crate::api::{ChartStatus, RemediationStrategy};
+use crate::cluster::apply::Applier;
+use crate::cluster::watches::State;
+use crate::store::Stored;
+
+use super::memory::{Health, Tracked};
+use super::planning::PARALLEL;
+use super::policy::Error;
+use super::reconcile::Next;
+use super::report;
+use super::revision::Change;
+use super::subject::Subject;
+use super::{Context, deploy, health};
+
+/// How often objects are looked at whose kind can't be watched.
+pub(super) const POLL: Duration = Duration::from_secs(5);
+/// Most objects that a message about health names.
+const MAX_NAMED: usize = 3;
+
+/// A revision whose objects are applied and not all ready yet, or one that was given up and may still heal.
+#[derive(Debug, Clone)]
+pub(super) struct Settling {
+    /// The record, as we wrote it.
+    pub stored: Stored,
+    /// What it changes.
+    pub change: Change,
+    /// When it is given up.
+    pub deadline: Instant,
+    /// Digest of what it was made from.
+    pub input_digest: String,
+    /// The chart, for status.
+    pub chart: ChartStatus,
+    /// The revision that it replaces.
+    pub replaces: Option<Stored>,
+    /// Why this revision remedies another; kept in the conditions.
+    pub cause: Option<Cause>,
+    /// It was given up.
+    pub failed: bool,
+}
+
+/// The failure that a remedy answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Cause {
+    /// Reason of the condition.
+    pub reason: &'static str,
+    /// What failed.
+    pub message: String,
+    /// Digest of the inputs that failed.
+    pub input_digest: String,
+}
+
+/// Looks at what changed and says whether the revision is through.
+///
+/// # Errors
+/// A failed request.
+pub(super) async fn settle(ctx: &Context, subject: &Subject, settling: Arc<Settling>) -> Result<Next, Error> {
+    look(ctx, subject).await?;
+    let objects = ctx.memory.objects(&subject.key);
+    let verdict = verdict(&objects);
+    match verdict {
+        Verdict::Ready => finish(ctx, subject, &settling).await,
+        Verdict::Failed(message) if !settling.failed => give_up(ctx, subject, &settling, &message).await,
+        Verdict::Waiting(message) if !settling.failed && Instant::now() >= settling.deadline => {
+            let limit = subject.timeout(settling.change);
+            let message = format!("not ready within {} s: {message}", limit.as_secs());
+            give_up(ctx, subject, &settling, &message).await
+        }
+        Verdict::Waiting(message) if !settling.failed => {
+            report::settling(ctx, subject, &settling, &message);
+            let left = settling.deadline.saturating_duration_since(Instant::now());
+            Ok(Next::After(if has_unwatched(ctx, &objects) {
+                left.min(POLL)
+            } else {
+                left
+            }))
+        }
+        Verdict::Waiting(_) | Verdict::Failed(_) => Ok(Next::Change),
+    }
+}
+
+/// How a release's objects are doing, taken together.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// All are ready.
+    Ready,
+    /// Some are not ready yet; the text names the first of them.
+    Waiting(String),
+    /// Some will not become ready; the text names them.
+    Failed(String),
+}
+
+/// Takes the health of all objects together.
+pub(super) fn verdict(objects: &[(ObjectId, Tracked)]) -> Verdict {
+    let said = |wanted: fn(&Health) -> Option<&str>| {
+        let texts: Vec<String> = objects
+            .iter()
+            .filter_map(|(id, object)| wanted(&object.health).map(|text| format!("{id}: {text}")))
+            .collect();
+        let more = texts.len().saturating_sub(MAX_NAMED);
+        let mut text = texts.into_iter().take(MAX_NAMED).collect::<Vec<_>>().join("; ");
+        if more > 0 {
+            text.push_str(&format!("; and {more} more"));
+        }
+        text
+    };
+    let failed = said(|health| match health {
+        Health::Failed(text) => Some(text),
+        _ => None,
+    });
+    let waiting = said(|health| match health {
+        Health::Progressing(text) => Some(text),
+        Health::Unknown => Some("not seen yet"),
+        _ => None,
+    });
+    match (failed.is_empty(), waiting.is_empty()) {
+        (false, _) => Verdict::Failed(failed),
+        (true, false) => Verdict::Waiting(waiting),
+        (true, true) => Verdict::Ready,
+    }
+}
+
+/// Reads the objects whose health may have changed.
+///
+/// # Errors
+/// A failed request.
+pub(super) async fn look(ctx: &Context, subject: &Subject) -> Result<(), Error> {
+    let mut objects = ctx.memory.to_look_at(&subject.key);
+    let unwatched = ctx
+        .memory
+        .objects(&subject.key)
+        .into_iter()
+        .filter(|(id, object)| object.health != Health::Ready && !is_followed(ctx, id));
+    for object in unwatched {
+        if !objects.iter().any(|(id, _)| *id == object.0) {
+            objects.push(object);
+        }
+    }
+    if objects.is_empty() {
+        return Ok(());
+    }
+    let snapshot = ctx.discovery.snapshot().await?;
+    let applier = &Applier::new(subject.tenant.clone(), snapshot, subject.owner.clone());
+    let reads: Vec<_> = objects
+        .iter()
+        .map(|(id, object)| read(applier, id, object).boxed())
+        .collect();
+    let found: Vec<_> = futures::stream::iter(reads)
+        .buffered(PARALLEL)
+        .try_collect()
+        .await?;
+    for (id, live) in found {
+        match live {
+            Some(live) => {
+                let health = health::of(&live);
+                ctx.memory
+                    .looked(&subject.key, id, Some(&deploy::metadata(&live)), health);
+            }
+            None => ctx.memory.looked(
+                &subject.key,
+                id,
+                None,
+                Health::Progressing("does not exist".into()),
+            ),
+        }
+    }
+    Ok(())
+}
+
+async fn read<'a>(
+    applier: &Applier,
+    id: &'a ObjectId,
+    object: &Tracked,
+) -> Result<(&'a ObjectId, Option<serde_json::Value>), Error> {
+    Ok((id, applier.get(id, &object.version).await?))
+}
+
+fn is_followed(ctx: &Context, id: &ObjectId) -> bool {
+    ctx.kind_state(&id.group, &id.kind)
+        .is_none_or(|state| !matches!(state, State::Failing(_)))
+}
+
+fn has_unwatched(ctx: &Context, objects: &[(ObjectId, Tracked)]) -> bool {
+    objects
+        .iter()
+        .any(|(id, object)| object.health != Health::Ready && !is_followed(ctx, id))
+}
+
+/// Step 10 when all went well.
+async fn finish(ctx: &Context, subject: &Subject, settling: &Settling) -> Result<Next, Error> {
+    let store = &ctx.store;
+    let deployed = store
+        .finish(
+            settling.stored.clone(),
+            Status::Deployed,
+            settling.change.complete(),
+        )
+        .await?;
+    ctx.memory.recorded(&subject.release, deployed.head.clone());
+    supersede(ctx, subject, settling.replaces.as_ref(), deployed.head.revision).await?;
+    trim(ctx, subject).await?;
+    ctx.settling.remove(&subject.key);
+    info!(app = %subject.key.name, namespace = %subject.key.namespace, revision = deployed.head.revision,
+          change = settling.change.noun(), "release deployed");
+    report::finished(ctx, subject, settling, &deployed);
+    ctx.decide(subject).await;
+    Ok(Next::Change)
+}
+
+/// Marks every other deployed revision as superseded.
+async fn supersede(
+    ctx: &Context,
+    subject: &Subject,
+    replaces: Option<&Stored>,
+    revision: i64,
+) -> Result<(), Error> {
+    let heads = ctx.memory.records(&subject.release);
+    let old = heads
+        .iter()
+        .filter(|head| head.status == Status::Deployed && head.revision != revision);
+    for head in old {
+        let stored = match replaces {
+            Some(stored) if stored.head == *head => Some(stored.clone()),
+            _ => ctx.store.read(&subject.release, head.revision).await?,
+        };
+        if let Some(stored) = stored {
+            let stored = ctx.store.supersede(stored).await?;
+            ctx.memory.recorded(&subject.release, stored.head);
+        }
+    }
+    Ok(())
+}
+
+async fn trim(ctx: &Context, subject: &Subject) -> Result<(), Error> {
+    let heads = ctx.memory.records(&subject.release);
+    for head in crate::store::surplus(&heads, subject.app.spec.max_history) {
+        ctx.store.delete(&subject.release, head).await?;
+        ctx.memory.unrecorded(&subject.release, head.revision);
+    }
+    Ok(())
+}
+
+/// Step 10 when it did not: the revision is failed, and remedied where the spec says so.
+///
+/// # Errors
+/// A failed request.
+pub(super) async fn give_up(
+    ctx: &Context,
+    subject: &Subject,
+    settling: &Settling,
+    message: &str,
+) -> Result<Next, Error> {
+    let (change, revision) = (settling.change, settling.stored.head.revision);
+    warn!(app = %subject.key.name, namespace = %subject.key.namespace, revision, change = change.noun(), message,
+          "release failed");
+    let description = match change {
+        Change::Install => format!("Release {:?} failed: {message}", subject.release.name),
+        _ => format!("{} {:?} failed: {message}", change.noun(), subject.release.name),
+    };
+    let failed = ctx
+        .store
+        .finish(settling.stored.clone(), Status::Failed, description)
+        .await?;
+    ctx.memory.recorded(&subject.release, failed.head.clone());
+    let settling = Arc::new(Settling {
+        stored: failed,
+        failed: true,
+        ..settling.clone()
+    });
+    ctx.settling.insert(&subject.key, settling.clone());
+    report::failed(ctx, subject, &settling, &cause_of(&settling));
+    ctx.decide(subject).await;
+    // The remedy is a step of its own.
+    Ok(if remedy(subject, &settling).is_some() {
+        Next::After(Duration::ZERO)
+    } else {
+        Next::Change
+    })
+}
+
+/// The revision that remedies a failed upgrade, where the spec wants it so.
+pub(super) fn remedy(subject: &Subject, settling: &Settling) -> Option<Stored> {
+    let wanted = subject.app.spec.upgrade.remediation.strategy == RemediationStrategy::Rollback;
+    let due = wanted && settling.failed && settling.change == Change::Upgrade;
+    settling.replaces.clone().filter(|_| due)
+}
+
+/// The failure of a revision that was given up, from its record.
+pub(super) fn cause_of(settling: &Settling) -> Cause {
+    Cause {
+        reason: failure(settling.change),
+        message: format!(
+            "revision {}: {}",
+            settling.stored.head.revision, settling.stored.release.info.description
+        ),
+        input_digest: settling.input_digest.clone(),
+    }
+}
+
+/// The reason of a change that failed.
+pub(super) fn failure(change: Change) -> &'static str {
+    match change {
+        Change::Install => reason::INSTALL_FAILED,
+        Change::Upgrade => reason::UPGRADE_FAILED,
+        Change::Rollback(_) => reason::ROLLBACK_FAILED,
+    }
+}
+
+/// The reason of a change that went through.
+pub(super) fn success(change: Change) -> &'static str {
+    match change {
+        Change::Install => reason::INSTALL_SUCCEEDED,
+        Change::Upgrade => reason::UPGRADE_SUCCEEDED,
+        Change::Rollback(_) => reason::ROLLBACK_SUCCEEDED,
+    }
+}

@@ -1,0 +1,107 @@
+//! Whom a reconcile is about: the HelmApp, its release, and the identity that acts for it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use helmapp_helm::plan::Owner;
+use kube::Client;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use crate::api::{DeletionPropagation, HelmApp};
+use crate::cluster::discovery::hex;
+use crate::cluster::identity::{Identities, user_name};
+use crate::settings::Settings;
+use crate::store::ReleaseKey;
+
+use super::memory::AppKey;
+
+/// A HelmApp and what follows from it.
+#[derive(Clone)]
+pub struct Subject {
+    /// The HelmApp as the watch brought it.
+    pub app: Arc<HelmApp>,
+    /// Its key.
+    pub key: AppKey,
+    /// Its release.
+    pub release: ReleaseKey,
+    /// The marks of its objects.
+    pub owner: Owner,
+    /// Acts with the rights that the release has.
+    pub tenant: Client,
+    /// The ServiceAccount behind `tenant`; `None` for the operator itself.
+    pub user: Option<String>,
+}
+
+impl std::fmt::Debug for Subject {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Subject")
+            .field("key", &self.key)
+            .field("release", &self.release)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Subject {
+    /// The subject of a HelmApp.
+    pub fn new(app: Arc<HelmApp>, identities: &Identities, settings: &Settings) -> Self {
+        let key = AppKey::of(&app);
+        let release = ReleaseKey::new(app.target_namespace(), app.release_name());
+        let owner = Owner {
+            release: release.name.clone(),
+            namespace: release.namespace.clone(),
+            app: Some((key.namespace.clone(), key.name.clone())),
+        };
+        let account = app
+            .spec
+            .service_account_name
+            .as_deref()
+            .or(settings.default_service_account.as_deref());
+        let tenant = identities.tenant(account.map(|name| (key.namespace.as_str(), name)));
+        let user = account.map(|name| user_name(&key.namespace, name));
+        Self {
+            key,
+            release,
+            owner,
+            tenant,
+            user,
+            app,
+        }
+    }
+
+    /// `metadata.generation`.
+    pub fn generation(&self) -> i64 {
+        self.app.metadata.generation.unwrap_or_default()
+    }
+
+    /// `metadata.uid`.
+    pub fn uid(&self) -> &str {
+        self.app.metadata.uid.as_deref().unwrap_or_default()
+    }
+
+    /// Digest of the parts of the spec that say what is released: chart and values, not how.
+    pub fn spec_digest(&self) -> String {
+        let spec = &self.app.spec;
+        let parts = json!([spec.chart, spec.values, spec.values_from, spec.values_files]);
+        format!("sha256:{}", hex(&Sha256::digest(parts.to_string().as_bytes())))
+    }
+
+    /// How objects are deleted.
+    pub fn propagation(&self) -> kube::api::PropagationPolicy {
+        match self.app.spec.uninstall.deletion_propagation {
+            DeletionPropagation::Background => kube::api::PropagationPolicy::Background,
+            DeletionPropagation::Foreground => kube::api::PropagationPolicy::Foreground,
+            DeletionPropagation::Orphan => kube::api::PropagationPolicy::Orphan,
+        }
+    }
+
+    /// How long objects may take to become ready.
+    pub fn timeout(&self, change: super::revision::Change) -> Duration {
+        use super::revision::Change;
+        match change {
+            Change::Install => self.app.spec.install.timeout.0,
+            Change::Upgrade => self.app.spec.upgrade.timeout.0,
+            Change::Rollback(_) => self.app.spec.rollback.timeout.0,
+        }
+    }
+}

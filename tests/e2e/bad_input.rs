@@ -1,0 +1,275 @@
+//! Every input that can't be used: a stable reason, a sentence that names the place, and an unchanged cluster.
+
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::{Api, PostParams};
+use serde_json::{Value, json};
+
+use crate::fixture::{CONFIG_MAP, DEPLOYMENT, Fixture, message, revision};
+
+/// Waits for the refusal, checks its words, and that only these objects are there.
+async fn refused(fixture: &Fixture, spec: Value, reason: &str, words: &[&str]) {
+    fixture.app("app", spec).await;
+    let status = fixture.refused("app", reason).await;
+    let said = message(&status, "Ready");
+    for word in words {
+        assert!(said.contains(word), "{word:?} is not in: {said}");
+    }
+    assert_eq!(status.release, None);
+    assert_eq!(fixture.namespace.objects().await, ["HelmApp/app"]);
+    fixture.delete("app").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn charts_that_are_none() {
+    let fixture = Fixture::shared("charts").await;
+    refused(
+        &fixture,
+        json!({"chart": {"path": "nowhere"}}),
+        "ChartNotFound",
+        &["nowhere"],
+    )
+    .await;
+    refused(
+        &fixture,
+        json!({"chart": {"path": "../../etc"}}),
+        "ChartInvalid",
+        &["spec.chart.path", ".."],
+    )
+    .await;
+    let broken = fixture.chart("broken", &[("Chart.yaml", "name: [")]);
+    refused(
+        &fixture,
+        json!({"chart": {"path": broken}}),
+        "ChartInvalid",
+        &["Chart.yaml"],
+    )
+    .await;
+    refused(
+        &fixture,
+        json!({"chart": {"url": "http://127.0.0.1:9/none.tgz"}}),
+        "ArtifactFailed",
+        &["127.0.0.1:9"],
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn charts_in_objects_that_are_no_archives() {
+    let fixture = Fixture::shared("archive").await;
+    let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "chart"}, "data": {"chart.tgz": "bm9uZQ=="}});
+    fixture.create::<ConfigMap>(map).await;
+    fixture
+        .app("app", json!({"chart": {"configMap": {"name": "chart"}}}))
+        .await;
+    let status = fixture.refused("app", "ChartInvalid").await;
+    assert!(message(&status, "Ready").contains("chart"), "{status:?}");
+    fixture.delete("app").await;
+    fixture.namespace.left(&["ConfigMap/chart"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn templates_that_fail() {
+    let fixture = Fixture::shared("templates").await;
+    let chart = fixture.chart("app", &[("templates/a.yaml", "a: b\nc: {{ .Values.x.y.z }}\n")]);
+    let words = ["app/templates/a.yaml:2:", ".Values.x.y.z"];
+    refused(
+        &fixture,
+        json!({"chart": {"path": chart}}),
+        "RenderFailed",
+        &words,
+    )
+    .await;
+    let chart = fixture.chart("text", &[("templates/a.yaml", "a: [\n")]);
+    refused(
+        &fixture,
+        json!({"chart": {"path": chart}}),
+        "RenderFailed",
+        &["text/templates/a.yaml"],
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn values_that_break_the_schema() {
+    let fixture = Fixture::shared("schema").await;
+    let schema =
+        r#"{"type": "object", "properties": {"replicas": {"type": "integer"}, "text": {"type": "string"}}}"#;
+    let chart = fixture.chart(
+        "app",
+        &[("templates/a.yaml", CONFIG_MAP), ("values.schema.json", schema)],
+    );
+    let spec = json!({"chart": {"path": chart}, "values": {"replicas": "many", "text": 3}});
+    refused(&fixture, spec, "SchemaViolation", &["replicas", "text"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn references_that_lead_nowhere() {
+    let fixture = Fixture::shared("nowhere").await;
+    let chart = fixture.chart("app", &[("templates/a.yaml", CONFIG_MAP)]);
+    let spec = json!({"chart": {"path": chart}, "valuesFrom": [{"kind": "ConfigMap", "name": "none"}]});
+    refused(&fixture, spec, "ValuesError", &["spec.valuesFrom[0]", "none"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn objects_of_an_unknown_kind() {
+    let fixture = Fixture::shared("kind").await;
+    let nope = "apiVersion: nope.example.com/v1\nkind: Nope\nmetadata: {name: nope}\n";
+    let chart = fixture.chart(
+        "app",
+        &[("templates/a.yaml", CONFIG_MAP), ("templates/b.yaml", nope)],
+    );
+    let spec = json!({"chart": {"path": chart}, "values": {"text": "one"}});
+    refused(&fixture, spec, "UnknownKind", &["Nope", "nope.example.com/v1"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn objects_that_the_server_refuses() {
+    let fixture = Fixture::shared("invalid").await;
+    let bad = "apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {ports: [{port: 99999}]}\n";
+    let chart = fixture.chart(
+        "app",
+        &[("templates/a.yaml", CONFIG_MAP), ("templates/b.yaml", bad)],
+    );
+    let spec = json!({"chart": {"path": chart}, "values": {"text": "one"}});
+    refused(
+        &fixture,
+        spec,
+        "ObjectInvalid",
+        &["Service", "spec.ports[0].port"],
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn immutable_fields_keep_the_release_as_it_is() {
+    let fixture = Fixture::shared("immutable").await;
+    let chart = fixture.chart(
+        "app",
+        &[("templates/a.yaml", CONFIG_MAP), ("templates/b.yaml", DEPLOYMENT)],
+    );
+    let values = json!({"text": "one", "replicas": 1, "tag": "v1", "pod": ""});
+    fixture
+        .app("app", json!({"chart": {"path": chart}, "values": values}))
+        .await;
+    fixture.ready("app").await;
+    let other = DEPLOYMENT.replace("app: {{ .Release.Name }}", "app: other");
+    let chart = fixture.chart(
+        "other",
+        &[("templates/a.yaml", CONFIG_MAP), ("templates/b.yaml", &other)],
+    );
+    let mut values = values;
+    values["text"] = json!("two");
+    fixture
+        .app("app", json!({"chart": {"path": chart}, "values": values}))
+        .await;
+    let status = fixture.refused("app", "ImmutableField").await;
+    let said = message(&status, "Ready");
+    assert!(
+        said.contains("Deployment.apps") && said.contains("spec.selector"),
+        "{said}"
+    );
+    assert_eq!(revision(&status), 1);
+    let maps: Api<ConfigMap> = fixture.namespace.api();
+    assert_eq!(
+        maps.get("app").await.unwrap().data.unwrap()["text"],
+        "one",
+        "nothing was written"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_that_are_too_long() {
+    let fixture = Fixture::shared("names").await;
+    let chart = fixture.chart("app", &[("templates/a.yaml", CONFIG_MAP)]);
+    let spec = json!({"chart": {"path": chart}, "values": {"text": "one"}});
+    let long = "a".repeat(54);
+    fixture.app(&long, spec.clone()).await;
+    let status = fixture.refused(&long, "ReleaseNameInvalid").await;
+    assert!(message(&status, "Ready").contains("53"), "{status:?}");
+    fixture.delete(&long).await;
+    fixture.namespace.left(&[]).await;
+    let mut named = spec.clone();
+    named["releaseName"] = json!(long);
+    let error = fixture.try_app("app", named).await.unwrap_err().to_string();
+    assert!(error.contains("spec.releaseName"), "{error}");
+    let error = fixture
+        .try_app(&"a".repeat(64), spec)
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("63 characters"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_helmapps_and_one_release() {
+    let fixture = Fixture::shared("claims").await;
+    let chart = fixture.chart("app", &[("templates/a.yaml", CONFIG_MAP)]);
+    let spec =
+        |text: &str| json!({"chart": {"path": chart}, "values": {"text": text}, "releaseName": "shared"});
+    fixture.app("first", spec("one")).await;
+    fixture.ready("first").await;
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    fixture.app("second", spec("two")).await;
+    let status = fixture.refused("second", "ReleaseClaimed").await;
+    let said = message(&status, "Ready");
+    assert!(
+        said.contains(&format!("{}/first", fixture.namespace.name)),
+        "{said}"
+    );
+    let maps: Api<ConfigMap> = fixture.namespace.api();
+    assert_eq!(maps.get("shared").await.unwrap().data.unwrap()["text"], "one");
+    fixture.delete("first").await;
+    fixture.ready("second").await;
+    assert_eq!(maps.get("shared").await.unwrap().data.unwrap()["text"], "two");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn objects_of_others_are_not_taken() {
+    let fixture = Fixture::shared("adoption").await;
+    let chart = fixture.chart("app", &[("templates/a.yaml", CONFIG_MAP)]);
+    let maps: Api<ConfigMap> = fixture.namespace.api();
+    let map = |metadata: Value| -> ConfigMap {
+        serde_json::from_value(json!({"metadata": metadata, "data": {"text": "theirs"}})).unwrap()
+    };
+    maps.create(&PostParams::default(), &map(json!({"name": "app"})))
+        .await
+        .unwrap();
+    let spec = json!({"chart": {"path": chart}, "values": {"text": "one"}});
+    fixture.app("app", spec.clone()).await;
+    let said = message(&fixture.refused("app", "AdoptionRefused").await, "Ready");
+    assert!(
+        said.contains("ConfigMap") && said.contains("not made by this release"),
+        "{said}"
+    );
+    assert_eq!(maps.get("app").await.unwrap().data.unwrap()["text"], "theirs");
+
+    let marks = |release: &str| {
+        json!({
+            "name": "app", "labels": {"app.kubernetes.io/managed-by": "Helm"},
+            "annotations": {"meta.helm.sh/release-name": release, "meta.helm.sh/release-namespace": fixture.namespace.name},
+        })
+    };
+    fixture
+        .namespace
+        .apply(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": marks("other")}))
+        .await;
+    fixture
+        .until("app", |app| {
+            let ready = crate::fixture::condition(app, "Ready");
+            ready.is_some_and(|ready| {
+                ready
+                    .message
+                    .contains(&format!("belongs to release {}/other", fixture.namespace.name))
+            })
+        })
+        .await;
+    assert_eq!(maps.get("app").await.unwrap().data.unwrap()["text"], "theirs");
+
+    // Handed over by its marks, as Helm asks for.
+    fixture
+        .namespace
+        .apply(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": marks("app")}))
+        .await;
+    fixture.ready("app").await;
+    assert_eq!(maps.get("app").await.unwrap().data.unwrap()["text"], "one");
+}

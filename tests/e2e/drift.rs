@@ -1,0 +1,75 @@
+//! What others change or delete is put back; what is theirs stays.
+
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::{Api, DeleteParams, Patch, PatchParams};
+use serde_json::json;
+
+use crate::fixture::{CONFIG_MAP, DEPLOYMENT, Fixture, revision};
+use crate::support::wait::{until, within};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changed_and_deleted_objects_are_put_back() {
+    let fixture = Fixture::shared("drift").await;
+    let chart = fixture.chart(
+        "app",
+        &[("templates/a.yaml", CONFIG_MAP), ("templates/b.yaml", DEPLOYMENT)],
+    );
+    let values = json!({"text": "one", "replicas": 1, "tag": "v1", "pod": ""});
+    fixture
+        .app("app", json!({"chart": {"path": chart}, "values": values}))
+        .await;
+    fixture.ready("app").await;
+    let maps: Api<ConfigMap> = fixture.namespace.api();
+
+    let changed = json!({"data": {"text": "mine", "extra": "kept"}});
+    maps.patch("app", &PatchParams::default(), &Patch::Merge(&changed))
+        .await
+        .unwrap();
+    let put_back = |map: &ConfigMap| map.data.as_ref().is_some_and(|data| data["text"] == "one");
+    let map = until(&maps, "app", within(20), put_back).await;
+    assert_eq!(
+        map.data.unwrap()["extra"],
+        "kept",
+        "a field that the chart does not set stays"
+    );
+
+    let unlabelled = json!({"metadata": {"labels": {"helmapp.io/name": null}}});
+    maps.patch("app", &PatchParams::default(), &Patch::Merge(&unlabelled))
+        .await
+        .unwrap();
+    let labelled = |map: &ConfigMap| {
+        map.metadata
+            .labels
+            .as_ref()
+            .is_some_and(|labels| labels.contains_key("helmapp.io/name"))
+    };
+    until(&maps, "app", within(20), labelled).await;
+
+    let before = maps.get("app").await.unwrap().metadata.uid;
+    maps.delete("app", &DeleteParams::default()).await.unwrap();
+    until(&maps, "app", within(20), |map| map.metadata.uid != before).await;
+
+    let deployments: Api<Deployment> = fixture.namespace.api();
+    let scaled = json!({"spec": {"replicas": 3}});
+    deployments
+        .patch("app", &PatchParams::default(), &Patch::Merge(&scaled))
+        .await
+        .unwrap();
+    let one = |deployment: &Deployment| {
+        deployment.metadata.generation >= Some(3)
+            && deployment
+                .spec
+                .as_ref()
+                .is_some_and(|spec| spec.replicas == Some(1))
+    };
+    until(&deployments, "app", within(20), one).await;
+
+    let status = fixture
+        .until("app", |app| {
+            crate::fixture::condition(app, "Drifted")
+                .is_some_and(|drifted| drifted.message.contains("Deployment.apps"))
+        })
+        .await;
+    assert_eq!(revision(&status), 1, "putting back is no revision");
+}

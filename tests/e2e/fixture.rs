@@ -1,0 +1,379 @@
+//! An operator, charts written by tests, and HelmApps made from them.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+use helmapp::api::{HelmApp, HelmAppStatus, crd};
+use helmapp::controller;
+use helmapp::local::ControlPlane;
+use helmapp::settings::{Backoff, Settings};
+use http::Request;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
+use kube::client::{Body, ClientBuilder};
+use kube::runtime::{conditions, wait::await_condition};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::sync::{OnceCell, oneshot};
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::support::namespace::TestNamespace;
+use crate::support::plane;
+use crate::support::wait::{until, within};
+
+/// What the operator logged, in all tests.
+#[derive(Clone, Default)]
+pub struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Log {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
+
+/// The log of this test binary.
+pub fn log() -> String {
+    String::from_utf8_lossy(&logged().0.lock().unwrap()).into_owned()
+}
+
+fn logged() -> &'static Log {
+    static LOG: OnceLock<Log> = OnceLock::new();
+    LOG.get_or_init(|| {
+        let log = Log::default();
+        tracing_subscriber::fmt()
+            .with_env_filter("helmapp=debug")
+            .with_ansi(false)
+            .with_writer(log.clone())
+            .init();
+        log
+    })
+}
+
+/// Requests of one operator, watches left out.
+#[derive(Clone, Default)]
+pub struct Counter {
+    total: Arc<AtomicU64>,
+    lines: Arc<Mutex<Vec<String>>>,
+}
+
+impl Counter {
+    pub fn read(&self) -> u64 {
+        self.total.load(Ordering::Relaxed)
+    }
+
+    pub fn since(&self, earlier: u64) -> Vec<String> {
+        self.lines.lock().unwrap()[earlier as usize..].to_vec()
+    }
+
+    fn count(&self, request: &Request<Body>) {
+        let query = request.uri().query().unwrap_or_default();
+        if !query.contains("watch=true") {
+            let line = format!("{} {}?{query}", request.method(), request.uri().path());
+            self.lines.lock().unwrap().push(line);
+            self.total.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// An operator that runs until it is dropped, or stopped.
+pub struct Operator {
+    pub requests: Counter,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Operator {
+    /// Starts an operator on a thread of its own and waits until it is ready.
+    pub async fn start(plane: &ControlPlane, charts: &Path) -> Self {
+        logged();
+        let requests = Counter::default();
+        let config = plane.config().await.expect("a kubeconfig");
+        let settings = settings(charts);
+        let (stop, stopped) = oneshot::channel();
+        let (ready, is_ready) = oneshot::channel();
+        let counter = requests.clone();
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(2)
+                .enable_all()
+                .build();
+            runtime.unwrap().block_on(async move {
+                let layer = tower::util::MapRequestLayer::new(move |request: Request<Body>| {
+                    counter.count(&request);
+                    request
+                });
+                let client = ClientBuilder::try_from(config)
+                    .unwrap()
+                    .with_layer(&layer)
+                    .build();
+                let operator = controller::Operator::new(client, settings).expect("an operator");
+                let mut state = operator.ready();
+                tokio::spawn(async move {
+                    state.wait_for(|ready| *ready).await.expect("the operator runs");
+                    ready.send(()).expect("somebody waits");
+                });
+                let shutdown = async move {
+                    let _ = stopped.await;
+                };
+                operator.run(shutdown).await.expect("the operator starts");
+            });
+        });
+        is_ready.await.expect("the operator becomes ready");
+        Self {
+            requests,
+            stop: Some(stop),
+            thread: Some(thread),
+        }
+    }
+
+    /// Stops it as a signal would, and waits until it has ended.
+    pub fn stop(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+        if let Some(thread) = self.thread.take() {
+            thread.join().expect("the operator ends without a panic");
+        }
+    }
+}
+
+impl Drop for Operator {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn settings(charts: &Path) -> Settings {
+    let quick = Backoff {
+        least: Duration::from_millis(200),
+        most: Duration::from_secs(1),
+    };
+    Settings {
+        chart_dirs: vec![charts.to_path_buf()],
+        retry: quick,
+        slow_retry: quick,
+        ..Settings::default()
+    }
+}
+
+/// Installs our CRD.
+pub async fn install_crd(client: &kube::Client) {
+    let api: Api<CustomResourceDefinition> = Api::all(client.clone());
+    let crd = crd();
+    let name = crd.metadata.name.clone().expect("a name");
+    let params = PatchParams::apply("test").force();
+    api.patch(&name, &params, &Patch::Apply(&crd))
+        .await
+        .expect("the CRD is accepted");
+    let established = await_condition(api, &name, conditions::is_crd_established());
+    tokio::time::timeout(within(30), established)
+        .await
+        .expect("in time")
+        .expect("established");
+}
+
+struct Shared {
+    charts: TempDir,
+    _operator: Operator,
+}
+
+static SHARED: OnceCell<Shared> = OnceCell::const_new();
+
+/// One test's namespace and charts.
+pub struct Fixture {
+    pub namespace: TestNamespace,
+    charts: PathBuf,
+}
+
+impl Fixture {
+    /// On the shared control plane with the shared operator.
+    pub async fn shared(test: &str) -> Self {
+        let shared = SHARED
+            .get_or_init(|| async {
+                let plane = plane::shared().await;
+                install_crd(&plane.client().await.expect("a client")).await;
+                let charts = tempfile::tempdir().expect("a directory");
+                let _operator = Operator::start(plane, charts.path()).await;
+                Shared { charts, _operator }
+            })
+            .await;
+        Self::on(plane::client().await, test, shared.charts.path()).await
+    }
+
+    /// On any control plane, with charts below `charts`.
+    pub async fn on(client: kube::Client, test: &str, charts: &Path) -> Self {
+        let namespace = TestNamespace::create(client, test).await;
+        Self {
+            namespace,
+            charts: charts.to_path_buf(),
+        }
+    }
+
+    pub fn client(&self) -> kube::Client {
+        self.namespace.client.clone()
+    }
+
+    pub fn apps(&self) -> Api<HelmApp> {
+        self.namespace.api()
+    }
+
+    /// Writes a chart of these files and returns its path for `spec.chart.path`.
+    pub fn chart(&self, name: &str, files: &[(&str, &str)]) -> String {
+        let path = format!("{}-{name}", self.namespace.name);
+        let directory = self.charts.join(&path);
+        let metadata = format!("apiVersion: v2\nname: {name}\nversion: 1.2.3\nappVersion: \"4.5\"\n");
+        let all = [("Chart.yaml", metadata.as_str())];
+        for (file, text) in all.iter().chain(files) {
+            let file = directory.join(file);
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(file, text).unwrap();
+        }
+        path
+    }
+
+    /// Makes or replaces a HelmApp.
+    pub async fn app(&self, name: &str, spec: Value) -> HelmApp {
+        self.try_app(name, spec).await.expect("the HelmApp is accepted")
+    }
+
+    pub async fn try_app(&self, name: &str, spec: Value) -> kube::Result<HelmApp> {
+        let app = json!({
+            "apiVersion": "helmapp.io/v1alpha1", "kind": "HelmApp", "metadata": {"name": name}, "spec": spec,
+        });
+        let params = PatchParams::apply("test").force();
+        self.apps().patch(name, &params, &Patch::Apply(&app)).await
+    }
+
+    /// Waits until the HelmApp is ready in its newest generation.
+    pub async fn ready(&self, name: &str) -> HelmAppStatus {
+        self.until(name, |app| {
+            is_current(app) && condition(app, "Ready").is_some_and(|c| c.status == "True")
+        })
+        .await
+    }
+
+    /// Waits until the HelmApp is not ready for the reason, in its newest generation.
+    pub async fn refused(&self, name: &str, reason: &str) -> HelmAppStatus {
+        self.until(name, |app| {
+            is_current(app)
+                && condition(app, "Ready").is_some_and(|c| c.status == "False" && c.reason == reason)
+        })
+        .await
+    }
+
+    pub async fn until(&self, name: &str, so: impl Fn(&HelmApp) -> bool) -> HelmAppStatus {
+        until(&self.apps(), name, within(60), so)
+            .await
+            .status
+            .unwrap_or_default()
+    }
+
+    pub async fn delete(&self, name: &str) {
+        self.apps()
+            .delete(name, &DeleteParams::default())
+            .await
+            .expect("the HelmApp is deleted");
+        crate::support::wait::eventually("the HelmApp goes", within(60), || async {
+            match self.apps().get_opt(name).await {
+                Ok(None) => Ok(()),
+                Ok(Some(app)) => Err(format!("{:?}", app.status.map(|status| status.conditions))),
+                Err(error) => Err(error.to_string()),
+            }
+        })
+        .await;
+    }
+
+    pub async fn create<K>(&self, object: Value)
+    where
+        K: kube::Resource<Scope = kube::core::NamespaceResourceScope>
+            + serde::de::DeserializeOwned
+            + serde::Serialize
+            + Clone
+            + std::fmt::Debug,
+        K::DynamicType: Default,
+    {
+        let object: K = serde_json::from_value(object).expect("an object");
+        self.namespace
+            .api::<K>()
+            .create(&PostParams::default(), &object)
+            .await
+            .expect("it is accepted");
+    }
+}
+
+fn is_current(app: &HelmApp) -> bool {
+    let observed = app.status.as_ref().and_then(|status| status.observed_generation);
+    observed == app.metadata.generation
+}
+
+pub fn condition<'a>(app: &'a HelmApp, kind: &str) -> Option<&'a Condition> {
+    app.status
+        .as_ref()?
+        .conditions
+        .iter()
+        .find(|condition| condition.type_ == kind)
+}
+
+pub fn message(status: &HelmAppStatus, kind: &str) -> String {
+    let found = status.conditions.iter().find(|condition| condition.type_ == kind);
+    found
+        .map(|condition| condition.message.clone())
+        .unwrap_or_default()
+}
+
+pub fn revision(status: &HelmAppStatus) -> i64 {
+    status.release.as_ref().map_or(0, |release| release.revision)
+}
+
+/// A ConfigMap whose content is the value `text`.
+pub const CONFIG_MAP: &str = "\
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: {{ .Release.Name }}
+data:
+  text: \"{{ .Values.text }}\"
+";
+
+/// A Deployment of `replicas` pods with the image tag `tag`.
+pub const DEPLOYMENT: &str = "\
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: {{ .Release.Name }}
+spec:
+  replicas: {{ .Values.replicas }}
+  selector:
+    matchLabels:
+      app: {{ .Release.Name }}
+  template:
+    metadata:
+      labels:
+        app: {{ .Release.Name }}
+      annotations:
+        local.helmapp.io/pod: \"{{ .Values.pod }}\"
+    spec:
+      containers:
+        - name: main
+          image: registry.example.com/app:{{ .Values.tag }}
+";

@@ -1,0 +1,21 @@
+//! HelmApps on a real Kubernetes API: the whole flow, and every input that can not be used.
+#![allow(
+    unreachable_pub,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test that can't go on fails"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod bad_input;
+mod drift;
+mod fixture;
+mod lifecycle;
+mod requests;
+mod restart;
+mod rollback;

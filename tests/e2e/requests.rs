@@ -1,0 +1,73 @@
+//! What a release costs the API server.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::fixture::{Fixture, Operator, install_crd, revision};
+use crate::support::metrics::Requests;
+use crate::support::plane;
+
+/// Requests that the design allows on top of two for each object.
+const FIXED: u64 = 8;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_install_and_an_upgrade_stay_in_the_budget_and_a_steady_release_costs_nothing() {
+    let own = plane::own().await;
+    let client = own.plane.client().await.unwrap();
+    install_crd(&client).await;
+    let charts = Path::new(env!("CARGO_MANIFEST_DIR")).join("charts");
+    let operator = Operator::start(&own.plane, &charts).await;
+    let fixture = Fixture::on(client.clone(), "requests", &charts).await;
+    // The first release of the process starts the watches of its kinds.
+    fixture.app("first", json!({"chart": {"path": "demo"}})).await;
+    fixture.ready("first").await;
+    pause().await;
+
+    let before = operator.requests.read();
+    fixture.app("demo", json!({"chart": {"path": "demo"}})).await;
+    let status = fixture.ready("demo").await;
+    pause().await;
+    let objects = status.inventory.len() as u64;
+    let lines = operator.requests.since(before);
+    println!("install of {objects} objects: {} requests", lines.len());
+    assert!(lines.len() as u64 <= 2 * objects + FIXED, "{lines:#?}");
+
+    let before = operator.requests.read();
+    fixture
+        .app(
+            "demo",
+            json!({"chart": {"path": "demo"}, "values": {"replicas": 3}}),
+        )
+        .await;
+    assert_eq!(revision(&fixture.ready("demo").await), 2);
+    pause().await;
+    let lines = operator.requests.since(before);
+    println!("upgrade of 1 object: {} requests", lines.len());
+    assert!(lines.len() as u64 <= 2 + FIXED, "{lines:#?}");
+
+    let (before, served) = (operator.requests.read(), Requests::read(&client).await);
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!(operator.requests.since(before), Vec::<String>::new());
+    let served = Requests::read(&client).await.since(&served);
+    let ours = served.0.keys().filter(|request| {
+        [
+            "helmapps",
+            "secrets",
+            "configmaps",
+            "services",
+            "deployments",
+            "events",
+        ]
+        .iter()
+        .any(|kind| request.contains(kind))
+    });
+    assert_eq!(ours.count(), 0, "{served:?}");
+    operator.stop();
+}
+
+/// Status writes and events come up to a second after what they speak of.
+async fn pause() {
+    tokio::time::sleep(Duration::from_secs(3)).await;
+}

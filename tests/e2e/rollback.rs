@@ -1,0 +1,143 @@
+//! Going back: on request, as a remedy, and not.
+
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::Api;
+use serde_json::{Value, json};
+
+use crate::fixture::{CONFIG_MAP, DEPLOYMENT, Fixture, condition, message, revision};
+
+fn values(text: &str, pod: &str) -> Value {
+    json!({"text": text, "replicas": 1, "tag": text, "pod": pod})
+}
+
+fn text(map: ConfigMap) -> String {
+    map.data.unwrap()["text"].clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn goes_back_to_a_revision_and_stays_until_the_spec_moves_on() {
+    let fixture = Fixture::shared("back").await;
+    let chart = fixture.chart("app", &[("templates/a.yaml", CONFIG_MAP)]);
+    let spec = |text: &str| json!({"chart": {"path": chart}, "values": {"text": text}});
+    for text in ["one", "two"] {
+        fixture.app("app", spec(text)).await;
+        fixture.ready("app").await;
+    }
+    let maps: Api<ConfigMap> = fixture.namespace.api();
+    let mut back = spec("two");
+    back["rollback"] = json!({"toRevision": 1});
+    fixture.app("app", back.clone()).await;
+    let status = fixture.ready("app").await;
+    assert_eq!(
+        (revision(&status), text(maps.get("app").await.unwrap()).as_str()),
+        (3, "one")
+    );
+    assert_eq!(status.history[0].description.as_deref(), Some("Rollback to 1"));
+
+    // Something else in the spec does not end the rollback.
+    back["maxHistory"] = json!(7);
+    fixture.app("app", back.clone()).await;
+    assert_eq!(revision(&fixture.ready("app").await), 3);
+
+    // Other values do, although the field is still there.
+    back["values"]["text"] = json!("three");
+    fixture.app("app", back.clone()).await;
+    assert_eq!(revision(&fixture.ready("app").await), 4);
+    assert_eq!(text(maps.get("app").await.unwrap()), "three");
+
+    back["rollback"] = json!({"toRevision": 99});
+    fixture.app("app", back).await;
+    let status = fixture.refused("app", "RevisionNotFound").await;
+    assert!(
+        message(&status, "Ready").contains("one of 4, 3, 2, 1"),
+        "{status:?}"
+    );
+    assert_eq!(text(maps.get("app").await.unwrap()), "three");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_upgrade_is_rolled_back() {
+    let fixture = Fixture::shared("remedy").await;
+    let chart = fixture.chart(
+        "app",
+        &[("templates/a.yaml", CONFIG_MAP), ("templates/b.yaml", DEPLOYMENT)],
+    );
+    let upgrade = json!({"timeout": "3s", "remediation": {"strategy": "rollback"}});
+    let spec = |values: Value| json!({"chart": {"path": chart}, "values": values, "upgrade": upgrade});
+    fixture.app("app", spec(values("one", ""))).await;
+    fixture.ready("app").await;
+    fixture.app("app", spec(values("two", "crash-loop"))).await;
+    let status = fixture
+        .until("app", |app| {
+            condition(app, "Remediated").is_some_and(|remediated| remediated.status == "True")
+        })
+        .await;
+    assert_eq!(revision(&status), 3);
+    let said = message(&status, "Ready");
+    assert!(
+        said.contains("not ready within 3 s") && said.contains("Deployment.apps"),
+        "{said}"
+    );
+    let states: Vec<_> = status
+        .history
+        .iter()
+        .map(|entry| (entry.revision, entry.status.as_str()))
+        .collect();
+    assert_eq!(states, [(3, "deployed"), (2, "failed"), (1, "superseded")]);
+    let maps: Api<ConfigMap> = fixture.namespace.api();
+    assert_eq!(text(maps.get("app").await.unwrap()), "one");
+    // The same input is not tried again.
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    assert_eq!(revision(&fixture.refused("app", "UpgradeFailed").await), 3);
+    fixture.app("app", spec(values("three", ""))).await;
+    assert_eq!(revision(&fixture.ready("app").await), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_upgrade_stays_without_a_remedy_and_is_promoted_when_it_heals() {
+    let fixture = Fixture::shared("failed").await;
+    let chart = fixture.chart(
+        "app",
+        &[("templates/a.yaml", CONFIG_MAP), ("templates/b.yaml", DEPLOYMENT)],
+    );
+    let spec =
+        |values: Value| json!({"chart": {"path": chart}, "values": values, "upgrade": {"timeout": "2s"}});
+    fixture.app("app", spec(values("one", ""))).await;
+    fixture.ready("app").await;
+    fixture.app("app", spec(values("two", "crash-loop"))).await;
+    let status = fixture.refused("app", "UpgradeFailed").await;
+    assert_eq!(
+        (revision(&status), status.release.clone().unwrap().status.as_str()),
+        (2, "failed")
+    );
+    fixture.app("app", spec(values("three", ""))).await;
+    let status = fixture.ready("app").await;
+    assert_eq!(revision(&status), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_spec_does_not_wait_for_the_old_one() {
+    let fixture = Fixture::shared("cancel").await;
+    let chart = fixture.chart(
+        "app",
+        &[("templates/a.yaml", CONFIG_MAP), ("templates/b.yaml", DEPLOYMENT)],
+    );
+    let spec = |values: Value| json!({"chart": {"path": chart}, "values": values});
+    fixture.app("app", spec(values("one", "crash-loop"))).await;
+    fixture
+        .until("app", |app| {
+            app.status
+                .as_ref()
+                .is_some_and(|status| revision(status) == 1 && !status.inventory.is_empty())
+        })
+        .await;
+    fixture.app("app", spec(values("two", ""))).await;
+    let status = fixture.ready("app").await;
+    assert_eq!(revision(&status), 2);
+    let states: Vec<_> = status
+        .history
+        .iter()
+        .map(|entry| (entry.revision, entry.status.as_str()))
+        .collect();
+    assert_eq!(states, [(2, "deployed"), (1, "superseded")]);
+}
