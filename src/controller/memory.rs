@@ -621,3 +621,127 @@ fn number(metadata: &ObjectMeta) -> u64 {
 fn parse(resource_version: &str) -> u64 {
     resource_version.parse().unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use kube::core::ApiResource;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn app() -> AppKey {
+        AppKey {
+            namespace: "apps".into(),
+            name: "demo".into(),
+        }
+    }
+
+    fn id() -> ObjectId {
+        ObjectId {
+            group: String::new(),
+            kind: "ConfigMap".into(),
+            namespace: "web".into(),
+            name: "c".into(),
+        }
+    }
+
+    fn target() -> Target {
+        let resource = ApiResource {
+            group: String::new(),
+            version: "v1".into(),
+            api_version: "v1".into(),
+            kind: "ConfigMap".into(),
+            plural: "configmaps".into(),
+        };
+        Target {
+            resource,
+            namespace: None,
+            selector: Selector::Labels(OWNER_NAME_LABEL.to_owned()),
+        }
+    }
+
+    /// The object as a watch or an apply shows it: its version, and the fields that we own.
+    fn seen(version: u64, fields: Value) -> ObjectMeta {
+        serde_json::from_value(json!({
+            "namespace": "web", "name": "c", "uid": "u", "resourceVersion": version.to_string(),
+            "labels": {OWNER_NAME_LABEL: "demo", OWNER_NAMESPACE_LABEL: "apps"},
+            "managedFields": [{"manager": "helm", "operation": "Apply", "fieldsV1": fields}],
+        }))
+        .unwrap()
+    }
+
+    fn steady() -> (Arc<Memory>, mpsc::UnboundedReceiver<ObjectRef<HelmApp>>) {
+        let (memory, woken) = Memory::new();
+        memory.want(&app(), 1, [(&id(), "v1")]);
+        memory.applied(&app(), &id(), &seen(10, json!({"f:a": {}})), Health::Ready, true);
+        let basis = Basis {
+            uid: "u".into(),
+            generation: 1,
+            references: vec![],
+            newest: None,
+            capabilities: "c".into(),
+        };
+        memory.decided(&app(), Some(basis));
+        (memory, woken)
+    }
+
+    #[test]
+    fn only_what_touches_our_fields_wakes() {
+        // metadata, present, woken
+        let table = [
+            (seen(10, json!({"f:a": {}})), true, false),
+            (seen(11, json!({"f:a": {}})), true, false),
+            (seen(11, json!({})), true, true),
+            (seen(11, json!({"f:a": {}})), false, true),
+            // From before our apply.
+            (seen(9, json!({})), true, false),
+            (seen(9, json!({"f:a": {}})), false, false),
+        ];
+        for (metadata, present, expected) in table {
+            let (memory, mut woken) = steady();
+            memory.object_event(&target(), &metadata, present);
+            assert_eq!(woken.try_recv().is_ok(), expected, "{metadata:?} {present}");
+            assert_eq!(memory.standing(&app()).is_none(), expected);
+            assert_eq!(memory.dirty(&app()).len(), usize::from(expected));
+        }
+    }
+
+    #[tokio::test]
+    async fn the_marks_digest_survives_a_restart() {
+        let (memory, _woken) = steady();
+        let digest = memory.marks_digest(&app());
+        let (again, _woken) = Memory::new();
+        again.want(&app(), 1, [(&id(), "v1")]);
+        assert_ne!(again.marks_digest(&app()), digest);
+        again.object_event(&target(), &seen(12, json!({"f:a": {}})), true);
+        assert_eq!(again.marks_digest(&app()), digest);
+        again.verified(&app(), |_| (Health::Ready, true));
+        assert!(again.dirty(&app()).is_empty());
+        again.doubt(&app());
+        assert_eq!(again.dirty(&app()).len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_workload_that_is_not_ready_is_looked_at_after_a_while() {
+        let (memory, mut woken) = Memory::new();
+        memory.want(&app(), 1, [(&id(), "v1")]);
+        let waiting = Health::Progressing("0 of 1".into());
+        memory.applied(&app(), &id(), &seen(10, json!({})), waiting, false);
+        assert!(
+            memory.to_look_at(&app()).is_empty(),
+            "the apply's answer was a look"
+        );
+        for version in 11..14 {
+            memory.object_event(&target(), &seen(version, json!({})), true);
+        }
+        assert!(woken.try_recv().is_err());
+        assert_eq!(memory.to_look_at(&app()).len(), 1);
+        tokio::time::sleep(DEBOUNCE * 2).await;
+        assert!(
+            woken.try_recv().is_ok() && woken.try_recv().is_err(),
+            "woken once"
+        );
+        memory.looked(&app(), &id(), Some(&seen(13, json!({}))), Health::Ready);
+        assert!(memory.to_look_at(&app()).is_empty());
+    }
+}
