@@ -94,7 +94,7 @@ async fn a_failed_upgrade_is_rolled_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_failed_upgrade_stays_without_a_remedy_and_is_promoted_when_it_heals() {
+async fn a_failed_upgrade_stays_without_a_remedy() {
     let fixture = Fixture::shared("failed").await;
     let chart = fixture.chart(
         "app",
