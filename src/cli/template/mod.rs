@@ -2,6 +2,7 @@
 
 mod arguments;
 mod match_path;
+mod messages;
 mod output;
 mod source;
 
@@ -18,6 +19,7 @@ use helmapp_helm::values::Layers;
 use serde_json::Value;
 
 pub use arguments::Arguments;
+use messages::log_line;
 use output::Output;
 
 /// Room for templates that include each other a thousand deep, which Helm allows.
@@ -46,6 +48,18 @@ pub fn template(
     out: &mut impl Write,
     messages: &mut impl Write,
 ) -> anyhow::Result<()> {
+    // Helm's texts hold their causes already; a closed output must stay recognisable.
+    let whole = |e: anyhow::Error| {
+        if e.is::<std::io::Error>() {
+            e
+        } else {
+            anyhow!("{e}")
+        }
+    };
+    print(arguments, out, messages).map_err(whole)
+}
+
+fn print(arguments: &Arguments, out: &mut impl Write, messages: &mut impl Write) -> anyhow::Result<()> {
     let job = Job::new(arguments)?;
     let layers = Layers {
         value_files: arguments.values.clone(),
@@ -68,12 +82,12 @@ pub fn template(
     let schemas = (!arguments.skip_schema_validation).then_some(&documents);
     let prepared = render::prepare(&chart, &values, schemas, &mut warnings);
     for warning in warnings {
-        writeln!(messages, "{warning}")?;
+        writeln!(messages, "{}", log_line(&warning))?;
     }
     let Prepared { chart, values } = prepared?;
     let (manifest, failure) = job.render(&chart, &values);
     for warning in &manifest.warnings {
-        writeln!(messages, "{warning}")?;
+        writeln!(messages, "{}", log_line(warning))?;
     }
     if let Some(error) = failure.as_ref().filter(|_| !arguments.debug) {
         bail!("{error}\n\nUse --debug flag to render out invalid YAML");

@@ -5,7 +5,7 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Component, Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::{anyhow, bail};
 use helmapp_helm::chart::Chart;
 use helmapp_helm::manifest::{Manifest, source_block, split_documents};
 use helmapp_helm::release::{Hook, HookEvent};
@@ -150,7 +150,7 @@ fn write_file(
             .open(&target)?;
         file.write_all(source_block(path, text).as_bytes())
     };
-    write().with_context(|| format!("{} can not be written", target.display()))?;
+    write().map_err(|e: std::io::Error| anyhow!("{} can not be written: {e}", target.display()))?;
     writeln!(out, "wrote {}", target.display())?;
     written.insert(target);
     Ok(())

@@ -112,9 +112,8 @@ impl Manifest {
                     .map(String::as_str)
                     .unwrap_or_default();
                 let named = helmapp_gotmpl::strconv::quote(named.as_bytes());
-                self.warnings.push(format!(
-                    "manifest_sorter.go:199: info: skipping unknown hook: {named}"
-                ));
+                self.warnings
+                    .push(format!("info: skipping unknown hook: {named}"));
             }
         }
     }

@@ -105,7 +105,7 @@ fn sorts_files_into_objects_hooks_and_notes() {
     assert_eq!(manifest.hooks[0].weight, -3);
     assert_eq!(
         manifest.warnings,
-        ["manifest_sorter.go:199: info: skipping unknown hook: \"crd-install\""]
+        ["info: skipping unknown hook: \"crd-install\""]
     );
 }
 
