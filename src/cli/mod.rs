@@ -10,6 +10,7 @@ mod list;
 mod output;
 mod progress;
 mod rollback;
+mod run;
 mod status;
 pub mod template;
 mod uninstall;
@@ -31,6 +32,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Run(Box<run::Arguments>),
     List(list::Arguments),
     Status(status::Arguments),
     History(history::Arguments),
@@ -46,6 +48,7 @@ enum Command {
 impl Command {
     fn run(self, command: &clap::Command) -> anyhow::Result<()> {
         match self {
+            Self::Run(arguments) => run::runtime()?.block_on(run::run(*arguments)),
             Self::List(arguments) => block_on(list::run(arguments)),
             Self::Status(arguments) => block_on(status::run(arguments)),
             Self::History(arguments) => block_on(history::run(arguments)),
