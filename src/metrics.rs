@@ -31,9 +31,9 @@ pub const MAX_RELEASES: usize = 10_000;
 /// How a reconcile ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
 pub enum Outcome {
-    /// Nothing was to be done.
+    /// The inputs were those of the last decision; drift and health were all there could be.
     Unchanged,
-    /// Something was done.
+    /// The inputs were looked at anew.
     Changed,
     Failed,
 }

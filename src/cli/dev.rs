@@ -1,15 +1,20 @@
 //! `helmapp dev`.
 
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use anyhow::Context as _;
+use futures::FutureExt as _;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::output;
+use crate::controller::Operator;
 use crate::local::{ControlPlane, Options};
+use crate::settings::Settings;
+use crate::telemetry::{self, LogFormat};
 
-/// Start a local control plane with the HelmApp CRD, to try things out
+/// Start a local control plane with the operator, to try things out
 ///
 /// It is a Kubernetes but for the containers: etcd, API server, controller manager, scheduler and simulated
 /// nodes, on loopback ports and in one temporary directory. Ctrl-c ends it and removes everything. The first
@@ -19,41 +24,67 @@ pub(super) struct Arguments {
     /// Simulated nodes, each in a zone of its own
     #[arg(long, default_value_t = Options::default().nodes, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=1000))]
     nodes: u16,
+    /// Directory below which spec.chart.path is read; can be given more than once
+    #[arg(long, value_name = "DIR", default_value = "charts")]
+    chart_dir: Vec<PathBuf>,
+    /// What to log, such as warn or helmapp=debug
+    #[arg(long, default_value = "info", value_name = "FILTER")]
+    log: String,
 }
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    telemetry::start(LogFormat::Text, &arguments.log)?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let told = async {
+    let told = async move {
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
-    };
-    tokio::select! {
-        () = told => Ok(()),
-        failed = control_plane(arguments) => failed,
     }
-}
-
-/// Runs until the control plane ends. Dropping it ends the control plane.
-async fn control_plane(arguments: Arguments) -> anyhow::Result<()> {
+    .shared();
     let started = Instant::now();
-    let plane = ControlPlane::start(Options {
+    let starting = ControlPlane::start(Options {
         nodes: arguments.nodes,
         progress,
         ..Options::default()
-    })
-    .await?;
+    });
+    let plane = tokio::select! {
+        () = told.clone() => return Ok(()),
+        started = starting => started?,
+    };
     plane.install_crd().await?;
+    let settings = Settings {
+        chart_dirs: existing(arguments.chart_dir)?,
+        ..Settings::default()
+    };
+    let operator = Operator::new(plane.client().await?, settings)?;
     let seconds = started.elapsed().as_secs_f32();
     output::write(&ready(seconds, plane.server(), plane.kubeconfig_path()))?;
-    Err(plane.ended().await.into())
+    tokio::select! {
+        ran = operator.run(told) => ran?,
+        error = plane.ended() => return Err(error.into()),
+    }
+    Ok(plane.stop().await?)
+}
+
+/// The directories, absolute. That there is no `charts` here is fine; there are charts elsewhere too.
+fn existing(directories: Vec<PathBuf>) -> anyhow::Result<Vec<PathBuf>> {
+    let named = |directory: &PathBuf| directory.as_path() != Path::new("charts") || directory.exists();
+    directories
+        .into_iter()
+        .filter(named)
+        .map(|directory| {
+            directory
+                .canonicalize()
+                .with_context(|| format!("cannot use the chart directory {}", directory.display()))
+        })
+        .collect()
 }
 
 fn ready(seconds: f32, server: &str, kubeconfig: &Path) -> String {
     format!(
-        "control plane ready after {seconds:.1}s at {server}\n\
+        "control plane and operator started after {seconds:.1}s at {server}\n\
          export KUBECONFIG={}\n\
          ctrl-c ends it and removes everything\n",
         kubeconfig.display()
@@ -77,7 +108,7 @@ mod tests {
                 "https://127.0.0.1:6443",
                 Path::new("/tmp/x/admin.kubeconfig")
             ),
-            "control plane ready after 2.5s at https://127.0.0.1:6443\n\
+            "control plane and operator started after 2.5s at https://127.0.0.1:6443\n\
              export KUBECONFIG=/tmp/x/admin.kubeconfig\n\
              ctrl-c ends it and removes everything\n"
         );

@@ -57,7 +57,7 @@ impl Command {
             Self::Crd(arguments) => crd::run(&arguments),
             Self::Template(arguments) => template::run(arguments),
             Self::Version(arguments) => version::run(&arguments),
-            Self::Dev(arguments) => block_on(dev::run(arguments)),
+            Self::Dev(arguments) => run::runtime()?.block_on(dev::run(arguments)),
             Self::Completion(arguments) => completion::run(&arguments, command.clone()),
         }
     }

@@ -83,6 +83,7 @@ pub async fn gather(ctx: &Context, subject: &Subject) -> Result<Gathered, Error>
         .fetch(&spec.chart, home, &subject.tenant)
         .await
         .map_err(source_error)?;
+    ctx.metrics.charts(ctx.sources.cached());
     let contents = values::read(&subject.tenant, home, spec)
         .await
         .map_err(values_error)?;

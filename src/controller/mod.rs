@@ -44,6 +44,7 @@ use crate::cluster::discovery::Discovery;
 use crate::cluster::identity::Identities;
 use crate::cluster::watches::{self, Selector, State, Target, Watches};
 use crate::events::Events;
+use crate::metrics::Metrics;
 use crate::settings::Settings;
 use crate::source::{self, Sources};
 use crate::status::StatusWriter;
@@ -89,6 +90,7 @@ pub struct Context {
     companions: Companions,
     status: StatusWriter,
     events: Events,
+    metrics: Arc<Metrics>,
     memory: Arc<Memory>,
     watches: Watches,
     apps: reflector::Store<HelmApp>,
@@ -139,6 +141,7 @@ impl Operator {
             companions: Companions::default(),
             status: StatusWriter::new(client.clone()),
             events: Events::new(client.clone(), &settings.identity),
+            metrics: Arc::default(),
             watches: Watches::new(client.clone(), Arc::new(observer)),
             identities: Identities::new(client),
             settling: Slots::default(),
@@ -157,6 +160,11 @@ impl Operator {
             woken,
             ready: watch::Sender::new(false),
         })
+    }
+
+    /// What the operator counts; whoever serves metrics asks it.
+    pub fn metrics(&self) -> Arc<Metrics> {
+        self.context.metrics.clone()
     }
 
     /// Turns true when all watches are listed.
@@ -364,6 +372,7 @@ impl Context {
     /// Forgets a HelmApp, and stops the watches that only it needed.
     fn forget(&self, subject: &Subject) {
         self.memory.forget(&subject.key);
+        self.metrics.forget(&subject.release);
         self.status.forget(subject.uid());
         self.settling.remove(&subject.key);
         self.attempts.remove(&subject.key);

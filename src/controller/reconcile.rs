@@ -16,6 +16,7 @@ use tracing::{info, warn};
 
 use crate::api::{ChartStatus, HelmApp};
 use crate::cluster::apply::Applier;
+use crate::metrics::Outcome;
 use crate::store::{Companion, Head, Owner, Stored};
 
 use super::inputs;
@@ -37,33 +38,40 @@ pub(super) enum Next {
 
 /// Takes a HelmApp as far as it goes now.
 pub(super) async fn reconcile(app: Arc<HelmApp>, ctx: Arc<Context>) -> Action {
+    let began = Instant::now();
     let subject = Subject::new(app, &ctx.identities, &ctx.settings);
-    let next = match advance(&ctx, &subject).boxed().await {
-        Ok(next) => {
+    let (next, outcome) = match advance(&ctx, &subject).boxed().await {
+        Ok((next, outcome)) => {
             ctx.memory.succeeded(&subject.key);
-            next
+            (next, outcome)
         }
-        Err(error) => fall_back(&ctx, &subject, &error).boxed().await,
+        Err(error) => (fall_back(&ctx, &subject, &error).boxed().await, Outcome::Failed),
     };
+    ctx.metrics.reconciled(outcome, began.elapsed());
     match next {
         Next::Change => Action::await_change(),
         Next::After(wait) => Action::requeue(wait),
     }
 }
 
-async fn advance(ctx: &Context, subject: &Subject) -> Result<Next, Error> {
+async fn advance(ctx: &Context, subject: &Subject) -> Result<(Next, Outcome), Error> {
     if subject.app.metadata.deletion_timestamp.is_some() {
-        return finalize::finalize(ctx, subject).await;
+        return Ok((finalize::finalize(ctx, subject).await?, Outcome::Changed));
     }
     if subject.app.spec.suspend {
         report::suspended(ctx, subject);
-        return Ok(Next::Change);
+        return Ok((Next::Change, Outcome::Unchanged));
     }
     // 0 stop?
     let basis = ctx.basis(subject).await?;
     if ctx.memory.basis(&subject.key) == Some(basis) {
-        return keep(ctx, subject).await;
+        return Ok((keep(ctx, subject).await?, Outcome::Unchanged));
     }
+    Ok((pursue(ctx, subject).await?, Outcome::Changed))
+}
+
+/// The inputs are not those of the last decision: decide again, and do what follows from it.
+async fn pursue(ctx: &Context, subject: &Subject) -> Result<Next, Error> {
     if let Some(by) = claim::holder(ctx, subject) {
         return Err(Error::Claimed {
             release: subject.release.clone(),

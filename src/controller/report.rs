@@ -7,6 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::api::conditions::{self, reason};
 use crate::api::{Attempt, ChartStatus, HistoryEntry, InventoryEntry, ReleaseStatus, RollbackStatus};
+use crate::metrics::Action;
 use crate::status::{Report, Urgency};
 use crate::store::Stored;
 
@@ -115,6 +116,7 @@ pub(super) fn finished(ctx: &Context, subject: &Subject, settling: &Settling, de
         }
     }
     inventory(ctx, subject, &mut report);
+    ctx.metrics.acted(action(settling), true);
     ctx.events.normal(&subject.app, success, &message);
     put(ctx, subject, report, Urgency::Now);
 }
@@ -129,6 +131,8 @@ pub(super) fn failed(ctx: &Context, subject: &Subject, settling: &Settling, caus
         .healthy(false, reason::HEALTH_CHECK_FAILED, &cause.message);
     attempted(&mut report, &cause.input_digest, Some(cause.reason));
     inventory(ctx, subject, &mut report);
+    ctx.metrics.acted(action(settling), false);
+    ctx.metrics.failed(cause.reason);
     ctx.events.warning(&subject.app, cause.reason, &cause.message);
     put(ctx, subject, report, Urgency::Now);
 }
@@ -143,6 +147,7 @@ pub(super) fn corrected(ctx: &Context, subject: &Subject, objects: &[ObjectId]) 
     let message = format!("put back what was changed or deleted: {}", names.join(", "));
     report.drifted(false, reason::DRIFT_CORRECTED, &message);
     inventory(ctx, subject, &mut report);
+    ctx.metrics.acted(Action::Repair, true);
     ctx.events.normal(&subject.app, reason::DRIFT_CORRECTED, &message);
     put(ctx, subject, report, Urgency::Soon);
 }
@@ -235,6 +240,7 @@ pub(super) fn unchanged(ctx: &Context, subject: &Subject, gathered: &Gathered, n
 pub(super) fn error(ctx: &Context, subject: &Subject, error: &Error) {
     let mut report = start(ctx, subject);
     let (reason, message) = (error.reason(), error.to_string());
+    ctx.metrics.failed(reason);
     let said = report.condition(conditions::READY).is_some_and(|ready| {
         ready.reason == reason && ready.status == "False" && ready.message.starts_with(message.trim())
     });
@@ -282,6 +288,7 @@ pub(super) fn uninstalling(ctx: &Context, subject: &Subject, remaining: &[Object
 /// A deleted HelmApp's release is gone.
 pub(super) fn uninstalled(ctx: &Context, subject: &Subject) {
     let message = format!("release {} is uninstalled", subject.release);
+    ctx.metrics.acted(Action::Uninstall, true);
     ctx.events
         .normal(&subject.app, reason::UNINSTALL_SUCCEEDED, &message);
 }
@@ -307,7 +314,26 @@ fn start(ctx: &Context, subject: &Subject) -> Report {
 }
 
 fn put(ctx: &Context, subject: &Subject, report: Report, urgency: Urgency) {
-    ctx.status.put(&subject.app, report.build(), urgency);
+    let status = report.build();
+    if let Some(release) = &status.release {
+        let ready = status
+            .conditions
+            .iter()
+            .find(|condition| condition.type_ == conditions::READY);
+        let ready = ready.is_some_and(|ready| ready.status == "True");
+        ctx.metrics.release(&subject.release, ready, release.revision);
+    }
+    ctx.status.put(&subject.app, status, urgency);
+}
+
+/// What a revision was for, as metrics count it.
+fn action(settling: &Settling) -> Action {
+    match settling.change {
+        _ if settling.cause.is_some() => Action::Remediate,
+        Change::Install => Action::Install,
+        Change::Upgrade => Action::Upgrade,
+        Change::Rollback(_) => Action::Rollback,
+    }
 }
 
 fn named(chart: &ChartStatus) -> String {

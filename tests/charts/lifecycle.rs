@@ -77,9 +77,15 @@ async fn play(case: &Case, client: kube::Client, charts: &Path) {
     assert_eq!(revision(&fixture.ready(&name).await), 1, "installed");
     let installed = manifest_digest(&fixture, &name).await;
 
-    fixture.app(&name, spec(&merged(&case.values, &case.changed))).await;
+    fixture
+        .app(&name, spec(&merged(&case.values, &case.changed)))
+        .await;
     assert_eq!(revision(&fixture.ready(&name).await), 2, "changed");
-    assert_ne!(manifest_digest(&fixture, &name).await, installed, "the change is a change");
+    assert_ne!(
+        manifest_digest(&fixture, &name).await,
+        installed,
+        "the change is a change"
+    );
 
     let mut back = spec(&merged(&case.values, &case.changed));
     back["rollback"] = json!({"toRevision": 1});
@@ -91,7 +97,11 @@ async fn play(case: &Case, client: kube::Client, charts: &Path) {
             ready && revision.is_some_and(|release| release.revision == 3 && release.status == "deployed")
         })
         .await;
-    assert_eq!(manifest_digest(&fixture, &name).await, installed, "back at revision 1");
+    assert_eq!(
+        manifest_digest(&fixture, &name).await,
+        installed,
+        "back at revision 1"
+    );
     let health = |entry: &helmapp::api::InventoryEntry| entry.health.as_deref() == Some("Ready");
     assert!(status.inventory.iter().all(health), "{:?}", status.inventory);
 
@@ -99,7 +109,11 @@ async fn play(case: &Case, client: kube::Client, charts: &Path) {
     eventually("nothing but what is kept is left", within(60), || async {
         let mut left = leftovers(&fixture).await;
         left.extend(labelled(&fixture).await);
-        if left.is_empty() { Ok(()) } else { Err(left.join(", ")) }
+        if left.is_empty() {
+            Ok(())
+        } else {
+            Err(left.join(", "))
+        }
     })
     .await;
     println!("{name}: installed, changed, rolled back, removed");
@@ -110,7 +124,9 @@ fn merged(base: &Value, over: &Value) -> Value {
         (Value::Object(base), Value::Object(over)) => {
             let mut all: Map<String, Value> = base.clone();
             for (key, value) in over {
-                let value = base.get(key).map_or_else(|| value.clone(), |old| merged(old, value));
+                let value = base
+                    .get(key)
+                    .map_or_else(|| value.clone(), |old| merged(old, value));
                 all.insert(key.clone(), value);
             }
             Value::Object(all)
@@ -125,19 +141,27 @@ async fn manifest_digest(fixture: &Fixture, release: &str) -> String {
     use k8s_openapi::api::core::v1::Secret;
     let api: Api<Secret> = fixture.namespace.api();
     let selector = format!("owner=helm,status=deployed,name={release}");
-    let found = api.list(&ListParams::default().labels(&selector)).await.expect("release Secrets");
+    let found = api
+        .list(&ListParams::default().labels(&selector))
+        .await
+        .expect("release Secrets");
     let [secret] = found.items.as_slice() else {
         panic!("{} deployed revisions", found.items.len());
     };
     let data = &secret.data.as_ref().expect("data")[SECRET_KEY].0;
     let text = std::str::from_utf8(data).expect("text");
-    decode(text, &DecodeLimits::default()).expect("a release").manifest
+    decode(text, &DecodeLimits::default())
+        .expect("a release")
+        .manifest
 }
 
 /// Objects of the namespace that should be gone. A StatefulSet's claims outlive it, as with Helm.
 async fn leftovers(fixture: &Fixture) -> Vec<String> {
     let objects = fixture.namespace.objects().await;
-    objects.into_iter().filter(|object| !object.starts_with("PersistentVolumeClaim/")).collect()
+    objects
+        .into_iter()
+        .filter(|object| !object.starts_with("PersistentVolumeClaim/"))
+        .collect()
 }
 
 /// Objects anywhere that carry the release's label and no keep policy.
@@ -153,7 +177,11 @@ async fn labelled(fixture: &Fixture) -> Vec<String> {
         for object in api.list(&selector).await.expect("a list") {
             let policy = object.metadata.annotations.unwrap_or_default();
             if policy.get("helm.sh/resource-policy").map(String::as_str) != Some("keep") {
-                found.push(format!("{}/{}", resource.kind, object.metadata.name.unwrap_or_default()));
+                found.push(format!(
+                    "{}/{}",
+                    resource.kind,
+                    object.metadata.name.unwrap_or_default()
+                ));
             }
         }
     }
