@@ -12,24 +12,24 @@ use crate::support::plane;
 use crate::support::wait::{eventually, within};
 
 /// Which control plane a chart runs on: its own where webhooks or CRDs could disturb the others.
-pub enum Plane {
+pub(crate) enum Plane {
     Shared,
     Own,
 }
 
-pub struct Case {
-    pub name: &'static str,
-    pub chart: &'static str,
-    pub plane: Plane,
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    pub(crate) chart: &'static str,
+    pub(crate) plane: Plane,
     /// Values of the first revision.
-    pub values: Value,
+    pub(crate) values: Value,
     /// Values that are changed on top for the second.
-    pub changed: Value,
+    pub(crate) changed: Value,
 }
 
 static OPERATOR: OnceCell<Operator> = OnceCell::const_new();
 
-pub async fn run(case: Case) {
+pub(crate) async fn run(case: Case) {
     let Some(charts) = charts() else { return };
     match case.plane {
         Plane::Shared => {

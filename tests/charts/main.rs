@@ -10,7 +10,7 @@
     reason = "a test that can't go on fails"
 )]
 
-#[allow(dead_code, reason = "the tests of the flow use the rest")]
+#[allow(dead_code, unreachable_pub, reason = "the tests of the flow use the rest")]
 #[path = "../e2e/fixture.rs"]
 mod fixture;
 mod lifecycle;
