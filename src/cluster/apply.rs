@@ -203,12 +203,14 @@ pub fn object_path(resource: &ApiResource, id: &ObjectId) -> String {
 fn refusal(error: Error) -> Result<Answer> {
     let immutable = error.is_immutable();
     let forbidden = error.is_forbidden();
+    let untyped = error.is_untyped();
     match error {
         Error::Api { message, fields, .. } if immutable => Ok(Answer::Immutable { fields, message }),
         Error::Api { message, .. } if forbidden => Ok(Answer::Forbidden { message }),
         Error::Api {
             code: 404, message, ..
         } => Ok(Answer::Missing { message }),
+        Error::Api { message, .. } if untyped => Ok(Answer::Invalid { message }),
         Error::Api {
             code: 400 | 403 | 405 | 406 | 413 | 415 | 422,
             message,

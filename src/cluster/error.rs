@@ -76,8 +76,10 @@ impl Error {
             .filter(|field| !field.is_empty())
             .collect();
         fields.dedup();
-        let quotes_values =
-            secret && !matches!(status.reason.as_str(), "Forbidden" | "NotFound" | "Conflict");
+        // Admission webhooks refuse with the reason of a missing right, and quote what they refuse.
+        let lacks_right = status.reason == "Forbidden" && status.message.contains("is forbidden: User ");
+        let plain = lacks_right || matches!(status.reason.as_str(), "NotFound" | "Conflict");
+        let quotes_values = secret && !plain;
         let message = if quotes_values {
             format!(
                 "{} {} (the server's message is not shown because the object is a Secret)",
@@ -136,9 +138,16 @@ impl Error {
         matches!(self, Self::Api { code: 422, message, .. } if WORDS.iter().any(|words| message.contains(words)))
     }
 
+    /// Server-side apply could not read the object by its kind's schema. The server answers 500 for that, but
+    /// the fault is the object's.
+    pub fn is_untyped(&self) -> bool {
+        matches!(self, Self::Api { code: 500, message, .. } if message.contains("failed to create typed patch object"))
+    }
+
     /// Trying again later can succeed although nothing of ours changed.
     pub fn is_transient(&self) -> bool {
         match self {
+            Self::Api { .. } if self.is_untyped() => false,
             Self::Api { code, .. } => matches!(code, 408 | 409 | 410 | 429 | 500 | 502 | 503 | 504),
             Self::Connection { .. } => true,
             Self::UnknownKind { .. } | Self::Timeout { .. } => false,

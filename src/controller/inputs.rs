@@ -22,6 +22,7 @@ use crate::source;
 use super::Context;
 use super::memory::Reference;
 use super::policy::{Again, Error};
+use super::redact::Redactor;
 use super::subject::Subject;
 use super::values::{self, Contents};
 
@@ -87,6 +88,12 @@ pub async fn gather(ctx: &Context, subject: &Subject) -> Result<Gathered, Error>
     let contents = values::read(&subject.tenant, home, spec)
         .await
         .map_err(values_error)?;
+    let redactor = Redactor::of(&contents);
+    if redactor.is_empty() {
+        ctx.redactors.remove(&subject.key);
+    } else {
+        ctx.redactors.insert(&subject.key, Arc::new(redactor));
+    }
     let metadata = &fetched.chart.metadata;
     let chart_status = ChartStatus {
         name: metadata.name.clone(),

@@ -11,6 +11,7 @@ mod namespace;
 pub mod planning;
 pub mod policy;
 mod reconcile;
+mod redact;
 mod report;
 mod restore;
 pub mod revision;
@@ -20,7 +21,7 @@ pub mod subject;
 pub mod values;
 
 use std::collections::{BTreeSet, HashMap};
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -32,7 +33,7 @@ use helmapp_helm::release::ChartRecord;
 use kube::api::{Api, ResourceExt};
 use kube::runtime::controller::{Action, Config, Error as Failure};
 use kube::runtime::reflector::{self, ObjectRef};
-use kube::runtime::{WatchStreamExt, applier, watcher};
+use kube::runtime::{PredicateConfig, WatchStreamExt, applier, watcher};
 use kube::{Client, core::ApiResource};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinError;
@@ -51,6 +52,7 @@ use crate::status::StatusWriter;
 use crate::store::{HELM_RECORDS, Store};
 
 use memory::{Basis, Memory, Observer, Reference};
+use redact::Redactor;
 use settle::Settling;
 use slots::{Companions, Slots, Timers};
 use subject::Subject;
@@ -96,6 +98,8 @@ pub struct Context {
     apps: reflector::Store<HelmApp>,
     settling: Slots<Settling>,
     attempts: Slots<String>,
+    begun: Slots<Basis>,
+    redactors: Slots<Redactor>,
     uninstalling: Timers,
     guarded: Slots<()>,
     charts: Mutex<HashMap<String, Weak<ChartRecord>>>,
@@ -146,6 +150,8 @@ impl Operator {
             identities: Identities::new(client),
             settling: Slots::default(),
             attempts: Slots::default(),
+            begun: Slots::default(),
+            redactors: Slots::default(),
             uninstalling: Timers::default(),
             guarded: Slots::default(),
             charts: Mutex::default(),
@@ -190,12 +196,16 @@ impl Operator {
             .default_backoff()
             .modify(|app| app.managed_fields_mut().clear())
             .reflect(writer)
-            .inspect_ok(move |event| {
-                if matches!(event, watcher::Event::InitDone) && !ready.send_replace(true) {
-                    info!("operator is ready");
+            .inspect_ok({
+                let context = context.clone();
+                move |event| match event {
+                    watcher::Event::InitDone if !ready.send_replace(true) => info!("operator is ready"),
+                    watcher::Event::Delete(app) => context.gone(app),
+                    _ => {}
                 }
             })
-            .applied_objects();
+            .applied_objects()
+            .predicate_filter(what_counts, PredicateConfig::default());
         let config = Config::default().concurrency(context.settings.workers);
         let (stop, mut stopping) = watch::channel(false);
         let stopped = stop.subscribe();
@@ -235,6 +245,16 @@ impl Operator {
         let _ = writing.await;
         Ok(())
     }
+}
+
+/// What of a HelmApp has it reconciled: what a person or a controller asks for. Its own status does not, or every
+/// failure would be tried again at once.
+fn what_counts(app: &HelmApp) -> Option<u64> {
+    let metadata = &app.metadata;
+    let deleted = metadata.deletion_timestamp.is_some();
+    let mut hash = DefaultHasher::new();
+    (metadata.generation, deleted, &metadata.finalizers).hash(&mut hash);
+    Some(hash.finish())
 }
 
 type Reconciled = future::BoxFuture<'static, Result<Action, JoinError>>;
@@ -363,10 +383,27 @@ impl Context {
         Ok(record)
     }
 
-    /// Remembers that a decision was made on what holds now.
+    /// Remembers that a decision was made. What the spec refers to is taken as it was when the reconcile began:
+    /// what changed since was not read.
     async fn decide(&self, subject: &Subject) {
-        let basis = self.basis(subject).await.ok();
+        let mut basis = self.basis(subject).await.ok();
+        if let (Some(basis), Some(begun)) = (&mut basis, self.begun.get(&subject.key)) {
+            basis.references.clone_from(&begun.references);
+        }
         self.memory.decided(&subject.key, basis);
+    }
+
+    /// A message about the HelmApp, without what its values have from Secrets.
+    fn clean(&self, subject: &Subject, message: &str) -> String {
+        let redactor = self.redactors.get(&subject.key);
+        redactor.map_or_else(|| message.to_owned(), |redactor| redactor.clean(message))
+    }
+
+    /// A HelmApp is gone, by our finalizer or without it.
+    fn gone(&self, app: &HelmApp) {
+        let subject = Subject::new(Arc::new(app.clone()), &self.identities, &self.settings);
+        self.forget(&subject);
+        claim::wake_others(self, &subject);
     }
 
     /// Forgets a HelmApp, and stops the watches that only it needed.
@@ -376,6 +413,8 @@ impl Context {
         self.status.forget(subject.uid());
         self.settling.remove(&subject.key);
         self.attempts.remove(&subject.key);
+        self.begun.remove(&subject.key);
+        self.redactors.remove(&subject.key);
         self.guarded.remove(&subject.key);
         self.uninstalling.remove(&subject.key);
         self.companions.forget(&subject.key);

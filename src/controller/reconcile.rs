@@ -64,9 +64,10 @@ async fn advance(ctx: &Context, subject: &Subject) -> Result<(Next, Outcome), Er
     }
     // 0 stop?
     let basis = ctx.basis(subject).await?;
-    if ctx.memory.basis(&subject.key) == Some(basis) {
+    if ctx.memory.basis(&subject.key).as_ref() == Some(&basis) {
         return Ok((keep(ctx, subject).await?, Outcome::Unchanged));
     }
+    ctx.begun.insert(&subject.key, Arc::new(basis));
     Ok((pursue(ctx, subject).await?, Outcome::Changed))
 }
 
@@ -88,7 +89,7 @@ async fn pursue(ctx: &Context, subject: &Subject) -> Result<Next, Error> {
         let digest = restore::rollback_digest(subject, revision);
         return match restore::pending(ctx, subject, &digest).await? {
             Some(pending) => resume(ctx, subject, pending, &[], &ChartStatus::default()).await,
-            None => stand(ctx, subject).await,
+            None => stand(ctx, subject, &digest).await,
         };
     }
     // 1 source, 2 chart, 3 values
@@ -97,7 +98,7 @@ async fn pursue(ctx: &Context, subject: &Subject) -> Result<Next, Error> {
         return resume(ctx, subject, pending, &gathered.crds, &gathered.chart_status).await;
     }
     if !is_new(ctx, subject, &gathered.digest) {
-        return stand(ctx, subject).await;
+        return stand(ctx, subject, &gathered.digest).await;
     }
     // 4 store
     let base = Base::read(ctx, subject).await?;
@@ -105,7 +106,7 @@ async fn pursue(ctx: &Context, subject: &Subject) -> Result<Next, Error> {
     let wanted = inputs::render(ctx, subject, &gathered, base.history.next(), base.is_install()).await?;
     if let Some(newest) = base.same_as(&wanted) {
         report::unchanged(ctx, subject, &gathered, newest);
-        return stand(ctx, subject).await;
+        return stand(ctx, subject, &gathered.digest).await;
     }
     let change = if base.is_install() {
         Change::Install
@@ -152,10 +153,14 @@ async fn keep(ctx: &Context, subject: &Subject) -> Result<Next, Error> {
 }
 
 /// The release is what the inputs ask for, or what they ask for was tried and failed.
-async fn stand(ctx: &Context, subject: &Subject) -> Result<Next, Error> {
-    report::observed(ctx, subject);
+async fn stand(ctx: &Context, subject: &Subject, digest: &str) -> Result<Next, Error> {
     ctx.decide(subject).await;
-    keep(ctx, subject).await
+    let next = keep(ctx, subject).await?;
+    match in_force(ctx, subject, digest) {
+        Some(head) if ctx.settling.get(&subject.key).is_none() => report::in_force(ctx, subject, &head),
+        _ => report::observed(ctx, subject),
+    }
+    Ok(next)
 }
 
 /// A revision that is about to be made.
@@ -204,6 +209,7 @@ async fn release(ctx: &Context, subject: &Subject, revision: Revision, base: Bas
         chart: revision.chart.clone(),
         replaces: base.deployed,
         cause: revision.cause.clone(),
+        applied: false,
         failed: false,
     };
     report::begun(ctx, subject, &settling);
@@ -221,7 +227,10 @@ async fn release(ctx: &Context, subject: &Subject, revision: Revision, base: Bas
 }
 
 async fn start_settling(ctx: &Context, subject: &Subject, settling: Settling) -> Result<Next, Error> {
-    let settling = Arc::new(settling);
+    let settling = Arc::new(Settling {
+        applied: true,
+        ..settling
+    });
     ctx.settling.insert(&subject.key, settling.clone());
     ctx.decide(subject).await;
     settle::settle(ctx, subject, settling).await
@@ -332,6 +341,7 @@ async fn resume(
         chart: report::chart_of(&stored.release, chart),
         replaces: deployed,
         cause: pending.cause,
+        applied: false,
         failed: false,
         stored,
     };
@@ -348,6 +358,8 @@ async fn resume(
 
 /// Goes back to the revision that `spec.rollback.toRevision` names.
 async fn roll_back_to(ctx: &Context, subject: &Subject, revision: i64) -> Result<Next, Error> {
+    // What fails here was not made from the inputs that were gathered last.
+    ctx.attempts.remove(&subject.key);
     match ctx.store.read(&subject.release, revision).await? {
         Some(stored) => roll_back(ctx, subject, stored, None).await,
         None => Err(Error::NoRevision {
@@ -494,9 +506,13 @@ impl Base {
     /// Whether we know that the newest revision's objects are there as it says.
     fn is_applied(&self, ctx: &Context, subject: &Subject) -> bool {
         let applied = ctx.memory.revision(&subject.key);
+        let settling = ctx.settling.get(&subject.key);
         self.newest.as_ref().is_some_and(|newest| {
+            let settles = |settling: &Settling| {
+                settling.applied && settling.stored.head.revision == newest.head.revision
+            };
             newest.head.revision == applied
-                && (newest.head.status == Status::Deployed || ctx.settling.get(&subject.key).is_some())
+                && (newest.head.status == Status::Deployed || settling.as_deref().is_some_and(settles))
         })
     }
 }
@@ -540,6 +556,20 @@ fn rollback_stands(ctx: &Context, subject: &Subject) -> Option<i64> {
     (done.to_revision == wanted && done.spec_digest == subject.spec_digest()).then_some(wanted)
 }
 
+/// The newest revision, if it is deployed, was made from these inputs, and does not stand in for a failed one.
+fn in_force(ctx: &Context, subject: &Subject, digest: &str) -> Option<Head> {
+    let status = ctx.status.current(&subject.app);
+    let attempt = status.last_attempted.as_ref();
+    if attempt.is_some_and(|attempt| attempt.input_digest == digest && attempt.reason.is_some()) {
+        return None;
+    }
+    let release = status.release.as_ref()?;
+    let heads = ctx.memory.records(&subject.release);
+    let newest = heads.into_iter().next()?;
+    let same = release.input_digest.as_deref() == Some(digest) && newest.revision == release.revision;
+    (same && newest.status == Status::Deployed).then_some(newest)
+}
+
 /// Whether the inputs ask for something that is neither there nor was tried in vain.
 fn is_new(ctx: &Context, subject: &Subject, digest: &str) -> bool {
     if let Some(settling) = ctx.settling.get(&subject.key)
@@ -570,9 +600,10 @@ async fn fall_back(ctx: &Context, subject: &Subject, error: &Error) -> Next {
     let failures = ctx.memory.failed(&subject.key);
     let again = error.again();
     let wait = policy::delay(again, failures, &ctx.settings, super::random(failures));
-    warn!(app = %subject.key.name, namespace = %subject.key.namespace, reason = error.reason(), %error,
+    let message = ctx.clean(subject, &error.to_string());
+    warn!(app = %subject.key.name, namespace = %subject.key.namespace, reason = error.reason(), error = message,
           retry_seconds = wait.map(|wait| wait.as_secs()), "reconcile failed");
-    report::error(ctx, subject, error);
+    report::error(ctx, subject, error, &message);
     match wait {
         None => {
             ctx.decide(subject).await;

@@ -9,7 +9,7 @@ use crate::api::conditions::{self, reason};
 use crate::api::{Attempt, ChartStatus, HistoryEntry, InventoryEntry, ReleaseStatus, RollbackStatus};
 use crate::metrics::Action;
 use crate::status::{Report, Urgency};
-use crate::store::Stored;
+use crate::store::{Head, Stored};
 
 use super::Context;
 use super::inputs::Gathered;
@@ -214,6 +214,49 @@ pub(super) fn observed(ctx: &Context, subject: &Subject) {
     put(ctx, subject, report, Urgency::Now);
 }
 
+/// The deployed revision is what the inputs ask for: whatever an earlier attempt left in the conditions is over.
+pub(super) fn in_force(ctx: &Context, subject: &Subject, head: &Head) {
+    let objects = ctx.memory.objects(&subject.key);
+    let verdict = settle::verdict(&objects);
+    let unseen = objects.iter().any(|(_, object)| object.health == Health::Unknown);
+    let mut report = start(ctx, subject);
+    let said = |kind| report.condition(kind).map(|condition| condition.status.clone());
+    let ready = said(conditions::READY).as_deref() == Some("True");
+    let calm = said(conditions::STALLED).is_none() && said(conditions::RECONCILING).is_none();
+    let recorded = report
+        .status
+        .release
+        .as_ref()
+        .is_some_and(|release| release.status == head.status.as_str());
+    if unseen || calm && recorded && ready == (verdict == Verdict::Ready) {
+        observed(ctx, subject);
+        return;
+    }
+    if let Some(release) = &mut report.status.release {
+        head.status.as_str().clone_into(&mut release.status);
+    }
+    for entry in &mut report.status.history {
+        if entry.revision == head.revision {
+            head.status.as_str().clone_into(&mut entry.status);
+        }
+    }
+    let message = format!("revision {} is deployed", head.revision);
+    report.released(true, reason::UPGRADE_SUCCEEDED, &message);
+    match &verdict {
+        Verdict::Ready => {
+            report
+                .healthy(true, reason::HEALTH_CHECK_SUCCEEDED, "all objects are ready")
+                .ready(reason::UPGRADE_SUCCEEDED, &message);
+        }
+        Verdict::Waiting(message) | Verdict::Failed(message) => {
+            report
+                .healthy(false, reason::HEALTH_CHECK_FAILED, message)
+                .degraded(reason::HEALTH_CHECK_FAILED, message);
+        }
+    }
+    put(ctx, subject, report, Urgency::Now);
+}
+
 /// Other inputs gave the manifest that is deployed: no revision is made for that.
 pub(super) fn unchanged(ctx: &Context, subject: &Subject, gathered: &Gathered, newest: &Stored) {
     let mut report = start(ctx, subject);
@@ -237,9 +280,9 @@ pub(super) fn unchanged(ctx: &Context, subject: &Subject, gathered: &Gathered, n
 }
 
 /// A reconcile did not get where it should.
-pub(super) fn error(ctx: &Context, subject: &Subject, error: &Error) {
+pub(super) fn error(ctx: &Context, subject: &Subject, error: &Error, message: &str) {
     let mut report = start(ctx, subject);
-    let (reason, message) = (error.reason(), error.to_string());
+    let reason = error.reason();
     ctx.metrics.failed(reason);
     let said = report.condition(conditions::READY).is_some_and(|ready| {
         ready.reason == reason && ready.status == "False" && ready.message.starts_with(message.trim())
@@ -247,18 +290,18 @@ pub(super) fn error(ctx: &Context, subject: &Subject, error: &Error) {
     let observed = report.status.observed_generation == Some(subject.generation());
     match error.again() {
         Again::OnChange => {
-            report.stalled(reason, &message);
+            report.stalled(reason, message);
             // Without a digest the inputs themselves can't be read; they are tried again after a restart.
             if let Some(digest) = ctx.attempts.get(&subject.key) {
                 attempted(&mut report, &digest, Some(reason));
             }
         }
         Again::Soon(_) | Again::Seldom => {
-            report.retrying(reason, &message);
+            report.retrying(reason, message);
         }
     }
     if !(said && observed) {
-        ctx.events.warning(&subject.app, reason, &message);
+        ctx.events.warning(&subject.app, reason, message);
     }
     put(ctx, subject, report, Urgency::Now);
 }

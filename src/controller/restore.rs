@@ -205,6 +205,8 @@ async fn given_up(
         chart: report::chart_of(&stored.release, &status.chart.clone().unwrap_or_default()),
         replaces: deployed(ctx, subject).await?,
         cause: None,
+        // The record does not say how far its apply got.
+        applied: false,
         failed: true,
         stored,
     };

@@ -49,6 +49,8 @@ pub(super) struct Settling {
     pub replaces: Option<Stored>,
     /// Why this revision remedies another; kept in the conditions.
     pub cause: Option<Cause>,
+    /// All of it was applied. One whose apply was cut short does not become good by the health of what was there.
+    pub applied: bool,
     /// It was given up.
     pub failed: bool,
 }
@@ -73,7 +75,7 @@ pub(super) async fn settle(ctx: &Context, subject: &Subject, settling: Arc<Settl
     let objects = ctx.memory.objects(&subject.key);
     let verdict = verdict(&objects);
     match verdict {
-        Verdict::Ready => finish(ctx, subject, &settling).await,
+        Verdict::Ready if settling.applied => finish(ctx, subject, &settling).await,
         Verdict::Failed(message) if !settling.failed => give_up(ctx, subject, &settling, &message).await,
         Verdict::Waiting(message) if !settling.failed && Instant::now() >= settling.deadline => {
             let limit = subject.timeout(settling.change);
@@ -89,7 +91,7 @@ pub(super) async fn settle(ctx: &Context, subject: &Subject, settling: Arc<Settl
                 left
             }))
         }
-        Verdict::Waiting(_) | Verdict::Failed(_) => Ok(Next::Change),
+        Verdict::Ready | Verdict::Waiting(_) | Verdict::Failed(_) => Ok(Next::Change),
     }
 }
 
@@ -265,6 +267,7 @@ pub(super) async fn give_up(
     message: &str,
 ) -> Result<Next, Error> {
     let (change, revision) = (settling.change, settling.stored.head.revision);
+    let message = ctx.clean(subject, message);
     warn!(app = %subject.key.name, namespace = %subject.key.namespace, revision, change = change.noun(), message,
           "release failed");
     let description = match change {

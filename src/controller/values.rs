@@ -64,6 +64,24 @@ pub struct Content {
     data: BTreeMap<String, Vec<u8>>,
 }
 
+impl Content {
+    /// All of it that is text.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
+        self.data
+            .values()
+            .filter_map(|data| std::str::from_utf8(data).ok())
+    }
+
+    #[cfg(test)]
+    pub(super) fn with(key: &str, text: &str) -> Self {
+        Self {
+            uid: String::new(),
+            resource_version: String::new(),
+            data: BTreeMap::from([(key.to_owned(), text.as_bytes().to_vec())]),
+        }
+    }
+}
+
 /// Values may be secret: only their keys are shown.
 impl std::fmt::Debug for Content {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

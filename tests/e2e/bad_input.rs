@@ -1,6 +1,6 @@
 //! Every input that can't be used: a stable reason, a sentence that names the place, and an unchanged cluster.
 
-use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::api::{Api, PostParams};
 use serde_json::{Value, json};
 
@@ -272,4 +272,40 @@ async fn objects_of_others_are_not_taken() {
         .await;
     fixture.ready("app").await;
     assert_eq!(maps.get("app").await.unwrap().data.unwrap()["text"], "one");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_secret_holds_is_not_said() {
+    const SECRET: &str = "hunter2-from-a-secret";
+    let fixture = Fixture::shared("secret").await;
+    let schema = r#"{"type": "object", "properties": {"text": {"type": "string", "pattern": "^[0-9]+$"}}}"#;
+    let fails = "{{ fail (printf \"bad text %q\" .Values.text) }}\n";
+    let quotes = "apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {type: {{ .Values.text }}, ports: [{port: 80}]}\n";
+    let secret =
+        json!({"metadata": {"name": "values"}, "stringData": {"values.yaml": format!("text: {SECRET}")}});
+    fixture.create::<Secret>(secret).await;
+    let charts = [
+        (
+            "schema",
+            vec![("templates/a.yaml", CONFIG_MAP), ("values.schema.json", schema)],
+            "SchemaViolation",
+        ),
+        ("fails", vec![("templates/a.yaml", fails)], "RenderFailed"),
+        ("quotes", vec![("templates/a.yaml", quotes)], "ObjectInvalid"),
+    ];
+    for (name, files, reason) in charts {
+        let chart = fixture.chart(name, &files);
+        let from = json!([{"kind": "Secret", "name": "values"}]);
+        fixture
+            .app("app", json!({"chart": {"path": chart}, "valuesFrom": from}))
+            .await;
+        let status = fixture.refused("app", reason).await;
+        let said = serde_json::to_string(&status).unwrap();
+        assert!(!said.contains(SECRET), "{name}: {said}");
+        assert!(message(&status, "Ready").contains("[redacted]"), "{name}: {said}");
+        fixture.delete("app").await;
+    }
+    let events = crate::support::wait::events(fixture.client(), &fixture.namespace.name).await;
+    assert!(!events.contains(SECRET), "{events}");
+    assert!(!crate::fixture::log().contains(SECRET), "in the log");
 }

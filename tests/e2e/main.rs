@@ -16,6 +16,7 @@ mod bad_input;
 mod drift;
 mod fixture;
 mod lifecycle;
+mod recovery;
 mod requests;
 mod restart;
 mod rollback;

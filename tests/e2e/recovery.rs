@@ -1,0 +1,151 @@
+//! After a failure: what was wrong is put right, and the status says so; what is still wrong is not hammered.
+
+use std::path::Path;
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::Api;
+use serde_json::{Value, json};
+
+use crate::fixture::{CONFIG_MAP, Fixture, Operator, condition, install_crd, message, revision};
+use crate::support::plane;
+use crate::support::wait::{eventually, within};
+
+const SCHEMA: &str = r#"{"type": "object", "properties": {"text": {"type": "string"}}}"#;
+
+fn with_text(chart: &str, text: &Value) -> Value {
+    json!({"chart": {"path": chart}, "values": {"text": text}})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn setting_bad_values_back_makes_the_release_ready_again() {
+    let fixture = Fixture::shared("back").await;
+    let chart = fixture.chart(
+        "app",
+        &[("templates/a.yaml", CONFIG_MAP), ("values.schema.json", SCHEMA)],
+    );
+    fixture.app("app", with_text(&chart, &json!("one"))).await;
+    fixture.ready("app").await;
+
+    fixture.app("app", with_text(&chart, &json!(3))).await;
+    let status = fixture.refused("app", "SchemaViolation").await;
+    assert_eq!(revision(&status), 1);
+
+    fixture.app("app", with_text(&chart, &json!("one"))).await;
+    let status = fixture.ready("app").await;
+    assert_eq!(revision(&status), 1);
+    let kinds: Vec<&str> = status
+        .conditions
+        .iter()
+        .map(|condition| condition.type_.as_str())
+        .collect();
+    assert!(
+        !kinds.contains(&"Stalled") && !kinds.contains(&"Reconciling"),
+        "{kinds:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rollback_to_nowhere_is_over_when_the_field_goes() {
+    let fixture = Fixture::shared("nowhere").await;
+    let chart = fixture.chart("app", &[("templates/a.yaml", CONFIG_MAP)]);
+    fixture.app("app", with_text(&chart, &json!("one"))).await;
+    fixture.ready("app").await;
+
+    let mut spec = with_text(&chart, &json!("one"));
+    spec["rollback"] = json!({"toRevision": 99});
+    fixture.app("app", spec).await;
+    let status = fixture.refused("app", "RevisionNotFound").await;
+    assert!(message(&status, "Ready").contains("99"), "{status:?}");
+
+    fixture.app("app", with_text(&chart, &json!("one"))).await;
+    assert_eq!(revision(&fixture.ready("app").await), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_helmapp_made_again_under_the_name_of_a_refused_one_is_another() {
+    let fixture = Fixture::shared("again").await;
+    let chart = fixture.chart(
+        "app",
+        &[("templates/a.yaml", CONFIG_MAP), ("values.schema.json", SCHEMA)],
+    );
+    for text in [json!(1), json!(2)] {
+        fixture.app("app", with_text(&chart, &text)).await;
+        fixture.refused("app", "SchemaViolation").await;
+        fixture.delete("app").await;
+    }
+    fixture.app("app", with_text(&chart, &json!("one"))).await;
+    assert_eq!(revision(&fixture.ready("app").await), 1);
+    fixture.delete("app").await;
+    fixture.namespace.left(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fields_that_the_kind_does_not_have_are_the_charts_fault() {
+    let fixture = Fixture::shared("fields").await;
+    let template = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndatas: {a: b}\n";
+    let chart = fixture.chart("app", &[("templates/a.yaml", template)]);
+    fixture.app("app", json!({"chart": {"path": chart}})).await;
+    let status = fixture.refused("app", "ObjectInvalid").await;
+    assert!(message(&status, "Ready").contains("datas"), "{status:?}");
+    let stalled = status
+        .conditions
+        .iter()
+        .any(|condition| condition.type_ == "Stalled" && condition.status == "True");
+    assert!(stalled, "{status:?}");
+}
+
+/// Its own status must not wake a HelmApp that failed: the back-off is what decides.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_is_tried_again_no_faster_than_the_back_off() {
+    let own = plane::own().await;
+    let client = own.plane.client().await.unwrap();
+    install_crd(&client).await;
+    let charts = Path::new(env!("CARGO_MANIFEST_DIR")).join("charts");
+    let operator = Operator::start(&own.plane, &charts).await;
+    let fixture = Fixture::on(client, "backoff", &charts).await;
+    let spec = json!({
+        "chart": {"path": "demo"},
+        "valuesFrom": [{"kind": "ConfigMap", "name": "none"}],
+    });
+    fixture.app("app", spec).await;
+    fixture.refused("app", "ValuesError").await;
+    // The fixture's back-off grows from 0.2 s to 1 s, spread down to half of that.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let before = operator.requests.read();
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let tries = operator
+        .requests
+        .since(before)
+        .iter()
+        .filter(|line| line.starts_with("GET") && line.contains("/configmaps/none"))
+        .count();
+    assert!((1..=9).contains(&tries), "{tries} tries in 4 s");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reference_that_comes_late_ends_the_failure() {
+    let fixture = Fixture::shared("late").await;
+    let chart = fixture.chart("app", &[("templates/a.yaml", CONFIG_MAP)]);
+    let spec = json!({"chart": {"path": chart}, "valuesFrom": [{"kind": "ConfigMap", "name": "values"}]});
+    fixture.app("app", spec).await;
+    fixture.refused("app", "ValuesError").await;
+    let values = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "values"},
+        "data": {"values.yaml": "text: late"}});
+    fixture.create::<ConfigMap>(values).await;
+    let status = fixture.ready("app").await;
+    assert_eq!(revision(&status), 1);
+    let maps: Api<ConfigMap> = fixture.namespace.api();
+    eventually("the values are used", within(10), || async {
+        let map = maps.get("app").await.map_err(|error| error.to_string())?;
+        let text = map.data.unwrap_or_default().remove("text");
+        if text.as_deref() == Some("late") {
+            Ok(())
+        } else {
+            Err(format!("{text:?}"))
+        }
+    })
+    .await;
+    let app = fixture.apps().get("app").await.unwrap();
+    assert!(condition(&app, "Stalled").is_none(), "{:?}", app.status);
+}
