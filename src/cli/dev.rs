@@ -69,7 +69,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
 }
 
 /// The directories, absolute. That there is no `charts` here is fine; there are charts elsewhere too.
-fn existing(directories: Vec<PathBuf>) -> anyhow::Result<Vec<PathBuf>> {
+pub(super) fn existing(directories: Vec<PathBuf>) -> anyhow::Result<Vec<PathBuf>> {
     let named = |directory: &PathBuf| directory.as_path() != Path::new("charts") || directory.exists();
     directories
         .into_iter()

@@ -5,6 +5,7 @@ mod cluster;
 mod completion;
 mod crd;
 mod dev;
+mod diff;
 mod history;
 mod list;
 mod output;
@@ -20,9 +21,13 @@ use std::{ffi::OsString, future::Future, io::Write as _, path::Path, process::Ex
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
+/// Exit code of `diff --exit-code` when something would change.
+const DIFFERENT: u8 = 3;
+
 /// Run applications from Helm charts.
 ///
-/// Exit codes: 0 done; 1 it failed, and the error says why; 2 the command was not understood.
+/// Exit codes: 0 done; 1 it failed, and the error says why; 2 the command was not understood; 3 `diff --exit-code`
+/// found something that would change.
 #[derive(Debug, Parser)]
 #[command(name = "helmapp", version, arg_required_else_help = true)]
 struct Cli {
@@ -36,6 +41,7 @@ enum Command {
     List(list::Arguments),
     Status(status::Arguments),
     History(history::Arguments),
+    Diff(diff::Arguments),
     Rollback(rollback::Arguments),
     Uninstall(uninstall::Arguments),
     Crd(crd::Arguments),
@@ -46,8 +52,16 @@ enum Command {
 }
 
 impl Command {
-    fn run(self, command: &clap::Command) -> anyhow::Result<()> {
-        match self {
+    fn run(self, command: &clap::Command) -> anyhow::Result<ExitCode> {
+        let done = match self {
+            Self::Diff(arguments) => {
+                let differs = run::runtime()?.block_on(diff::run(arguments))?;
+                return Ok(if differs {
+                    ExitCode::from(DIFFERENT)
+                } else {
+                    ExitCode::SUCCESS
+                });
+            }
             Self::Run(arguments) => run::runtime()?.block_on(run::run(*arguments)),
             Self::List(arguments) => block_on(list::run(arguments)),
             Self::Status(arguments) => block_on(status::run(arguments)),
@@ -59,7 +73,8 @@ impl Command {
             Self::Version(arguments) => version::run(&arguments),
             Self::Dev(arguments) => run::runtime()?.block_on(dev::run(arguments)),
             Self::Completion(arguments) => completion::run(&arguments, command.clone()),
-        }
+        };
+        done.map(|()| ExitCode::SUCCESS)
     }
 }
 
@@ -84,7 +99,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     match cli.command.run(&command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // There is nowhere left to report a closed stderr to.

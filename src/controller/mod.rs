@@ -10,6 +10,7 @@ pub mod memory;
 mod namespace;
 pub mod planning;
 pub mod policy;
+pub mod preview;
 mod reconcile;
 mod redact;
 mod report;

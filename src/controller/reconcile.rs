@@ -103,7 +103,7 @@ async fn pursue(ctx: &Context, subject: &Subject) -> Result<Next, Error> {
     // 4 store
     let base = Base::read(ctx, subject).await?;
     // 5 render
-    let wanted = inputs::render(ctx, subject, &gathered, base.history.next(), base.is_install()).await?;
+    let wanted = inputs::render(ctx, subject, &gathered, base.next(), base.is_install()).await?;
     if let Some(newest) = base.same_as(&wanted) {
         report::unchanged(ctx, subject, &gathered, newest);
         return stand(ctx, subject, &gathered.digest).await;
@@ -360,19 +360,24 @@ async fn resume(
 async fn roll_back_to(ctx: &Context, subject: &Subject, revision: i64) -> Result<Next, Error> {
     // What fails here was not made from the inputs that were gathered last.
     ctx.attempts.remove(&subject.key);
-    match ctx.store.read(&subject.release, revision).await? {
-        Some(stored) => roll_back(ctx, subject, stored, None).await,
-        None => Err(Error::NoRevision {
+    let stored = stored(ctx, subject, revision).await?;
+    roll_back(ctx, subject, stored, None).await
+}
+
+/// A revision that a person asked for.
+///
+/// # Errors
+/// It is not stored, or can't be read.
+pub(super) async fn stored(ctx: &Context, subject: &Subject, revision: i64) -> Result<Stored, Error> {
+    let found = ctx.store.read(&subject.release, revision).await?;
+    found.ok_or_else(|| {
+        let heads = ctx.memory.records(&subject.release);
+        Error::NoRevision {
             release: subject.release.clone(),
             revision,
-            stored: ctx
-                .memory
-                .records(&subject.release)
-                .iter()
-                .map(|head| head.revision)
-                .collect(),
-        }),
-    }
+            stored: heads.iter().map(|head| head.revision).collect(),
+        }
+    })
 }
 
 /// Brings a stored revision back as a new one. With a cause it remedies a failure.
@@ -405,7 +410,7 @@ pub(super) async fn roll_back(
     release(ctx, subject, revision, base).await
 }
 
-fn new_of(
+pub(super) fn new_of(
     release: &Release,
     crds: &[Value],
     subject: &Subject,
@@ -472,6 +477,17 @@ impl Base {
             .is_none_or(|newest| newest.release.info.status == Status::Uninstalled)
     }
 
+    /// The newest revision is the deployed one.
+    pub(super) fn is_deployed(&self) -> bool {
+        let newest = self.newest.as_ref();
+        newest.is_some_and(|newest| newest.release.info.status == Status::Deployed)
+    }
+
+    /// The number of the revision that comes next.
+    pub(super) fn next(&self) -> i64 {
+        self.history.next()
+    }
+
     /// The newest revision, if it already is what is wanted.
     fn same_as(&self, wanted: &inputs::Wanted) -> Option<&Stored> {
         let newest = self.newest.as_ref()?;
@@ -490,7 +506,7 @@ impl Base {
     }
 
     /// What the last revisions left in the cluster.
-    fn objects(&self, snapshot: &crate::cluster::discovery::Snapshot) -> Vec<Object> {
+    pub(super) fn objects(&self, snapshot: &crate::cluster::discovery::Snapshot) -> Vec<Object> {
         if self.is_install() {
             return Vec::new();
         }
@@ -542,7 +558,7 @@ fn refuse_foreign(ctx: &Context, subject: &Subject) -> Result<(), Error> {
 }
 
 /// The revision to go back to, unless that was done.
-fn rollback_wanted(ctx: &Context, subject: &Subject) -> Option<i64> {
+pub(super) fn rollback_wanted(ctx: &Context, subject: &Subject) -> Option<i64> {
     let wanted = subject.app.spec.rollback.to_revision?;
     let done = ctx.status.current(&subject.app).rollback;
     done.is_none_or(|done| done.to_revision != wanted)

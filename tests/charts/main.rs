@@ -55,7 +55,7 @@ charts! {
     kube_state_metrics: "kube-state-metrics-8.4.0.tgz", Shared, {} => {"replicas": 2};
     mariadb: "mariadb-23.0.1.tgz", Shared, {"auth": {"rootPassword": "made-up"}}
         => {"primary": {"podAnnotations": {"changed": "yes"}}};
-    memcached: "memcached-8.0.0.tgz", Shared, {} => {"replicaCount": 2};
+    memcached: "memcached-8.0.0.tgz", Shared, {} => {"podAnnotations": {"changed": "yes"}};
     minio: "minio-17.0.23.tgz", Shared, {"auth": {"rootPassword": "made-up-password"}}
         => {"podAnnotations": {"changed": "yes"}};
     mongodb: "mongodb-17.0.2.tgz", Shared, {"auth": {"rootPassword": "made-up"}}

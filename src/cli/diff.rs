@@ -1,0 +1,281 @@
+//! `helmapp diff`.
+
+use std::io::{IsTerminal as _, Read as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use clap::Args;
+use helmapp_helm::plan::Action;
+use kube::api::{Patch, PatchParams, ValidationDirective};
+use kube::{Api, ResourceExt as _};
+use serde::Serialize;
+use serde_json::Value;
+use similar::TextDiff;
+
+use super::cluster::{ClusterArguments, Connection};
+use super::output::{self, Format};
+use crate::api::HelmApp;
+use crate::controller::Operator;
+use crate::controller::preview::{Change, Preview};
+use crate::settings::Settings;
+
+/// Lines shown around a change.
+const CONTEXT: usize = 3;
+
+/// Show what a HelmApp would change in the cluster, without changing anything
+///
+/// TARGET is a file with a HelmApp (- reads standard input) or the name of one in the cluster. The chart is
+/// rendered and every changed object is dry-run on the server, with your own rights. Values of Secrets are not
+/// shown. Exit code with --exit-code: 0 nothing would change, 3 something would.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    cluster: ClusterArguments,
+    /// File or name
+    target: String,
+    /// Directory below which spec.chart.path is looked for here; can be given more than once
+    #[arg(long, value_name = "DIR", default_value = "charts")]
+    chart_dir: Vec<PathBuf>,
+    /// Exit with 3 when something would change
+    #[arg(long)]
+    exit_code: bool,
+    /// Output format
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    output: Format,
+}
+
+/// One changed object, for programs.
+#[derive(Debug, Serialize)]
+struct Document {
+    object: String,
+    action: &'static str,
+    diff: String,
+}
+
+/// Whether something would change and the caller wants to know by the exit code.
+pub(super) async fn run(arguments: Arguments) -> anyhow::Result<bool> {
+    let connection = arguments.cluster.connect().await?;
+    let app = app(&connection, &arguments.target).await?;
+    let settings = Settings {
+        chart_dirs: super::dev::existing(arguments.chart_dir)?,
+        ..Settings::default()
+    };
+    let operator = Operator::new(connection.client.clone(), settings)?;
+    let name = app.name_any();
+    let preview = operator
+        .preview(app)
+        .await
+        .with_context(|| format!("{name} would not be released"))?;
+    let documents: Vec<Document> = preview.changes.iter().map(document).collect();
+    let colour = std::io::stdout().is_terminal();
+    output::print(arguments.output, &documents, || {
+        text(&name, &preview, &documents, colour)
+    })?;
+    Ok(arguments.exit_code && !documents.is_empty())
+}
+
+/// The HelmApp as the server would store it, unknown fields refused.
+async fn app(connection: &Connection, target: &str) -> anyhow::Result<HelmApp> {
+    let path = Path::new(target);
+    let is_file = target == "-" || path.exists() || target.contains('/') || path.extension().is_some();
+    if !is_file {
+        return connection.helmapp(target).await;
+    }
+    let text = if target == "-" {
+        let mut text = String::new();
+        std::io::stdin()
+            .read_to_string(&mut text)
+            .context("cannot read standard input")?;
+        text
+    } else {
+        std::fs::read_to_string(path).with_context(|| format!("cannot read {target}"))?
+    };
+    let document = helmapp(&text).with_context(|| format!("cannot use {target}"))?;
+    let name = document
+        .pointer("/metadata/name")
+        .and_then(Value::as_str)
+        .context("metadata.name is missing")?;
+    let namespace = document.pointer("/metadata/namespace").and_then(Value::as_str);
+    let api: Api<HelmApp> = Api::namespaced(
+        connection.client.clone(),
+        namespace.unwrap_or(&connection.namespace),
+    );
+    let parameters = PatchParams {
+        dry_run: true,
+        force: true,
+        field_manager: Some("helmapp-diff".to_owned()),
+        field_validation: Some(ValidationDirective::Strict),
+    };
+    api.patch(name, &parameters, &Patch::Apply(&document))
+        .await
+        .with_context(|| format!("the server does not accept the HelmApp {name}"))
+}
+
+/// The one HelmApp of a file.
+fn helmapp(text: &str) -> anyhow::Result<Value> {
+    use helmapp_goyaml::sigs::{self, Numbers};
+    use helmapp_helm::manifest::split_documents;
+    let mut found = Vec::new();
+    for document in split_documents(text) {
+        let value = sigs::to_json_strict(document, Numbers::Exact)?;
+        if value.get("kind").and_then(Value::as_str) == Some(crate::api::KIND) {
+            found.push(value);
+        }
+    }
+    match found.len() {
+        1 => Ok(found.remove(0)),
+        0 => anyhow::bail!("it holds no HelmApp"),
+        count => anyhow::bail!("it holds {count} HelmApps; diff takes one at a time"),
+    }
+}
+
+fn word(action: &Action) -> &'static str {
+    match action {
+        Action::Create => "create",
+        Action::Apply { .. } => "change",
+        Action::Adopt { .. } => "adopt",
+        Action::CheckAndApply => "apply",
+        Action::Keep => "keep",
+        Action::Delete => "delete",
+        Action::LeaveBehind => "leave behind",
+    }
+}
+
+fn document(change: &Change) -> Document {
+    let secret = change.id.group.is_empty() && change.id.kind == "Secret";
+    let (mut before, mut after) = (change.before.clone(), change.after.clone());
+    if secret {
+        mask(before.as_mut(), after.as_mut());
+    }
+    let (old, new) = (yaml(before.as_ref()), yaml(after.as_ref()));
+    let diff = TextDiff::from_lines(&old, &new)
+        .unified_diff()
+        .context_radius(CONTEXT)
+        .to_string();
+    Document {
+        object: change.id.to_string(),
+        action: word(&change.action),
+        diff,
+    }
+}
+
+fn yaml(object: Option<&Value>) -> String {
+    let text = object.map(helmapp_goyaml::sigs::from_json);
+    text.and_then(Result::ok).unwrap_or_default()
+}
+
+/// Puts a word in the place of each value of a Secret: one word where the value stays, two where it changes.
+fn mask(before: Option<&mut Value>, after: Option<&mut Value>) {
+    let mut none = (Value::Null, Value::Null);
+    let (before, after) = (before.unwrap_or(&mut none.0), after.unwrap_or(&mut none.1));
+    for field in ["data", "stringData"] {
+        let old = before.get(field).cloned().unwrap_or_default();
+        let new = after.get(field).cloned().unwrap_or_default();
+        let replace = |object: &mut Value, other: &Value, changed: &str| {
+            for (key, value) in object
+                .get_mut(field)
+                .and_then(Value::as_object_mut)
+                .into_iter()
+                .flatten()
+            {
+                let same = other.get(key) == Some(value);
+                *value = Value::from(if same { "[not shown]" } else { changed });
+            }
+        };
+        replace(before, &new, "[not shown, before]");
+        replace(after, &old, "[not shown, after]");
+    }
+}
+
+fn text(name: &str, preview: &Preview, documents: &[Document], colour: bool) -> String {
+    if documents.is_empty() {
+        return format!("{name}: nothing would change\n");
+    }
+    let mut text = format!(
+        "{name}: revision {} would change {} objects\n",
+        preview.revision,
+        documents.len()
+    );
+    for document in documents {
+        text.push_str(&format!("\n{} {}\n", document.action, document.object));
+        for line in document.diff.lines() {
+            let code = match line.as_bytes().first() {
+                Some(b'+') => "32",
+                Some(b'-') => "31",
+                _ => "",
+            };
+            if colour && !code.is_empty() {
+                text.push_str(&format!("\x1b[{code}m{line}\x1b[0m\n"));
+            } else {
+                text.push_str(&format!("{line}\n"));
+            }
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use helmapp_helm::plan::ObjectId;
+    use serde_json::json;
+
+    use super::*;
+
+    fn change(kind: &str, before: Option<Value>, after: Option<Value>) -> Change {
+        let id = ObjectId {
+            group: String::new(),
+            kind: kind.to_owned(),
+            namespace: "web".to_owned(),
+            name: "a".to_owned(),
+        };
+        Change {
+            id,
+            action: Action::Apply { uid: "1".to_owned() },
+            before,
+            after,
+        }
+    }
+
+    #[test]
+    fn values_of_secrets_are_not_shown_but_that_they_change_is() {
+        let before =
+            json!({"kind": "Secret", "data": {"same": "aGlkZGVu", "other": "b2xk", "gone": "Z29uZQ=="}});
+        let after = json!({"kind": "Secret", "data": {"same": "aGlkZGVu", "other": "bmV3"}, "stringData": {"x": "plain"}});
+        let shown = document(&change("Secret", Some(before), Some(after))).diff;
+        for secret in ["aGlkZGVu", "b2xk", "bmV3", "Z29uZQ==", "plain"] {
+            assert!(!shown.contains(secret), "{shown}");
+        }
+        assert!(shown.contains("-  other: '[not shown, before]'"), "{shown}");
+        assert!(shown.contains("+  other: '[not shown, after]'"), "{shown}");
+        assert!(shown.contains("   same: '[not shown]'"), "{shown}");
+    }
+
+    #[test]
+    fn a_change_is_shown_with_its_lines() {
+        let shown = document(&change(
+            "ConfigMap",
+            Some(json!({"data": {"a": "1"}})),
+            Some(json!({"data": {"a": "2"}})),
+        ));
+        assert_eq!(
+            (shown.object.as_str(), shown.action),
+            ("ConfigMap web/a", "change")
+        );
+        assert_eq!(shown.diff, "@@ -1,2 +1,2 @@\n data:\n-  a: \"1\"\n+  a: \"2\"\n");
+    }
+
+    #[test]
+    fn a_file_has_exactly_one_helmapp() {
+        let app = "apiVersion: helmapp.io/v1alpha1\nkind: HelmApp\nmetadata:\n  name: a\n";
+        let other = "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: n\n";
+        assert!(helmapp(&format!("{other}---\n{app}")).is_ok());
+        assert!(helmapp(other).unwrap_err().to_string().contains("no HelmApp"));
+        assert!(
+            helmapp(&format!("{app}---\n{app}"))
+                .unwrap_err()
+                .to_string()
+                .contains("2 HelmApps")
+        );
+        assert!(helmapp("kind: HelmApp\nkind: HelmApp\n").is_err());
+    }
+}

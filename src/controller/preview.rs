@@ -1,0 +1,107 @@
+//! Steps 1 to 6 and no further: what a HelmApp would change, without a write.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use helmapp_helm::plan::{Action, Object, ObjectId};
+use serde_json::Value;
+
+use crate::api::HelmApp;
+use crate::cluster::apply::Applier;
+
+use super::planning::{self, Known};
+use super::policy::Error;
+use super::reconcile::{self, Base};
+use super::subject::Subject;
+use super::{Operator, inputs, namespace};
+
+/// What the next revision of a release would do.
+#[derive(Debug, Clone)]
+pub struct Preview {
+    /// Number of the next revision.
+    pub revision: i64,
+    /// Objects in the order in which they would be written, without those that stay as they are.
+    pub changes: Vec<Change>,
+}
+
+/// What would become of one object.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// The object.
+    pub id: ObjectId,
+    /// What would be done with it.
+    pub action: Action,
+    /// As the last revision has it.
+    pub before: Option<Value>,
+    /// As the next one would have it.
+    pub after: Option<Value>,
+}
+
+impl Operator {
+    /// Says what the operator would do for the HelmApp, with the rights of its own client. It needs no watches and
+    /// need not run.
+    ///
+    /// # Errors
+    /// Whatever would keep the operator from doing it.
+    pub async fn preview(&self, app: HelmApp) -> Result<Preview, Error> {
+        let ctx = self.context.as_ref();
+        let mut subject = Subject::new(Arc::new(app), &ctx.identities, &ctx.settings);
+        subject.tenant = ctx.identities.operator();
+        subject.user = None;
+        for head in ctx.store.heads(&subject.release).await? {
+            ctx.memory.recorded(&subject.release, head);
+        }
+        let base = Base::read(ctx, &subject).await?;
+        let snapshot = ctx.discovery.snapshot().await?;
+        let new = match reconcile::rollback_wanted(ctx, &subject) {
+            Some(revision) => {
+                let target = reconcile::stored(ctx, &subject, revision).await?;
+                reconcile::new_of(&target.release, &[], &subject, &snapshot)?
+            }
+            None => {
+                let gathered = inputs::gather(ctx, &subject).await?;
+                let install = base.is_install();
+                let wanted = inputs::render(ctx, &subject, &gathered, base.next(), install).await?;
+                planning::new_objects(
+                    wanted.documents,
+                    &gathered.crds,
+                    &subject.release.namespace,
+                    &snapshot,
+                )
+                .map_err(Error::Objects)?
+            }
+        };
+        let coming_namespaces = namespace::missing(ctx, &subject).await?;
+        let last = base.objects(&snapshot);
+        let known = Known {
+            last: &last,
+            last_applied: base.is_deployed(),
+            dirty: &BTreeSet::new(),
+            uids: &HashMap::new(),
+            coming_namespaces: &coming_namespaces,
+        };
+        let applier = Applier::new(subject.tenant.clone(), snapshot.clone(), subject.owner.clone());
+        let plan = planning::plan(&applier, &new, &known).await?;
+        let before: BTreeMap<&ObjectId, &Object> = last.iter().map(|object| (&object.id, object)).collect();
+        let changes = plan
+            .operations
+            .iter()
+            .filter(|operation| operation.action != Action::Keep)
+            .map(|operation| change(operation.object, &operation.action, &before))
+            .collect();
+        Ok(Preview {
+            revision: base.next(),
+            changes,
+        })
+    }
+}
+
+fn change(object: &Object, action: &Action, before: &BTreeMap<&ObjectId, &Object>) -> Change {
+    let goes = matches!(action, Action::Delete | Action::LeaveBehind);
+    Change {
+        id: object.id.clone(),
+        action: action.clone(),
+        before: before.get(&object.id).map(|object| object.value.clone()),
+        after: (!goes).then(|| object.value.clone()),
+    }
+}
