@@ -202,7 +202,7 @@ static SHARED: OnceCell<Shared> = OnceCell::const_new();
 /// One test's namespace and charts.
 pub struct Fixture {
     pub namespace: TestNamespace,
-    charts: PathBuf,
+    pub charts: PathBuf,
 }
 
 impl Fixture {

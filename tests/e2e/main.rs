@@ -13,6 +13,7 @@
 mod support;
 
 mod bad_input;
+mod cli;
 mod drift;
 mod fixture;
 mod lifecycle;

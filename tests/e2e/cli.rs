@@ -1,0 +1,143 @@
+//! The commands, as a person types them.
+
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+
+use crate::fixture::{CONFIG_MAP, Fixture};
+use crate::support::plane;
+
+const SECRET: &str = "
+apiVersion: v1
+kind: Secret
+metadata:
+  name: {{ .Release.Name }}
+stringData:
+  password: {{ .Values.password }}
+";
+
+async fn helmapp(fixture: &Fixture, arguments: &[&str]) -> Output {
+    let kubeconfig = plane::shared().await.kubeconfig_path().to_owned();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_helmapp"));
+    command
+        .env("KUBECONFIG", kubeconfig)
+        .args(arguments)
+        .args(["-n", &fixture.namespace.name]);
+    tokio::task::spawn_blocking(move || command.output())
+        .await
+        .unwrap()
+        .expect("the binary runs")
+}
+
+/// What the command prints; it must succeed.
+async fn says(fixture: &Fixture, arguments: &[&str]) -> String {
+    let output = helmapp(fixture, arguments).await;
+    let (out, err) = (
+        String::from_utf8(output.stdout).unwrap(),
+        String::from_utf8_lossy(&output.stderr).into_owned(),
+    );
+    assert!(
+        output.status.success(),
+        "{arguments:?}: {}\n{out}{err}",
+        output.status
+    );
+    out
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_is_listed_explained_rolled_back_and_removed() {
+    let fixture = Fixture::shared("cli").await;
+    let chart = fixture.chart("app", &[("templates/a.yaml", CONFIG_MAP)]);
+    let spec = |text: &str| json!({"chart": {"path": chart}, "values": {"text": text}});
+    fixture.app("shop", spec("one")).await;
+    fixture.ready("shop").await;
+    fixture.app("shop", spec("two")).await;
+
+    let status = says(&fixture, &["status", "shop", "--wait", "--timeout", "60s"]).await;
+    for words in [
+        "revision 2, deployed",
+        "Ready       True     UpgradeSucceeded",
+        "ConfigMap   ",
+    ] {
+        assert!(status.contains(words), "{words:?} in:\n{status}");
+    }
+    let list = says(&fixture, &["list"]).await;
+    assert!(
+        list.starts_with("NAME   CHART   VERSION   REVISION   READY"),
+        "{list}"
+    );
+    assert!(
+        list.contains("shop   app     1.2.3     2          True"),
+        "{list}"
+    );
+    let history: Value =
+        serde_json::from_str(&says(&fixture, &["history", "shop", "-o", "json"]).await).unwrap();
+    let revisions: Vec<_> = history
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| (&one["revision"], &one["status"]))
+        .collect();
+    assert_eq!(
+        revisions,
+        [(&json!(1), &json!("superseded")), (&json!(2), &json!("deployed"))]
+    );
+
+    assert_eq!(
+        says(&fixture, &["rollback", "shop"]).await,
+        "shop is back at revision 1\n"
+    );
+    let history = says(&fixture, &["history", "shop"]).await;
+    assert!(history.contains("Rollback to 1"), "{history}");
+    assert_eq!(
+        says(&fixture, &["uninstall", "shop"]).await,
+        "shop is uninstalled\n"
+    );
+    fixture.namespace.left(&[]).await;
+
+    let missing = helmapp(&fixture, &["status", "shop"]).await;
+    assert_eq!(missing.status.code(), Some(1));
+    let said = String::from_utf8(missing.stderr).unwrap();
+    assert!(said.starts_with("Error: there is no HelmApp \"shop\""), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn diff_says_what_would_change_and_changes_nothing() {
+    let fixture = Fixture::shared("diff").await;
+    let files = [("templates/a.yaml", CONFIG_MAP), ("templates/b.yaml", SECRET)];
+    let chart = fixture.chart("app", &files);
+    let charts = fixture.charts.display().to_string();
+    let spec = |text: &str, password: &str| json!({"chart": {"path": chart}, "values": {"text": text, "password": password}});
+    fixture.app("shop", spec("one", "hidden-before")).await;
+    fixture.ready("shop").await;
+
+    let same = says(&fixture, &["diff", "shop", "--chart-dir", &charts, "--exit-code"]).await;
+    assert_eq!(same, "shop: nothing would change\n");
+
+    let file = tempfile::NamedTempFile::with_suffix(".yaml").unwrap();
+    let mut app =
+        json!({"apiVersion": "helmapp.io/v1alpha1", "kind": "HelmApp", "metadata": {"name": "shop"}});
+    app["spec"] = spec("two", "hidden-after");
+    std::fs::write(file.path(), app.to_string()).unwrap();
+    let path = file.path().display().to_string();
+    let output = helmapp(&fixture, &["diff", &path, "--chart-dir", &charts, "--exit-code"]).await;
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(
+        output.status.code(),
+        Some(3),
+        "{said}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(said.contains("shop: revision 2 would change 2 objects"), "{said}");
+    assert!(said.contains("-  text: one\n+  text: two\n"), "{said}");
+    assert!(!said.contains("hidden-"), "{said}");
+    let status = fixture.ready("shop").await;
+    assert_eq!(status.release.unwrap().revision, 1);
+
+    app["spec"]["valuez"] = json!({});
+    std::fs::write(file.path(), app.to_string()).unwrap();
+    let output = helmapp(&fixture, &["diff", &path, "--chart-dir", &charts]).await;
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("valuez"), "{said}");
+}
