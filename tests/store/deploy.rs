@@ -1,68 +1,20 @@
 //! What `deploy/kustomize` installs: accepted by the API server, allowed what the operator needs and no more, and
 //! pods that a namespace with the restricted policy takes.
 
-use std::{fs, path::Path};
-
-use helmapp_goyaml::sigs::{self, Numbers};
 use k8s_openapi::api::{
     authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec},
     core::v1::Pod,
 };
 use kube::{
     Api, Client,
-    api::{ApiResource, DynamicObject, ListParams, Patch, PatchParams, PostParams},
-    core::GroupVersionKind,
+    api::{ListParams, PostParams},
 };
-use serde_json::Value;
 
 use crate::support::{
+    install::{self, NAMESPACE, OPERATOR},
     plane,
     wait::{eventually, within},
 };
-
-const NAMESPACE: &str = "helmapp-system";
-const OPERATOR: &str = "system:serviceaccount:helmapp-system:helmapp";
-
-/// The objects of the kustomization's own files, in its order.
-fn objects() -> Vec<Value> {
-    let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/kustomize");
-    let read = |name: &str| fs::read_to_string(base.join(name)).expect("a file of the base");
-    let kustomization = sigs::to_json(&read("kustomization.yaml"), Numbers::Exact).unwrap();
-    let files = kustomization["resources"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|file| file.as_str().unwrap());
-    files
-        .filter(|file| !file.starts_with(".."))
-        .flat_map(|file| {
-            let text = read(file);
-            let documents: Vec<Value> = text
-                .split("\n---\n")
-                .map(|document| sigs::to_json(document, Numbers::Exact).expect("YAML"))
-                .collect();
-            documents
-        })
-        .collect()
-}
-
-async fn apply(client: &Client, object: &Value) {
-    let object: DynamicObject = serde_json::from_value(object.clone()).expect("an object");
-    let kind = GroupVersionKind::try_from(object.types.as_ref().unwrap()).unwrap();
-    let resource = ApiResource::from_gvk(&kind);
-    let api: Api<DynamicObject> = match &object.metadata.namespace {
-        Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
-        None => Api::all_with(client.clone(), &resource),
-    };
-    let name = object.metadata.name.clone().expect("a name");
-    let parameters = PatchParams {
-        field_validation: Some(kube::api::ValidationDirective::Strict),
-        ..PatchParams::apply("test")
-    };
-    if let Err(error) = api.patch(&name, &parameters, &Patch::Apply(&object)).await {
-        panic!("{} {name}: {error}", kind.kind);
-    }
-}
 
 /// Whether the operator may: verb, group, resource (with a subresource after a slash), namespace.
 async fn may(client: &Client, verb: &str, group: &str, resource: &str, namespace: &str) -> bool {
@@ -99,8 +51,8 @@ async fn may(client: &Client, verb: &str, group: &str, resource: &str, namespace
 #[tokio::test]
 async fn the_base_gives_the_operator_what_it_needs_and_no_more() {
     let client = plane::client().await;
-    for object in objects() {
-        apply(&client, &object).await;
+    for object in install::objects() {
+        install::apply(&client, &object).await;
     }
     eventually("the aggregated role is filled", within(20), || async {
         if may(&client, "watch", "apps", "deployments", "any").await {

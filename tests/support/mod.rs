@@ -12,7 +12,9 @@
     reason = "a test that can't go on fails"
 )]
 
+pub mod install;
 pub mod metrics;
 pub mod namespace;
 pub mod plane;
+pub mod process;
 pub mod wait;

@@ -1,0 +1,109 @@
+//! What a tenant gets done, and what not.
+
+use k8s_openapi::api::{apps::v1::Deployment, core::v1::Service};
+use kube::api::{Api, DeleteParams, Patch, PatchParams};
+use serde_json::json;
+
+use crate::fixture::{message, revision};
+use crate::installed::{Installed, enough, spec};
+use crate::support::wait::{until, within};
+
+fn replicas(deployment: &Deployment) -> Option<i32> {
+    deployment.spec.as_ref()?.replicas
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn installs_upgrades_repairs_goes_back_and_uninstalls() {
+    let installed = Installed::new().await;
+    let operator = installed.operator("helmapp-1");
+    operator.leading().await;
+    let tenant = installed.tenant("tenant", enough()).await;
+
+    tenant.app("demo", spec(json!({"replicas": 1}))).await;
+    let status = tenant.ready("demo").await;
+    assert_eq!((revision(&status), status.inventory.len()), (1, 3));
+
+    let changed = json!({"replicas": 2, "config": {"greeting": "hello"}});
+    tenant.app("demo", spec(changed.clone())).await;
+    let status = tenant.ready("demo").await;
+    assert_eq!((revision(&status), status.inventory.len()), (2, 4));
+
+    let services: Api<Service> = tenant.namespace.api();
+    let before = services.get("demo").await.unwrap().metadata.uid;
+    services.delete("demo", &DeleteParams::default()).await.unwrap();
+    until(&services, "demo", within(20), |service| {
+        service.metadata.uid != before
+    })
+    .await;
+    let deployments: Api<Deployment> = tenant.namespace.api();
+    let scaled = json!({"spec": {"replicas": 5}});
+    let tampered = deployments
+        .patch("demo", &PatchParams::default(), &Patch::Merge(&scaled))
+        .await
+        .unwrap();
+    until(&deployments, "demo", within(20), |deployment| {
+        deployment.metadata.generation > tampered.metadata.generation && replicas(deployment) == Some(2)
+    })
+    .await;
+
+    let mut back = spec(changed);
+    back["rollback"] = json!({"toRevision": 1});
+    tenant.app("demo", back).await;
+    let status = tenant.ready("demo").await;
+    assert_eq!((revision(&status), status.inventory.len()), (3, 3));
+    assert_eq!(replicas(&deployments.get("demo").await.unwrap()), Some(1));
+
+    tenant.delete("demo").await;
+    let own = [
+        "ConfigMap/chart",
+        "Role/deployer",
+        "RoleBinding/deployer",
+        "ServiceAccount/deployer",
+    ];
+    tenant.namespace.left(&own).await;
+    let refused: Vec<_> = operator
+        .log()
+        .into_iter()
+        .filter(|line| line.contains("orbidden"))
+        .collect();
+    assert_eq!(refused, Vec::<String>::new());
+    assert_eq!(operator.terminate().await.code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_not_is_named_with_verb_and_resource() {
+    let installed = Installed::new().await;
+    let operator = installed.operator("helmapp-1");
+    operator.leading().await;
+    let reads = json!([{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]}]);
+    let tenant = installed.tenant("poor", reads).await;
+    let namespace = &tenant.namespace.name;
+
+    tenant.app("demo", spec(json!({}))).await;
+    let said = message(&tenant.refused("demo", "Forbidden").await, "Ready");
+    let who = format!("system:serviceaccount:{namespace}:deployer");
+    for part in [who.as_str(), "patch", "deployments", "apps"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+
+    // Without a name it is the default that the Deployment sets, which may not even read the chart.
+    let unnamed = json!({"chart": {"configMap": {"name": "chart"}}});
+    tenant.app("unnamed", unnamed).await;
+    let said = message(&tenant.refused("unnamed", "Forbidden").await, "Ready");
+    let who = format!("system:serviceaccount:{namespace}:default");
+    for part in [who.as_str(), "get", "configmaps"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+
+    // Nothing was made, and what was refused can go.
+    for name in ["demo", "unnamed"] {
+        tenant.delete(name).await;
+    }
+    let own = [
+        "ConfigMap/chart",
+        "Role/deployer",
+        "RoleBinding/deployer",
+        "ServiceAccount/deployer",
+    ];
+    tenant.namespace.left(&own).await;
+}
