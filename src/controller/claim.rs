@@ -1,18 +1,32 @@
-//! Which of several HelmApps has a release: the oldest one.
+//! Which of several HelmApps has a release: the oldest one that may keep a release there.
 
-use super::Context;
+use std::sync::Arc;
+
 use super::memory::AppKey;
+use super::policy::Error;
 use super::subject::Subject;
+use super::{Context, access};
 use crate::api::HelmApp;
 
 /// The older HelmApp that has the subject's release; `None` when the subject has it.
-pub(super) fn holder(ctx: &Context, subject: &Subject) -> Option<AppKey> {
-    let apps = ctx.apps.state();
-    let rivals = apps.iter().filter(|app| is_rival(app, subject));
-    let oldest = rivals
-        .filter(|app| age(app) < age(&subject.app))
-        .min_by_key(|app| age(app))?;
-    Some(AppKey::of(oldest))
+///
+/// # Errors
+/// A failed request about the rights of another HelmApp.
+pub(super) async fn holder(ctx: &Context, subject: &Subject) -> Result<Option<AppKey>, Error> {
+    let mut older: Vec<Arc<HelmApp>> = ctx
+        .apps
+        .state()
+        .into_iter()
+        .filter(|app| is_rival(app, subject) && age(app) < age(&subject.app))
+        .collect();
+    older.sort_by(|a, b| age(a).cmp(&age(b)));
+    for app in older {
+        let rival = Subject::new(app, &ctx.identities, &ctx.settings);
+        if access::is_granted(ctx, &rival).await? {
+            return Ok(Some(rival.key));
+        }
+    }
+    Ok(None)
 }
 
 /// Has the HelmApps reconciled that wait for the subject's release.

@@ -21,7 +21,7 @@ use super::reconcile::Next;
 use super::revision::stored_objects;
 use super::settle::POLL;
 use super::subject::Subject;
-use super::{Context, claim, deploy, report};
+use super::{Context, access, claim, deploy, report};
 
 /// Adds the finalizer unless it is there.
 ///
@@ -48,7 +48,13 @@ pub(super) async fn finalize(ctx: &Context, subject: &Subject) -> Result<Next, E
         return Ok(Next::Change);
     }
     ctx.settling.remove(&subject.key);
-    if claim::holder(ctx, subject).is_none() {
+    // Where there is no record, nothing of the release is left that a right would be needed for.
+    let recorded = !ctx.memory.records(&subject.release).is_empty();
+    if recorded {
+        access::require(ctx, subject).await?;
+    }
+    let granted = recorded || access::is_granted(ctx, subject).await?;
+    if granted && claim::holder(ctx, subject).await?.is_none() {
         let remaining = uninstall(ctx, subject).await?;
         if !remaining.is_empty() {
             return Ok(wait(ctx, subject, &remaining));

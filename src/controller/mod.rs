@@ -1,5 +1,6 @@
 //! The operator: watches, the memory that they fill, and the flow that each HelmApp goes through.
 
+mod access;
 mod claim;
 mod deploy;
 mod drift;
@@ -103,6 +104,7 @@ pub struct Context {
     redactors: Slots<Redactor>,
     uninstalling: Timers,
     guarded: Slots<()>,
+    access: access::Answers,
     charts: Mutex<HashMap<String, Weak<ChartRecord>>>,
 }
 
@@ -155,6 +157,7 @@ impl Operator {
             redactors: Slots::default(),
             uninstalling: Timers::default(),
             guarded: Slots::default(),
+            access: access::Answers::default(),
             charts: Mutex::default(),
             settings,
             discovery,

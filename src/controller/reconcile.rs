@@ -25,7 +25,7 @@ use super::policy::{self, Again, Error};
 use super::revision::{Change, History, rendered, returned, stored_objects};
 use super::settle::{Cause, Settling};
 use super::subject::Subject;
-use super::{Context, claim, deploy, drift, finalize, namespace, report, restore, settle};
+use super::{Context, access, claim, deploy, drift, finalize, namespace, report, restore, settle};
 
 /// What a reconcile waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +73,8 @@ async fn advance(ctx: &Context, subject: &Subject) -> Result<(Next, Outcome), Er
 
 /// The inputs are not those of the last decision: decide again, and do what follows from it.
 async fn pursue(ctx: &Context, subject: &Subject) -> Result<Next, Error> {
-    if let Some(by) = claim::holder(ctx, subject) {
+    access::require(ctx, subject).await?;
+    if let Some(by) = claim::holder(ctx, subject).await? {
         return Err(Error::Claimed {
             release: subject.release.clone(),
             by,
