@@ -2,6 +2,8 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+pub use crate::source::Allowed;
+
 /// Settings of `helmapp run`. `Settings::default()` is what it does without a flag.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -44,6 +46,8 @@ pub struct Fetch {
     pub timeout: Duration,
     pub connect_timeout: Duration,
     pub max_redirects: usize,
+    /// Hosts and networks that charts are downloaded from although their addresses are not public.
+    pub allowed: Vec<Allowed>,
     /// How long a downloaded archive is used without asking the server again.
     pub fresh: Duration,
     /// Bytes of archives and loaded charts that are kept in memory.
@@ -91,6 +95,7 @@ impl Default for Fetch {
             timeout: Duration::from_secs(60),
             connect_timeout: Duration::from_secs(10),
             max_redirects: 5,
+            allowed: Vec::new(),
             fresh: Duration::from_secs(5 * 60),
             cache_bytes: 64 * 1024 * 1024,
         }

@@ -1,6 +1,7 @@
 //! `helmapp dev`.
 
 use std::io::Write as _;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -11,7 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::output;
 use crate::controller::Operator;
 use crate::local::{ControlPlane, Options};
-use crate::settings::Settings;
+use crate::settings::{Allowed, Fetch, Settings};
 use crate::telemetry::{self, LogFormat};
 
 /// Start a local control plane with the operator, to try things out
@@ -56,6 +57,10 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     plane.install_crd().await?;
     let settings = Settings {
         chart_dirs: existing(arguments.chart_dir)?,
+        fetch: Fetch {
+            allowed: this_machine(),
+            ..Fetch::default()
+        },
         ..Settings::default()
     };
     let operator = Operator::new(plane.client().await?, settings)?;
@@ -66,6 +71,15 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         error = plane.ended() => return Err(error.into()),
     }
     Ok(plane.stop().await?)
+}
+
+/// Whoever tries things out serves charts where the control plane is.
+fn this_machine() -> Vec<Allowed> {
+    let network = |address: IpAddr, bits| Allowed::Network { address, bits };
+    vec![
+        network(Ipv4Addr::LOCALHOST.into(), 8),
+        network(Ipv6Addr::LOCALHOST.into(), 128),
+    ]
 }
 
 /// The directories, absolute. That there is no `charts` here is fine; there are charts elsewhere too.

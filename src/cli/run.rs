@@ -16,7 +16,7 @@ use crate::{
     leader::{Elector, Lead},
     metrics::Metrics,
     server::{Readiness, Server},
-    settings::{Backoff, Election, Fetch, Settings},
+    settings::{Allowed, Backoff, Election, Fetch, Settings},
     telemetry::{self, LogFormat},
 };
 
@@ -139,6 +139,16 @@ struct SettingsArguments {
         value_name = "COUNT"
     )]
     fetch_max_redirects: usize,
+    /// Host, address or network, such as 10.0.0.0/8, that charts are downloaded from although it is not public. Can
+    /// be given several times; in the environment, they are separated by commas. A proxy that is not public has to
+    /// be named too. Default: none, and only public addresses are connected to
+    #[arg(
+        long = "fetch-allow",
+        env = "HELMAPP_FETCH_ALLOW",
+        value_delimiter = ',',
+        value_name = "HOST|NETWORK"
+    )]
+    fetch_allowed: Vec<Allowed>,
     /// How long a downloaded chart is used without asking its server again
     #[arg(
         long,
@@ -261,6 +271,7 @@ impl SettingsArguments {
                 timeout: self.fetch_timeout.0,
                 connect_timeout: self.fetch_connect_timeout.0,
                 max_redirects: self.fetch_max_redirects,
+                allowed: self.fetch_allowed,
                 fresh: self.fetch_fresh.0,
                 cache_bytes: self.chart_cache_bytes,
             },
@@ -456,6 +467,8 @@ mod tests {
             "--fetch-timeout=7s",
             "--fetch-connect-timeout=8s",
             "--fetch-max-redirects=9",
+            "--fetch-allow=charts.example,10.0.0.0/8",
+            "--fetch-allow=::1",
             "--fetch-fresh=10s",
             "--chart-cache-bytes=11",
             "--listen=off",
@@ -485,6 +498,9 @@ mod tests {
                 timeout: seconds(7),
                 connect_timeout: seconds(8),
                 max_redirects: 9,
+                allowed: ["charts.example", "10.0.0.0/8", "::1"]
+                    .map(|text| text.parse().unwrap())
+                    .to_vec(),
                 fresh: seconds(10),
                 cache_bytes: 11,
             },
@@ -513,6 +529,7 @@ mod tests {
             (&["--chart-dir=/none/such"], "/none/such is not a directory"),
             (&["--listen=here"], "neither off nor an address"),
             (&["--fetch-timeout=soon"], "is not a duration"),
+            (&["--fetch-allow=10.0.0.0/40"], "neither a host name nor"),
         ] {
             let error = settings(flags).unwrap_err().to_string();
             assert!(error.contains(part), "{flags:?}: {error}");

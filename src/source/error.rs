@@ -47,6 +47,11 @@ pub enum Error {
     UrlStatus { url: String, status: u16 },
     #[error("{url} can not be downloaded: {message}")]
     Download { url: String, message: String },
+    /// Without the address, which may be known to the operator only.
+    #[error(
+        "{url} leads to an address that is not public; such charts are read only from hosts and networks that the operator's settings name (flag --fetch-allow)"
+    )]
+    NotPublic { url: String },
     #[error("{url} answered 304 although nothing of it is known")]
     NotModified { url: String },
     #[error("the HTTP client can not be made: {message}")]
@@ -91,7 +96,7 @@ impl Error {
     /// The reason for conditions, events and metrics.
     pub fn reason(&self) -> &'static str {
         match self {
-            Self::PathsOff | Self::UrlForbidden { .. } => reason::FORBIDDEN,
+            Self::PathsOff | Self::UrlForbidden { .. } | Self::NotPublic { .. } => reason::FORBIDDEN,
             Self::PathNotFound { .. } | Self::UrlNotFound { .. } | Self::ObjectNotFound { .. } => {
                 reason::CHART_NOT_FOUND
             }
@@ -127,6 +132,7 @@ impl Error {
             | Self::PathUnreadable { .. }
             | Self::UrlNotFound { .. }
             | Self::UrlForbidden { .. }
+            | Self::NotPublic { .. }
             | Self::ObjectNotFound { .. }
             | Self::NoKey { .. } => Retry::Seldom,
             // What stands at a URL, in a file or in an object may be put right there.

@@ -14,7 +14,10 @@ use reqwest::{
     redirect,
 };
 
-use super::{Error, Result};
+use super::{
+    Error, Result,
+    address::{Gate, NotPublic},
+};
 use crate::settings::Fetch;
 
 /// URLs of which the digest and the validators are remembered.
@@ -77,6 +80,7 @@ pub(super) enum Answer {
 #[derive(Debug)]
 pub(super) struct Downloads {
     settings: Fetch,
+    gate: Gate,
     client: OnceLock<reqwest::Client>,
     known: Mutex<HashMap<String, Known>>,
 }
@@ -85,6 +89,7 @@ impl Downloads {
     pub(super) fn new(settings: &Fetch) -> Self {
         Self {
             settings: settings.clone(),
+            gate: Gate::new(&settings.allowed),
             client: OnceLock::new(),
             known: Mutex::default(),
         }
@@ -101,7 +106,8 @@ impl Downloads {
             .connect_timeout(self.settings.connect_timeout)
             .pool_idle_timeout(Duration::from_secs(30))
             .referer(false)
-            .redirect(redirects(self.settings.max_redirects))
+            .redirect(redirects(self.settings.max_redirects, self.gate.clone()))
+            .dns_resolver(Arc::new(self.gate.clone()))
             .build()
             .map_err(|error| Error::Client {
                 message: describe(error),
@@ -151,9 +157,16 @@ impl Downloads {
 
     /// Downloads what stands at `location`, unless it is still what is `known`.
     pub(super) async fn get(&self, location: &Location, known: Option<&Known>) -> Result<Answer> {
-        let failed = |error| Error::Download {
+        let not_public = || Error::NotPublic {
             url: location.shown.clone(),
-            message: describe(error),
+        };
+        self.gate.check(&location.url).map_err(|NotPublic| not_public())?;
+        let failed = |error| match is_not_public(&error) {
+            true => not_public(),
+            false => Error::Download {
+                url: location.shown.clone(),
+                message: describe(error),
+            },
         };
         let mut request = self.client()?.get(location.url.clone());
         if let Some(Known { validators, .. }) = known {
@@ -223,8 +236,11 @@ impl Validators {
     }
 }
 
-fn redirects(most: usize) -> redirect::Policy {
+fn redirects(most: usize, gate: Gate) -> redirect::Policy {
     redirect::Policy::custom(move |attempt| {
+        if let Err(refusal) = gate.check(attempt.url()) {
+            return attempt.error(refusal);
+        }
         if attempt.previous().len() > most {
             return attempt.error(format!("more than {most} redirects"));
         }
@@ -236,6 +252,10 @@ fn redirects(most: usize) -> redirect::Policy {
             _ => attempt.error("redirected to something else than http and https"),
         }
     })
+}
+
+fn is_not_public(error: &reqwest::Error) -> bool {
+    std::iter::successors(error.source(), |&cause| cause.source()).any(|cause| cause.is::<NotPublic>())
 }
 
 /// The error and its causes without the address, which may hold a token.

@@ -1,5 +1,6 @@
 //! Charts from outside: fetched with limits, known by the digest of their content, loaded once.
 
+mod address;
 mod cache;
 mod error;
 mod http;
@@ -19,6 +20,7 @@ use kube::Client;
 
 use crate::{api::ChartSource, settings::Settings};
 
+pub use self::address::{Allowed, AllowedError};
 use self::cache::{Cache, KeyedLocks};
 pub use self::error::{Error, Retry};
 

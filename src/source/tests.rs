@@ -110,6 +110,7 @@ fn no_cluster() -> Client {
 fn sources(change: impl FnOnce(&mut Fetch)) -> Arc<Sources> {
     let mut settings = Settings::default();
     settings.fetch.fresh = Duration::ZERO;
+    settings.fetch.allowed = vec!["127.0.0.0/8".parse().unwrap()];
     change(&mut settings.fetch);
     Arc::new(Sources::new(&settings))
 }
@@ -339,4 +340,53 @@ async fn a_directory_and_its_archive_are_loaded_with_limits() {
         (none.reason(), none.retry()),
         (reason::CHART_INVALID, Retry::OnChange)
     );
+}
+
+#[tokio::test]
+async fn only_public_addresses_are_connected_to_unless_the_settings_say_so() {
+    let (server, address) = Server::start().await;
+    let port = address.port();
+    let refused = async |sources: &Sources, url: String| {
+        let source = ChartSource {
+            url: Some(url),
+            ..ChartSource::default()
+        };
+        let error = sources.fetch(&source, "web", &no_cluster()).await.unwrap_err();
+        assert_eq!(
+            (error.reason(), error.retry()),
+            (reason::FORBIDDEN, Retry::Seldom),
+            "{error}"
+        );
+        let text = error.to_string();
+        assert!(
+            text.contains(" leads to ") && text.contains("--fetch-allow"),
+            "{text}"
+        );
+    };
+    let strict = sources(|fetch| fetch.allowed.clear());
+    for host in ["127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0"] {
+        refused(&strict, format!("http://{host}:{port}/web.tgz")).await;
+    }
+    refused(&strict, "http://169.254.169.254/latest/meta-data".to_owned()).await;
+    assert_eq!(server.requests(), 0);
+
+    let loopback = sources(|_| {});
+    for target in [
+        "http://169.254.169.254/latest",
+        "http://10.96.0.1/",
+        "http://[::1]/",
+    ] {
+        server.then(move |_| (StatusCode::FOUND, [("location", target)]).into_response());
+        refused(&loopback, format!("http://127.0.0.1:{port}/web.tgz")).await;
+    }
+    let by_name = sources(|fetch| fetch.allowed = vec!["charts.localhost".parse().unwrap()]);
+    refused(&by_name, format!("http://localhost:{port}/web.tgz")).await;
+    // A host that is allowed does not vouch for where it redirects to.
+    let localhost = sources(|fetch| fetch.allowed = vec!["localhost".parse().unwrap()]);
+    server.then(move |_| {
+        let location = format!("http://127.0.0.1:{port}/other.tgz");
+        (StatusCode::FOUND, [("location", location)]).into_response()
+    });
+    refused(&localhost, format!("http://localhost:{port}/web.tgz")).await;
+    assert_eq!(server.requests(), 4);
 }

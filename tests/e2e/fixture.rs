@@ -8,7 +8,7 @@ use std::time::Duration;
 use helmapp::api::{HelmApp, HelmAppStatus, crd};
 use helmapp::controller;
 use helmapp::local::ControlPlane;
-use helmapp::settings::{Backoff, Settings};
+use helmapp::settings::{Backoff, Fetch, Settings};
 use http::Request;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -172,6 +172,10 @@ fn settings(charts: &Path) -> Settings {
         chart_dirs: vec![charts.to_path_buf()],
         retry: quick,
         slow_retry: quick,
+        fetch: Fetch {
+            allowed: vec!["127.0.0.0/8".parse().expect("a network")],
+            ..Fetch::default()
+        },
         ..Settings::default()
     }
 }

@@ -21,3 +21,4 @@ mod recovery;
 mod requests;
 mod restart;
 mod rollback;
+mod tenancy;
