@@ -47,6 +47,9 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
             )
         })?),
     };
+    if let Some(revision) = target {
+        refuse_repeated(&app, &arguments.name, revision)?;
+    }
     let patch = json!({ "spec": { "rollback": { "toRevision": target } } });
     connection
         .helmapps()
@@ -54,10 +57,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("cannot change the HelmApp {}", arguments.name))?;
     if !arguments.no_wait {
-        let carried_out = |app: &HelmApp| {
-            let done = app.status.as_ref().and_then(|status| status.rollback.as_ref());
-            target.is_none_or(|target| done.is_some_and(|done| done.to_revision == target))
-        };
+        let carried_out = |app: &HelmApp| target.is_none_or(|target| stands(app, target) == Some(true));
         progress::until_settled(&connection, &arguments.name, arguments.waiting, carried_out).await?;
     }
     let name = &arguments.name;
@@ -67,6 +67,24 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         (None, true) => format!("{name} is asked to go on to what its spec says\n"),
         (None, false) => format!("{name} is what its spec says\n"),
     })
+}
+
+/// Whether the rollback to the revision is in force; `None` when it has not been carried out. What chart or values
+/// have replaced since is not in force, although spec and status still name it.
+fn stands(app: &HelmApp, revision: i64) -> Option<bool> {
+    let done = app.status.as_ref()?.rollback.as_ref()?;
+    (done.to_revision == revision).then_some(!done.spec_digest.is_empty())
+}
+
+/// The field still holds what is asked for, so that setting it again would be no change that the operator sees.
+fn refuse_repeated(app: &HelmApp, name: &str, revision: i64) -> anyhow::Result<()> {
+    let asked = app.spec.rollback.to_revision == Some(revision);
+    anyhow::ensure!(
+        !asked || stands(app, revision) != Some(false),
+        "{name} went back to revision {revision} before, and its chart or values were changed since; end that \
+         rollback with `helmapp rollback {name} --clear`, then ask again"
+    );
+    Ok(())
 }
 
 /// The newest revision before the current one that has been deployed.
@@ -88,6 +106,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::api::RollbackStatus;
 
     fn app(history: &Value) -> HelmApp {
         serde_json::from_value(json!({
@@ -120,5 +139,39 @@ mod tests {
             None
         );
         assert_eq!(previous(&app(&json!([]))), None);
+    }
+
+    #[test]
+    fn a_rollback_that_was_left_is_not_taken_for_a_new_one() {
+        let asked = |to: Option<i64>, done: Option<(i64, &str)>| {
+            let mut app = app(&json!([]));
+            app.spec.rollback.to_revision = to;
+            app.status.as_mut().unwrap().rollback = done.map(|(to_revision, digest)| RollbackStatus {
+                to_revision,
+                revision: 3,
+                spec_digest: digest.to_owned(),
+            });
+            app
+        };
+        for (to, done, expected, refused) in [
+            (None, None, None, false),
+            (Some(1), None, None, false),
+            (Some(2), Some((2, "sha256:a")), None, false),
+            (Some(1), Some((1, "sha256:a")), Some(true), false),
+            (Some(1), Some((1, "")), Some(false), true),
+            (None, Some((1, "")), Some(false), false),
+            (Some(2), Some((2, "")), None, false),
+        ] {
+            let app = asked(to, done);
+            assert_eq!(stands(&app, 1), expected, "{to:?} {done:?}");
+            let error = refuse_repeated(&app, "shop", 1).err();
+            assert_eq!(error.is_some(), refused, "{to:?} {done:?}");
+            if let Some(error) = error {
+                assert!(
+                    error.to_string().contains("helmapp rollback shop --clear"),
+                    "{error}"
+                );
+            }
+        }
     }
 }
