@@ -1,6 +1,7 @@
 //! `helmapp diff`.
 
 use std::io::{IsTerminal as _, Read as _};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -17,7 +18,7 @@ use super::output::{self, Format};
 use crate::api::HelmApp;
 use crate::controller::Operator;
 use crate::controller::preview::{Change, Preview};
-use crate::settings::Settings;
+use crate::settings::{Allowed, Fetch, Settings};
 
 /// Lines shown around a change.
 const CONTEXT: usize = 3;
@@ -58,6 +59,10 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<bool> {
     let app = app(&connection, &arguments.target).await?;
     let settings = Settings {
         chart_dirs: super::dev::existing(arguments.chart_dir)?,
+        fetch: Fetch {
+            allowed: anywhere(),
+            ..Fetch::default()
+        },
         ..Settings::default()
     };
     let operator = Operator::new(connection.client.clone(), settings)?;
@@ -72,6 +77,15 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<bool> {
         text(&name, &preview, &documents, colour)
     })?;
     Ok(arguments.exit_code && !documents.is_empty())
+}
+
+/// Whoever runs the command connects from their own place in the network, not from the operator's.
+fn anywhere() -> Vec<Allowed> {
+    let all = |address: IpAddr| Allowed::Network { address, bits: 0 };
+    vec![
+        all(Ipv4Addr::UNSPECIFIED.into()),
+        all(Ipv6Addr::UNSPECIFIED.into()),
+    ]
 }
 
 /// The HelmApp as the server would store it, unknown fields refused.
