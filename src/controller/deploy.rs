@@ -65,6 +65,9 @@ pub(super) async fn run(
                 let names = new_crds(batch);
                 if !names.is_empty() {
                     applier = applier.with_snapshot(serve(ctx, subject, &names).await?);
+                    // Kinds that are served only now have no watch yet.
+                    let ids = plan.operations.iter().map(|operation| &operation.object.id);
+                    ctx.follow(&super::kinds(ids)).await?;
                 }
             }
         }

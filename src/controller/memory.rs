@@ -19,6 +19,8 @@ use crate::cluster::discovery::hex;
 use crate::cluster::watches::{Event, Handler, Listed, Selector, Target, stamp};
 use crate::store::{Head, ReleaseKey};
 
+use super::drift::Correction;
+
 /// Events of one release within this time lead to one look at its health.
 pub const DEBOUNCE: Duration = Duration::from_millis(200);
 
@@ -142,6 +144,8 @@ struct Remembered {
     revision: i64,
     failures: u32,
     waking: bool,
+    /// Corrections of objects, and the generation of the HelmApp that they are counted for.
+    corrections: (i64, BTreeMap<ObjectId, Correction>),
 }
 
 #[derive(Debug, Default)]
@@ -311,6 +315,24 @@ impl Memory {
     /// Objects whose fields are not as we left them.
     pub fn dirty(&self, app: &AppKey) -> Vec<(ObjectId, Tracked)> {
         self.select(app, Tracked::is_dirty)
+    }
+
+    /// The corrections of an object; a new generation begins anew.
+    pub fn correction(&self, app: &AppKey, id: &ObjectId, generation: i64) -> Correction {
+        let mut inner = self.lock();
+        let (counted, corrections) = &mut inner.apps.entry(app.clone()).or_default().corrections;
+        if *counted != generation {
+            *counted = generation;
+            corrections.clear();
+        }
+        corrections.get(id).cloned().unwrap_or_default()
+    }
+
+    /// Remembers the corrections of an object.
+    pub fn corrected(&self, app: &AppKey, id: &ObjectId, correction: Correction) {
+        let mut inner = self.lock();
+        let (_, corrections) = &mut inner.apps.entry(app.clone()).or_default().corrections;
+        corrections.insert(id.clone(), correction);
     }
 
     /// Objects whose health may have changed.

@@ -34,6 +34,21 @@ pub(super) async fn missing(ctx: &Context, subject: &Subject) -> Result<BTreeSet
     }
 }
 
+/// Whether the namespace is gone or on its way: what is in it goes without us.
+///
+/// # Errors
+/// A failed request.
+pub(super) async fn is_going(ctx: &Context, name: &str) -> Result<bool, Error> {
+    let api: Api<Namespace> = Api::all(ctx.identities.operator());
+    let found = retry::transient(|| async {
+        let read = api.get_metadata_opt(name).await;
+        read.map_err(|error| ClusterError::from_kube(format!("read Namespace {name}"), error, false))
+    });
+    Ok(found
+        .await?
+        .is_none_or(|namespace| namespace.metadata.deletion_timestamp.is_some()))
+}
+
 /// Makes the namespaces, with the rights of the release. They are never deleted, so they carry no owner.
 ///
 /// # Errors

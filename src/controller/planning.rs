@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use helmapp_helm::plan::{
-    Answer, Draft, Inputs, Object, ObjectError, ObjectId, Plan, Scope, crd_kinds, decide, draft, objects,
+    Action, Answer, Draft, Inputs, Object, ObjectError, ObjectId, Plan, Scope, crd_kinds, decide, draft,
+    objects,
 };
 use serde_json::Value;
 
@@ -96,6 +97,29 @@ pub async fn plan<'a>(applier: &Applier, new: &'a NewObjects, known: &Known<'a>)
     });
     let answers = ask(applier, &draft, known.uids).await?;
     decide(&draft, &answers).map_err(Error::Refused)
+}
+
+/// Leaves in the cluster what a plan would delete and what can hold data. A remedy does so: what it takes away
+/// was made by the failed revision, but may have been used since. Returns what is left.
+pub fn spare_data(plan: &mut Plan<'_>) -> Vec<ObjectId> {
+    let mut spared = Vec::new();
+    for operation in &mut plan.operations {
+        if operation.action == Action::Delete && holds_data(&operation.object.id) {
+            operation.action = Action::LeaveBehind;
+            spared.push(operation.object.id.clone());
+        }
+    }
+    spared
+}
+
+/// Whether data can go with an object of the kind.
+fn holds_data(id: &ObjectId) -> bool {
+    matches!(
+        (id.group.as_str(), id.kind.as_str()),
+        ("", "PersistentVolumeClaim" | "PersistentVolume" | "Namespace")
+            | ("apps", "StatefulSet")
+            | ("apiextensions.k8s.io", "CustomResourceDefinition")
+    )
 }
 
 async fn ask(

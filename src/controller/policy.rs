@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use helmapp_helm::plan::{ObjectError, RefusalReason, Refused};
+use helmapp_helm::plan::{ObjectError, ObjectId, RefusalReason, Refused};
 
 use crate::api::conditions::reason;
 use crate::cluster;
@@ -184,12 +184,18 @@ fn is_quota(refused: &Refused) -> bool {
     refused.0.iter().any(|refusal| refusal.message.contains("quota"))
 }
 
-fn join(errors: &[ObjectError]) -> String {
+/// Several errors as one text.
+pub(super) fn join(errors: &[impl std::fmt::Display]) -> String {
     named(errors.iter().map(ToString::to_string), errors.len())
 }
 
 fn refusals(refused: &Refused) -> String {
     named(refused.0.iter().map(ToString::to_string), refused.0.len())
+}
+
+/// Objects, as messages name them.
+pub fn ids(ids: &[ObjectId]) -> String {
+    named(ids.iter().map(ToString::to_string), ids.len())
 }
 
 fn list(revisions: &[i64]) -> String {

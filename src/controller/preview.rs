@@ -72,7 +72,7 @@ impl Operator {
             }
         };
         let coming_namespaces = namespace::missing(ctx, &subject).await?;
-        let last = base.objects(&snapshot);
+        let last = base.objects(&snapshot)?;
         let known = Known {
             last: &last,
             last_applied: base.is_deployed(),

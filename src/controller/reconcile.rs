@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
-use helmapp_helm::manifest::parse_stored;
 use helmapp_helm::plan::{Object, ObjectId};
 use helmapp_helm::release::{Release, Status};
 use jiff::Timestamp;
@@ -22,7 +21,7 @@ use crate::store::{Companion, Head, Owner, Stored};
 use super::inputs;
 use super::planning::{self, Known, NewObjects};
 use super::policy::{self, Again, Error};
-use super::revision::{Change, History, rendered, returned, stored_objects};
+use super::revision::{Change, History, documents, rendered, returned, stored_objects};
 use super::settle::{Cause, Settling};
 use super::subject::Subject;
 use super::{Context, access, claim, deploy, drift, finalize, namespace, report, restore, settle};
@@ -106,6 +105,9 @@ async fn pursue(ctx: &Context, subject: &Subject) -> Result<Next, Error> {
     // 5 render
     let wanted = inputs::render(ctx, subject, &gathered, base.next(), base.is_install()).await?;
     if let Some(newest) = base.same_as(&wanted) {
+        if ctx.memory.revision(&subject.key) != newest.head.revision {
+            adopt(ctx, subject, newest).await?;
+        }
         report::unchanged(ctx, subject, &gathered, newest);
         return stand(ctx, subject, &gathered.digest).await;
     }
@@ -135,13 +137,53 @@ async fn pursue(ctx: &Context, subject: &Subject) -> Result<Next, Error> {
     release(ctx, subject, revision, base).await
 }
 
+/// Takes over the objects of a deployed revision that this process knows nothing of. Each is applied once more,
+/// which changes nothing where it is as it should be, and is followed from then on.
+async fn adopt(ctx: &Context, subject: &Subject, newest: &Stored) -> Result<(), Error> {
+    let snapshot = ctx.discovery.snapshot().await?;
+    let new = new_of(&newest.release, &[], subject, &snapshot)?;
+    let applier = Applier::new(subject.tenant.clone(), snapshot, subject.owner.clone());
+    let known = Known {
+        last: &new.objects,
+        last_applied: false,
+        dirty: &BTreeSet::new(),
+        uids: &ctx.memory.uids(&subject.key),
+        coming_namespaces: &BTreeSet::new(),
+    };
+    let plan = planning::plan(&applier, &new, &known).await?;
+    finalize::ensure(ctx, subject).await?;
+    deploy::run(ctx, subject, applier, &plan).await?;
+    follow(ctx, subject, &new.objects, newest.head.revision).await
+}
+
 /// Nothing new is asked for: drift, health and the deadline are all there can be.
 async fn keep(ctx: &Context, subject: &Subject) -> Result<Next, Error> {
-    let dirty = ctx.memory.dirty(&subject.key);
-    if !dirty.is_empty() {
-        let revision = ctx.memory.revision(&subject.key);
-        drift::correct(ctx, subject, revision, dirty).await?;
-    }
+    let wait = match drift::correct(ctx, subject).await {
+        Ok(wait) => wait,
+        Err(error) => {
+            let settling = ctx
+                .settling
+                .get(&subject.key)
+                .filter(|settling| settling.is_late());
+            return match settling {
+                Some(settling) => {
+                    let message = settle::late(subject, &settling, &error);
+                    settle::give_up(ctx, subject, &settling, &message).await
+                }
+                None => Err(error),
+            };
+        }
+    };
+    let next = keep_healthy(ctx, subject).await?;
+    Ok(match (next, wait) {
+        (next, None) => next,
+        (Next::Change, Some(wait)) => Next::After(wait),
+        (Next::After(next), Some(wait)) => Next::After(next.min(wait)),
+    })
+}
+
+/// Health, the deadline and the remedy.
+async fn keep_healthy(ctx: &Context, subject: &Subject) -> Result<Next, Error> {
     if let Some(settling) = ctx.settling.get(&subject.key) {
         if let Some(good) = settle::remedy(subject, &settling) {
             return roll_back(ctx, subject, good, Some(settle::cause_of(&settling))).await;
@@ -177,19 +219,26 @@ pub(super) struct Revision {
 }
 
 /// Steps 6 to 9 for a revision.
-async fn release(ctx: &Context, subject: &Subject, revision: Revision, base: Base) -> Result<Next, Error> {
+async fn release(
+    ctx: &Context,
+    subject: &Subject,
+    mut revision: Revision,
+    base: Base,
+) -> Result<Next, Error> {
     let snapshot = ctx.discovery.snapshot().await?;
     let applier = Applier::new(subject.tenant.clone(), snapshot.clone(), subject.owner.clone());
     // 6 plan
     let coming_namespaces = namespace::missing(ctx, subject).await?;
-    let last = base.objects(&snapshot);
+    let last = base.objects(&snapshot)?;
     let dirty: BTreeSet<ObjectId> = ctx
         .memory
         .dirty(&subject.key)
         .into_iter()
         .map(|(id, _)| id)
         .collect();
-    let uids = ctx.memory.uids(&subject.key);
+    let mut uids = ctx.memory.uids(&subject.key);
+    // What was changed behind us may have been handed over.
+    uids.retain(|id, _| !dirty.contains(id));
     let known = Known {
         last: &last,
         last_applied: base.is_applied(ctx, subject),
@@ -197,7 +246,17 @@ async fn release(ctx: &Context, subject: &Subject, revision: Revision, base: Bas
         uids: &uids,
         coming_namespaces: &coming_namespaces,
     };
-    let plan = planning::plan(&applier, &revision.new, &known).await?;
+    let mut plan = planning::plan(&applier, &revision.new, &known).await?;
+    if let Some(cause) = &mut revision.cause {
+        let spared = planning::spare_data(&mut plan);
+        if !spared.is_empty() {
+            let message = format!(
+                "left in the cluster, as it can hold data: {}",
+                policy::ids(&spared)
+            );
+            cause.message = format!("{}; {message}", cause.message);
+        }
+    }
     // 7 begin
     finalize::ensure(ctx, subject).await?;
     namespace::create(subject, &coming_namespaces).await?;
@@ -220,6 +279,10 @@ async fn release(ctx: &Context, subject: &Subject, revision: Revision, base: Bas
         Ok(snapshot) => snapshot,
         Err(error) => return cut_short(ctx, subject, settling, error).await,
     };
+    if !revision.crds.is_empty() {
+        let ids = revision.new.objects.iter().map(|object| &object.id);
+        ctx.follow(&super::kinds(ids)).await?;
+    }
     if let Err(error) = deploy::run(ctx, subject, applier.with_snapshot(snapshot), &plan).await {
         return cut_short(ctx, subject, settling, error).await;
     }
@@ -245,8 +308,10 @@ async fn cut_short(
     error: Error,
 ) -> Result<Next, Error> {
     match error.again() {
-        Again::Soon(_) => Err(error),
-        Again::Seldom | Again::OnChange => settle::give_up(ctx, subject, &settling, &error.to_string()).await,
+        Again::Soon(_) if Instant::now() < settling.deadline => Err(error),
+        Again::Soon(_) | Again::Seldom | Again::OnChange => {
+            settle::give_up(ctx, subject, &settling, &error.to_string()).await
+        }
     }
 }
 
@@ -312,22 +377,7 @@ async fn resume(
     let stored = pending.stored;
     let change = Change::of(&stored.release);
     info!(app = %subject.key.name, namespace = %subject.key.namespace, revision = stored.head.revision, "resuming");
-    let snapshot = ctx.discovery.snapshot().await?;
-    let snapshot = deploy::install_crds(ctx, subject, crds, snapshot).await?;
-    let new = new_of(&stored.release, crds, subject, &snapshot)?;
     let deployed = restore::deployed(ctx, subject).await?;
-    let last = stored_objects(deployed.iter().map(|stored| &stored.release), &snapshot);
-    let uids = ctx.memory.uids(&subject.key);
-    let none = BTreeSet::new();
-    let nowhere = BTreeSet::new();
-    let known = Known {
-        last: &last,
-        last_applied: false,
-        dirty: &none,
-        uids: &uids,
-        coming_namespaces: &nowhere,
-    };
-    let applier = Applier::new(subject.tenant.clone(), snapshot, subject.owner.clone());
     let begun = stored
         .release
         .info
@@ -340,16 +390,40 @@ async fn resume(
         change,
         input_digest: pending.input_digest,
         chart: report::chart_of(&stored.release, chart),
-        replaces: deployed,
+        replaces: deployed.clone(),
         cause: pending.cause,
         applied: false,
         failed: false,
         stored,
     };
-    let plan = match planning::plan(&applier, &new, &known).await {
+    let snapshot = ctx.discovery.snapshot().await?;
+    let snapshot = match deploy::install_crds(ctx, subject, crds, snapshot).await {
+        Ok(snapshot) => snapshot,
+        Err(error) => return cut_short(ctx, subject, settling, error).await,
+    };
+    let new = match new_of(&settling.stored.release, crds, subject, &snapshot) {
+        Ok(new) => new,
+        Err(error) => return cut_short(ctx, subject, settling, error).await,
+    };
+    let last = stored_objects(deployed.iter().map(|stored| &stored.release), &snapshot)?;
+    let uids = ctx.memory.uids(&subject.key);
+    let none = BTreeSet::new();
+    let nowhere = BTreeSet::new();
+    let known = Known {
+        last: &last,
+        last_applied: false,
+        dirty: &none,
+        uids: &uids,
+        coming_namespaces: &nowhere,
+    };
+    let applier = Applier::new(subject.tenant.clone(), snapshot, subject.owner.clone());
+    let mut plan = match planning::plan(&applier, &new, &known).await {
         Ok(plan) => plan,
         Err(error) => return cut_short(ctx, subject, settling, error).await,
     };
+    if settling.cause.is_some() {
+        planning::spare_data(&mut plan);
+    }
     follow(ctx, subject, &new.objects, settling.stored.head.revision).await?;
     if let Err(error) = deploy::run(ctx, subject, applier, &plan).await {
         return cut_short(ctx, subject, settling, error).await;
@@ -417,15 +491,7 @@ pub(super) fn new_of(
     subject: &Subject,
     snapshot: &crate::cluster::discovery::Snapshot,
 ) -> Result<NewObjects, Error> {
-    let documents = parse_stored(&release.manifest).map_err(|error| Error::Input {
-        reason: crate::api::conditions::reason::OBJECT_INVALID,
-        message: format!(
-            "the manifest of revision {} can not be read: {error}",
-            release.version
-        ),
-        again: Again::OnChange,
-    })?;
-    let documents = documents
+    let documents = documents(release)?
         .into_iter()
         .map(|document| document.object)
         .filter(|object| !object.is_null());
@@ -507,9 +573,12 @@ impl Base {
     }
 
     /// What the last revisions left in the cluster.
-    pub(super) fn objects(&self, snapshot: &crate::cluster::discovery::Snapshot) -> Vec<Object> {
+    pub(super) fn objects(
+        &self,
+        snapshot: &crate::cluster::discovery::Snapshot,
+    ) -> Result<Vec<Object>, Error> {
         if self.is_install() {
-            return Vec::new();
+            return Ok(Vec::new());
         }
         stored_objects(
             self.newest
@@ -622,6 +691,11 @@ async fn fall_back(ctx: &Context, subject: &Subject, error: &Error) -> Next {
           retry_seconds = wait.map(|wait| wait.as_secs()), "reconcile failed");
     report::error(ctx, subject, error, &message);
     match wait {
+        // Whose the release is depends on other HelmApps, which no basis has in it.
+        None if matches!(error, Error::Claimed { .. }) => {
+            ctx.memory.decided(&subject.key, None);
+            Next::Change
+        }
         None => {
             ctx.decide(subject).await;
             Next::Change

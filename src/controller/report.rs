@@ -152,6 +152,44 @@ pub(super) fn corrected(ctx: &Context, subject: &Subject, objects: &[ObjectId]) 
     put(ctx, subject, report, Urgency::Soon);
 }
 
+/// Objects are not as they should be and are left so.
+pub(super) fn drifted(ctx: &Context, subject: &Subject, objects: &[(ObjectId, String)]) {
+    let mut texts: Vec<String> = objects
+        .iter()
+        .take(MAX_NAMED)
+        .map(|(id, why)| format!("{id}: {why}"))
+        .collect();
+    if objects.len() > MAX_NAMED {
+        texts.push(format!("{} more", objects.len() - MAX_NAMED));
+    }
+    let message = format!(
+        "changed by others, and left alone until the spec changes: {}",
+        texts.join("; ")
+    );
+    let mut report = start(ctx, subject);
+    let said = report
+        .condition(conditions::DRIFTED)
+        .is_some_and(|drifted| drifted.status == "True" && drifted.message == message);
+    if said {
+        return;
+    }
+    report.drifted(true, reason::DRIFT_DETECTED, &message);
+    ctx.events.warning(&subject.app, reason::DRIFT_DETECTED, &message);
+    put(ctx, subject, report, Urgency::Soon);
+}
+
+/// All objects are as they should be.
+pub(super) fn undrifted(ctx: &Context, subject: &Subject) {
+    let mut report = start(ctx, subject);
+    let drifted = report
+        .condition(conditions::DRIFTED)
+        .is_some_and(|drifted| drifted.status == "True");
+    if drifted {
+        report.drifted(false, reason::NO_DRIFT, "all objects are as the release has them");
+        put(ctx, subject, report, Urgency::Soon);
+    }
+}
+
 /// The health of a deployed release, after a look.
 pub(super) fn health(ctx: &Context, subject: &Subject) {
     let status = ctx.status.current(&subject.app);
@@ -276,6 +314,7 @@ pub(super) fn unchanged(ctx: &Context, subject: &Subject, gathered: &Gathered, n
         newest.head.revision
     );
     report.ready(reason::UPGRADE_SUCCEEDED, &message);
+    inventory(ctx, subject, &mut report);
     put(ctx, subject, report, Urgency::Now);
 }
 
@@ -326,6 +365,17 @@ pub(super) fn uninstalling(ctx: &Context, subject: &Subject, remaining: &[Object
         report.progressing(reason::PROGRESSING, &message);
     }
     put(ctx, subject, report, Urgency::Soon);
+}
+
+/// A deleted HelmApp's release is gone as far as it is known.
+pub(super) fn left_behind(ctx: &Context, subject: &Subject, unreadable: &[i64]) {
+    let revisions: Vec<String> = unreadable.iter().take(MAX_NAMED).map(i64::to_string).collect();
+    let message = format!(
+        "the records of these revisions can not be read, so they and what only they name stay in the cluster: {}",
+        revisions.join(", ")
+    );
+    ctx.events
+        .warning(&subject.app, reason::UNINSTALL_FAILED, &message);
 }
 
 /// A deleted HelmApp's release is gone.

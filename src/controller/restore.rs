@@ -149,7 +149,7 @@ async fn objects(
     }
     let stored = ctx.store.read(&subject.release, head.revision).await?;
     let snapshot = ctx.discovery.snapshot().await?;
-    let objects = stored_objects(stored.iter().map(|stored| &stored.release), &snapshot);
+    let objects = stored_objects(stored.iter().map(|stored| &stored.release), &snapshot)?;
     Ok(objects
         .into_iter()
         .map(|object| (object.id, object.version, None))

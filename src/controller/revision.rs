@@ -2,15 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use helmapp_helm::manifest::parse_stored;
+use helmapp_helm::manifest::{ManifestObject, parse_stored};
 use helmapp_helm::plan::{Object, objects};
-use helmapp_helm::release::{ApplyMethod, Info, Release, Status, Time};
+use helmapp_helm::release::{ApplyMethod, Info, Release, Status, Time, secret_name};
 use jiff::Timestamp;
 
+use crate::api::conditions::reason;
 use crate::cluster::discovery::Snapshot;
 use crate::store::{Head, Stored};
 
 use super::inputs::Wanted;
+use super::policy::{Again, Error};
 use super::subject::Subject;
 
 /// What kind of change a revision is.
@@ -149,16 +151,19 @@ impl History {
     }
 }
 
-/// The objects of stored records, newest first: each object as the first record that has it says. Documents
-/// that can't be read and kinds that the cluster no longer serves are left out: nothing can be done to them.
+/// The objects of stored records, newest first: each object as the first record that has it says. Kinds that
+/// the cluster no longer serves are left out: nothing can be done to them.
+///
+/// # Errors
+/// A manifest that can't be read. To take it for an empty one would lose its objects.
 pub fn stored_objects<'a>(
     records: impl IntoIterator<Item = &'a Release>,
     snapshot: &Snapshot,
-) -> Vec<Object> {
+) -> Result<Vec<Object>, Error> {
     let mut seen = BTreeSet::new();
     let mut all = Vec::new();
     for record in records {
-        for document in parse_stored(&record.manifest).unwrap_or_default() {
+        for document in documents(record)? {
             let scope = |group: &str, _: &str, kind: &str| Some(snapshot.any_version(group, kind)?.scope);
             if document.object.is_null() {
                 continue;
@@ -167,7 +172,23 @@ pub fn stored_objects<'a>(
             all.extend(found.into_iter().filter(|object| seen.insert(object.id.clone())));
         }
     }
-    all
+    Ok(all)
+}
+
+/// The documents of a stored manifest.
+///
+/// # Errors
+/// A manifest that can't be read.
+pub fn documents(record: &Release) -> Result<Vec<ManifestObject>, Error> {
+    parse_stored(&record.manifest).map_err(|error| Error::Input {
+        reason: reason::OBJECT_INVALID,
+        message: format!(
+            "the stored manifest of revision {0} can not be read: {error}; nothing is changed, as its objects are unknown: mend or delete Secret {1}",
+            record.version,
+            secret_name(&record.name, record.version)
+        ),
+        again: Again::Seldom,
+    })
 }
 
 #[cfg(test)]
@@ -194,6 +215,25 @@ mod tests {
         ] {
             assert_eq!(Change::of(&release), expected);
         }
+    }
+
+    #[test]
+    fn a_manifest_that_can_not_be_read_is_not_an_empty_one() {
+        let broken = Release {
+            name: "demo".into(),
+            version: 3,
+            manifest: "---\na: [\n".into(),
+            ..Release::default()
+        };
+        let error = stored_objects([&broken], &Snapshot::default()).unwrap_err();
+        assert_eq!(
+            (error.reason(), error.again()),
+            (reason::OBJECT_INVALID, Again::Seldom)
+        );
+        assert!(
+            error.to_string().contains("sh.helm.release.v1.demo.v3"),
+            "{error}"
+        );
     }
 
     #[test]

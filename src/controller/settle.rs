@@ -16,7 +16,7 @@ use crate::api::conditions::reason;
 use crate::api::{ChartStatus, RemediationStrategy};
 use crate::cluster::apply::Applier;
 use crate::cluster::watches::State;
-use crate::store::Stored;
+use crate::store::{self, Stored};
 
 use super::memory::{Health, Tracked};
 use super::planning::PARALLEL;
@@ -55,6 +55,14 @@ pub(super) struct Settling {
     pub failed: bool,
 }
 
+impl Settling {
+    /// Its time is over, and it was not given up yet.
+    pub(super) fn is_late(&self) -> bool {
+        let under_way = !self.failed && self.stored.release.info.status != Status::Deployed;
+        under_way && Instant::now() >= self.deadline
+    }
+}
+
 /// The failure that a remedy answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Cause {
@@ -71,16 +79,18 @@ pub(super) struct Cause {
 /// # Errors
 /// A failed request.
 pub(super) async fn settle(ctx: &Context, subject: &Subject, settling: Arc<Settling>) -> Result<Next, Error> {
+    if settling.stored.release.info.status == Status::Deployed {
+        // Something after the record failed the last time.
+        return finish(ctx, subject, &settling).await;
+    }
     look(ctx, subject).await?;
     let objects = ctx.memory.objects(&subject.key);
     let verdict = verdict(&objects);
     match verdict {
         Verdict::Ready if settling.applied => finish(ctx, subject, &settling).await,
         Verdict::Failed(message) if !settling.failed => give_up(ctx, subject, &settling, &message).await,
-        Verdict::Waiting(message) if !settling.failed && Instant::now() >= settling.deadline => {
-            let limit = subject.timeout(settling.change);
-            let message = format!("not ready within {} s: {message}", limit.as_secs());
-            give_up(ctx, subject, &settling, &message).await
+        Verdict::Waiting(message) if settling.is_late() => {
+            give_up(ctx, subject, &settling, &late(subject, &settling, &message)).await
         }
         Verdict::Waiting(message) if !settling.failed => {
             report::settling(ctx, subject, &settling, &message);
@@ -93,6 +103,12 @@ pub(super) async fn settle(ctx: &Context, subject: &Subject, settling: Arc<Settl
         }
         Verdict::Ready | Verdict::Waiting(_) | Verdict::Failed(_) => Ok(Next::Change),
     }
+}
+
+/// What is said of a revision that is given up for its time.
+pub(super) fn late(subject: &Subject, settling: &Settling, why: &impl std::fmt::Display) -> String {
+    let limit = subject.timeout(settling.change);
+    format!("not ready within {} s: {why}", limit.as_secs())
 }
 
 /// How a release's objects are doing, taken together.
@@ -193,7 +209,7 @@ async fn read<'a>(
 
 fn is_followed(ctx: &Context, id: &ObjectId) -> bool {
     ctx.kind_state(&id.group, &id.kind)
-        .is_none_or(|state| !matches!(state, State::Failing(_)))
+        .is_some_and(|state| !matches!(state, State::Failing(_)))
 }
 
 fn has_unwatched(ctx: &Context, objects: &[(ObjectId, Tracked)]) -> bool {
@@ -204,15 +220,15 @@ fn has_unwatched(ctx: &Context, objects: &[(ObjectId, Tracked)]) -> bool {
 
 /// Step 10 when all went well.
 async fn finish(ctx: &Context, subject: &Subject, settling: &Settling) -> Result<Next, Error> {
-    let store = &ctx.store;
-    let deployed = store
-        .finish(
-            settling.stored.clone(),
-            Status::Deployed,
-            settling.change.complete(),
-        )
-        .await?;
-    ctx.memory.recorded(&subject.release, deployed.head.clone());
+    let description = settling.change.complete();
+    let deployed = end(ctx, subject, settling, Status::Deployed, description).await?;
+    // What follows can fail and is done again; the record is not written twice.
+    let again = Settling {
+        stored: deployed.clone(),
+        failed: false,
+        ..settling.clone()
+    };
+    ctx.settling.insert(&subject.key, Arc::new(again));
     supersede(ctx, subject, settling.replaces.as_ref(), deployed.head.revision).await?;
     trim(ctx, subject).await?;
     ctx.settling.remove(&subject.key);
@@ -221,6 +237,51 @@ async fn finish(ctx: &Context, subject: &Subject, settling: &Settling) -> Result
     report::finished(ctx, subject, settling, &deployed);
     ctx.decide(subject).await;
     Ok(Next::Change)
+}
+
+/// Writes how the revision ended. It can be called again after an answer that was lost, and after somebody else
+/// changed the record without ending it.
+async fn end(
+    ctx: &Context,
+    subject: &Subject,
+    settling: &Settling,
+    status: Status,
+    description: String,
+) -> Result<Stored, Error> {
+    let known = &settling.stored;
+    if known.release.info.status == status {
+        return Ok(known.clone());
+    }
+    let ended = match ctx
+        .store
+        .finish(known.clone(), status.clone(), description.clone())
+        .await
+    {
+        Err(store::Error::Changed { key, what }) => {
+            let found = ctx.store.read(&subject.release, known.head.revision).await?;
+            match found {
+                Some(found) if found.release.info.status == status && found.head.holder.is_none() => found,
+                Some(found)
+                    if found.release.info.status == known.release.info.status
+                        && found.head.holder == known.head.holder =>
+                {
+                    ctx.store.finish(found, status, description).await?
+                }
+                found => {
+                    // Somebody else decided about the revision: what we wanted of it is over.
+                    ctx.settling.remove(&subject.key);
+                    match found {
+                        Some(found) => ctx.memory.recorded(&subject.release, found.head),
+                        None => ctx.memory.unrecorded(&subject.release, known.head.revision),
+                    }
+                    return Err(store::Error::Changed { key, what }.into());
+                }
+            }
+        }
+        other => other?,
+    };
+    ctx.memory.recorded(&subject.release, ended.head.clone());
+    Ok(ended)
 }
 
 /// Marks every other deployed revision as superseded.
@@ -237,7 +298,13 @@ async fn supersede(
     for head in old {
         let stored = match replaces {
             Some(stored) if stored.head == *head => Some(stored.clone()),
-            _ => ctx.store.read(&subject.release, head.revision).await?,
+            _ => match ctx.store.read(&subject.release, head.revision).await {
+                Err(error @ store::Error::Decode { .. }) => {
+                    warn!(release = %subject.release, %error, "an old revision stays as it is");
+                    None
+                }
+                read => read?,
+            },
         };
         if let Some(stored) = stored {
             let stored = ctx.store.supersede(stored).await?;
@@ -274,11 +341,7 @@ pub(super) async fn give_up(
         Change::Install => format!("Release {:?} failed: {message}", subject.release.name),
         _ => format!("{} {:?} failed: {message}", change.noun(), subject.release.name),
     };
-    let failed = ctx
-        .store
-        .finish(settling.stored.clone(), Status::Failed, description)
-        .await?;
-    ctx.memory.recorded(&subject.release, failed.head.clone());
+    let failed = end(ctx, subject, settling, Status::Failed, description).await?;
     let settling = Arc::new(Settling {
         stored: failed,
         failed: true,

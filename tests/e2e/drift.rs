@@ -5,7 +5,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use serde_json::json;
 
-use crate::fixture::{CONFIG_MAP, DEPLOYMENT, Fixture, revision};
+use crate::fixture::{CONFIG_MAP, DEPLOYMENT, Fixture, condition, message, revision};
 use crate::support::wait::{until, within};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -72,4 +72,69 @@ async fn changed_and_deleted_objects_are_put_back() {
         })
         .await;
     assert_eq!(revision(&status), 1, "putting back is no revision");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_controller_wins_in_the_end() {
+    let fixture = Fixture::shared("rival").await;
+    let chart = fixture.chart("app", &[("templates/a.yaml", CONFIG_MAP)]);
+    let spec = |text: &str| json!({"chart": {"path": chart}, "values": {"text": text}});
+    fixture.app("app", spec("one")).await;
+    fixture.ready("app").await;
+    let maps: Api<ConfigMap> = fixture.namespace.api();
+    let changed = json!({"data": {"text": "mine"}});
+    let insist = async {
+        loop {
+            maps.patch("app", &PatchParams::default(), &Patch::Merge(&changed))
+                .await
+                .unwrap();
+            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        }
+    };
+    let is_said = fixture.until("app", |app| {
+        condition(app, "Drifted").is_some_and(|drifted| drifted.status == "True")
+    });
+    let status = tokio::select! {
+        status = is_said => status,
+        () = insist => unreachable!("it goes on for ever"),
+    };
+    let said = message(&status, "Drifted");
+    assert!(
+        said.contains("ConfigMap") && said.contains("6 corrections"),
+        "{said}"
+    );
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    assert_eq!(maps.get("app").await.unwrap().data.unwrap()["text"], "mine");
+
+    fixture.app("app", spec("two")).await;
+    assert_eq!(revision(&fixture.ready("app").await), 2);
+    assert_eq!(maps.get("app").await.unwrap().data.unwrap()["text"], "two");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_release_took_over_is_left_to_it() {
+    let fixture = Fixture::shared("handed").await;
+    let chart = fixture.chart("app", &[("templates/a.yaml", CONFIG_MAP)]);
+    let spec = json!({"chart": {"path": chart}, "values": {"text": "one"}});
+    fixture.app("app", spec).await;
+    fixture.ready("app").await;
+    let maps: Api<ConfigMap> = fixture.namespace.api();
+    let taken = json!({
+        "metadata": {"annotations": {"meta.helm.sh/release-name": "other"}},
+        "data": {"text": "theirs"},
+    });
+    maps.patch("app", &PatchParams::default(), &Patch::Merge(&taken))
+        .await
+        .unwrap();
+    let status = fixture
+        .until("app", |app| {
+            condition(app, "Drifted").is_some_and(|drifted| drifted.status == "True")
+        })
+        .await;
+    let said = message(&status, "Drifted");
+    assert!(
+        said.contains(&format!("{}/other", fixture.namespace.name)),
+        "{said}"
+    );
+    assert_eq!(maps.get("app").await.unwrap().data.unwrap()["text"], "theirs");
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret, ServiceAccount};
-use kube::api::{Api, DeleteParams};
+use kube::api::{Api, ApiResource, DeleteParams, DynamicObject};
 use serde_json::json;
 
 use crate::fixture::{CONFIG_MAP, DEPLOYMENT, Fixture, log, message, revision};
@@ -297,6 +297,24 @@ async fn crds_come_before_what_they_define() {
         assert_eq!(revision(&status), 1);
         let found = fixture.namespace.objects().await;
         assert!(found.contains(&format!("{kind}/one")), "{found:?}");
+        // A kind that came with the release is watched like any other.
+        let resource = ApiResource {
+            group: "e2e.helmapp.io".to_owned(),
+            version: "v1".to_owned(),
+            api_version: "e2e.helmapp.io/v1".to_owned(),
+            kind: kind.to_owned(),
+            plural: plural.to_owned(),
+        };
+        let objects: Api<DynamicObject> =
+            Api::namespaced_with(fixture.client(), &fixture.namespace.name, &resource);
+        objects.delete("one", &DeleteParams::default()).await.unwrap();
+        eventually("it is put back", within(20), || async {
+            match objects.get_opt("one").await {
+                Ok(Some(_)) => Ok(()),
+                other => Err(format!("{other:?}")),
+            }
+        })
+        .await;
         fixture.delete(plural).await;
         let found = fixture.namespace.objects().await;
         assert!(!found.contains(&format!("{kind}/one")), "{found:?}");

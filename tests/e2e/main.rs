@@ -22,3 +22,4 @@ mod requests;
 mod restart;
 mod rollback;
 mod tenancy;
+mod uninstall;

@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::ConfigMap;
-use kube::api::Api;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
-use crate::fixture::{CONFIG_MAP, Fixture, Operator, condition, install_crd, message, revision};
+use crate::fixture::{CONFIG_MAP, DEPLOYMENT, Fixture, Operator, condition, install_crd, message, revision};
 use crate::support::plane;
 use crate::support::wait::{eventually, within};
 
@@ -148,4 +148,87 @@ async fn a_reference_that_comes_late_ends_the_failure() {
     .await;
     let app = fixture.apps().get("app").await.unwrap();
     assert!(condition(&app, "Stalled").is_none(), "{:?}", app.status);
+}
+
+/// Helm's own tools, and people, put labels on records.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_somebody_touched_is_still_ended() {
+    let fixture = Fixture::shared("touched").await;
+    let chart = fixture.chart("app", &[("templates/a.yaml", DEPLOYMENT)]);
+    let values = json!({"replicas": 1, "tag": "v1", "pod": "crash-loop"});
+    let spec = json!({"chart": {"path": chart}, "values": values, "install": {"timeout": "4s"}});
+    fixture.app("app", spec).await;
+    fixture
+        .until("app", |app| {
+            app.status
+                .as_ref()
+                .is_some_and(|status| revision(status) == 1 && !status.inventory.is_empty())
+        })
+        .await;
+    let records: Api<Secret> = fixture.namespace.api();
+    let touched = json!({"metadata": {"annotations": {"example.com/seen": "yes"}}});
+    records
+        .patch(
+            "sh.helm.release.v1.app.v1",
+            &PatchParams::default(),
+            &Patch::Merge(&touched),
+        )
+        .await
+        .unwrap();
+    let status = fixture.refused("app", "InstallFailed").await;
+    assert_eq!(
+        (revision(&status), status.release.unwrap().status.as_str()),
+        (1, "failed")
+    );
+}
+
+/// The HelmApp that waits for a release learns that the other one is gone, even if that one never had it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_that_becomes_free_is_taken() {
+    let fixture = Fixture::shared("free").await;
+    let bad = fixture.chart(
+        "bad",
+        &[("templates/a.yaml", CONFIG_MAP), ("values.schema.json", SCHEMA)],
+    );
+    let good = fixture.chart("good", &[("templates/a.yaml", CONFIG_MAP)]);
+    let mut first = with_text(&bad, &json!(3));
+    first["releaseName"] = json!("shared");
+    fixture.app("first", first).await;
+    fixture.refused("first", "SchemaViolation").await;
+    // creationTimestamp has whole seconds.
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    let mut second = with_text(&good, &json!("one"));
+    second["releaseName"] = json!("shared");
+    fixture.app("second", second).await;
+    fixture.refused("second", "ReleaseClaimed").await;
+    fixture.delete("first").await;
+    assert_eq!(revision(&fixture.ready("second").await), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_that_is_there_already_is_followed() {
+    let fixture = Fixture::shared("there").await;
+    let chart = fixture.chart("app", &[("templates/a.yaml", CONFIG_MAP)]);
+    fixture.app("app", with_text(&chart, &json!("one"))).await;
+    fixture.ready("app").await;
+    let unguarded = json!({"metadata": {"finalizers": null}});
+    fixture
+        .apps()
+        .patch("app", &PatchParams::default(), &Patch::Merge(&unguarded))
+        .await
+        .unwrap();
+    fixture.delete("app").await;
+
+    fixture.app("app", with_text(&chart, &json!("one"))).await;
+    let status = fixture.ready("app").await;
+    assert_eq!((revision(&status), status.inventory.len()), (1, 1));
+    let maps: Api<ConfigMap> = fixture.namespace.api();
+    maps.delete("app", &DeleteParams::default()).await.unwrap();
+    eventually("it is put back", within(20), || async {
+        match maps.get_opt("app").await {
+            Ok(Some(_)) => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await;
 }

@@ -141,3 +141,61 @@ async fn a_new_spec_does_not_wait_for_the_old_one() {
         .collect();
     assert_eq!(states, [(2, "deployed"), (1, "superseded")]);
 }
+
+const STATEFUL_SET: &str = "\
+{{- if .Values.data }}
+apiVersion: apps/v1
+kind: StatefulSet
+metadata:
+  name: data
+spec:
+  replicas: 0
+  serviceName: data
+  selector:
+    matchLabels: {app: data}
+  template:
+    metadata:
+      labels: {app: data}
+    spec:
+      containers:
+        - {name: main, image: registry.example.com/data:v1}
+{{- end }}
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_remedy_does_not_delete_what_can_hold_data() {
+    let fixture = Fixture::shared("data").await;
+    let extra = "{{ if .Values.data }}\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: extra}\n{{ end }}";
+    let chart = fixture.chart(
+        "app",
+        &[
+            ("templates/a.yaml", DEPLOYMENT),
+            ("templates/b.yaml", STATEFUL_SET),
+            ("templates/c.yaml", extra),
+        ],
+    );
+    let upgrade = json!({"timeout": "3s", "remediation": {"strategy": "rollback"}});
+    let spec = |pod: &str, data: bool| {
+        let values = json!({"replicas": 1, "tag": pod, "pod": pod, "data": data});
+        json!({"chart": {"path": chart}, "values": values, "upgrade": upgrade})
+    };
+    fixture.app("app", spec("", false)).await;
+    fixture.ready("app").await;
+    fixture.app("app", spec("crash-loop", true)).await;
+    let status = fixture
+        .until("app", |app| {
+            condition(app, "Remediated").is_some_and(|remediated| remediated.status == "True")
+        })
+        .await;
+    let said = message(&status, "Remediated");
+    assert!(
+        said.contains("left in the cluster") && said.contains("StatefulSet"),
+        "{said}"
+    );
+    assert!(!said.contains("extra"), "{said}");
+    let found = fixture.namespace.objects().await;
+    assert!(found.contains(&"StatefulSet/data".to_owned()), "{found:?}");
+    assert!(!found.contains(&"ConfigMap/extra".to_owned()), "{found:?}");
+    fixture.delete("app").await;
+    fixture.namespace.left(&[]).await;
+}
