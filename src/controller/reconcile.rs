@@ -104,6 +104,15 @@ async fn pursue(ctx: &Context, subject: &Subject) -> Result<Next, Error> {
     let base = Base::read(ctx, subject).await?;
     // 5 render
     let wanted = inputs::render(ctx, subject, &gathered, base.next(), base.is_install()).await?;
+    if let Some(underway) = underway(ctx, subject, &wanted) {
+        let input_digest = gathered.digest.clone();
+        let settling = Settling {
+            input_digest,
+            ..Settling::clone(&underway)
+        };
+        ctx.settling.insert(&subject.key, Arc::new(settling));
+        return stand(ctx, subject, &gathered.digest).await;
+    }
     if let Some(newest) = base.same_as(&wanted) {
         if ctx.memory.revision(&subject.key) != newest.head.revision {
             adopt(ctx, subject, newest).await?;
@@ -559,17 +568,7 @@ impl Base {
     fn same_as(&self, wanted: &inputs::Wanted) -> Option<&Stored> {
         let newest = self.newest.as_ref()?;
         let release = &newest.release;
-        let good = release.info.status == Status::Deployed;
-        let same = release.manifest == wanted.manifest
-            && release.config == wanted.config
-            && release.chart.metadata == wanted.chart.metadata
-            && release.hooks.len() == wanted.hooks.len()
-            && release
-                .hooks
-                .iter()
-                .zip(&wanted.hooks)
-                .all(|(old, new)| old.manifest == new.manifest);
-        (good && same && release.info.rollback_revision == 0).then_some(newest)
+        (release.info.status == Status::Deployed && is_same(release, wanted)).then_some(newest)
     }
 
     /// What the last revisions left in the cluster.
@@ -601,6 +600,26 @@ impl Base {
                 && (newest.head.status == Status::Deployed || settling.as_deref().is_some_and(settles))
         })
     }
+}
+
+/// The revision that settles, if it already is what is wanted: other inputs can give the same.
+fn underway(ctx: &Context, subject: &Subject, wanted: &inputs::Wanted) -> Option<Arc<Settling>> {
+    let settling = ctx.settling.get(&subject.key)?;
+    let going_on = settling.applied && !settling.failed && settling.cause.is_none();
+    (going_on && is_same(&settling.stored.release, wanted)).then_some(settling)
+}
+
+fn is_same(release: &Release, wanted: &inputs::Wanted) -> bool {
+    release.info.rollback_revision == 0
+        && release.manifest == wanted.manifest
+        && release.config == wanted.config
+        && release.chart.metadata == wanted.chart.metadata
+        && release.hooks.len() == wanted.hooks.len()
+        && release
+            .hooks
+            .iter()
+            .zip(&wanted.hooks)
+            .all(|(old, new)| old.manifest == new.manifest)
 }
 
 /// A pending revision of somebody else is left alone for a while.
