@@ -83,7 +83,17 @@ pub(super) async fn settle(ctx: &Context, subject: &Subject, settling: Arc<Settl
         // Something after the record failed the last time.
         return finish(ctx, subject, &settling).await;
     }
-    look(ctx, subject).await?;
+    if let Err(error) = look(ctx, subject).await {
+        if settling.is_late() {
+            return give_up(ctx, subject, &settling, &late(subject, &settling, &error)).await;
+        }
+        if settling.failed {
+            // Why it failed stays said; whether it has healed since can wait.
+            info!(app = %subject.key.name, namespace = %subject.key.namespace, %error, "can not look at a failed revision");
+            return Ok(Next::After(ctx.settings.slow_retry.most));
+        }
+        return Err(error);
+    }
     let objects = ctx.memory.objects(&subject.key);
     let verdict = verdict(&objects);
     match verdict {

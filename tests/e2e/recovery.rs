@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret, ServiceAccount};
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
@@ -231,4 +231,36 @@ async fn a_release_that_is_there_already_is_followed() {
         }
     })
     .await;
+}
+
+/// A revision whose objects can't be looked at has a deadline like any other.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deadline_holds_while_requests_fail() {
+    let fixture = Fixture::shared("blind").await;
+    let chart = fixture.chart("app", &[("templates/a.yaml", DEPLOYMENT)]);
+    let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "tenant"}});
+    fixture.create::<ServiceAccount>(account).await;
+    fixture
+        .namespace
+        .apply(json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "tenant"},
+            "rules": [{"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["create", "patch"]}],
+        }))
+        .await;
+    fixture.namespace.apply(json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "tenant"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "tenant"},
+        "subjects": [{"kind": "ServiceAccount", "name": "tenant", "namespace": fixture.namespace.name}],
+    })).await;
+    let spec = json!({
+        "chart": {"path": chart}, "values": {"replicas": 1, "tag": "v1", "pod": "crash-loop"},
+        "install": {"timeout": "3s"}, "serviceAccountName": "tenant",
+    });
+    fixture.app("app", spec).await;
+    let status = fixture.refused("app", "InstallFailed").await;
+    let said = message(&status, "Ready");
+    assert!(
+        said.contains("not ready within 3 s") && said.contains("get"),
+        "{said}"
+    );
 }
