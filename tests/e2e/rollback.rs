@@ -176,7 +176,7 @@ async fn a_remedy_does_not_delete_what_can_hold_data() {
     );
     let upgrade = json!({"timeout": "3s", "remediation": {"strategy": "rollback"}});
     let spec = |pod: &str, data: bool| {
-        let values = json!({"replicas": 1, "tag": pod, "pod": pod, "data": data});
+        let values = json!({"replicas": 1, "tag": "v1", "pod": pod, "data": data});
         json!({"chart": {"path": chart}, "values": values, "upgrade": upgrade})
     };
     fixture.app("app", spec("", false)).await;
