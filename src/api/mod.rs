@@ -30,10 +30,6 @@ pub const KIND: &str = "HelmApp";
 
 /// On a HelmApp from before the first object is written until the last one is gone.
 pub const FINALIZER: &str = "helmapp.io/uninstall";
-/// On each object of a release: the HelmApp's name.
-pub const LABEL_NAME: &str = "helmapp.io/name";
-/// On each object of a release: the HelmApp's namespace.
-pub const LABEL_NAMESPACE: &str = "helmapp.io/namespace";
 
 /// An application that is installed from a Helm chart and kept as the chart and the values say.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
