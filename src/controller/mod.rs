@@ -1,7 +1,9 @@
 //! The operator: watches, the memory that they fill, and the flow that each HelmApp goes through.
 
 mod access;
+mod base;
 mod claim;
+mod decision;
 mod deploy;
 mod drift;
 mod finalize;
@@ -14,9 +16,12 @@ pub mod policy;
 pub mod preview;
 mod reconcile;
 mod redact;
+mod release;
 mod report;
 mod restore;
+mod resume;
 pub mod revision;
+mod rollback;
 mod settle;
 mod slots;
 pub mod subject;

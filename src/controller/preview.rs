@@ -9,11 +9,13 @@ use serde_json::Value;
 use crate::api::HelmApp;
 use crate::cluster::apply::Applier;
 
+use super::base::Base;
+use super::decision::Asked;
 use super::planning::{self, Known};
 use super::policy::Error;
-use super::reconcile::{self, Base};
+use super::revision::returned_objects;
 use super::subject::Subject;
-use super::{Operator, inputs, namespace};
+use super::{Operator, inputs, namespace, rollback};
 
 /// What the next revision of a release would do.
 #[derive(Debug, Clone)]
@@ -53,12 +55,12 @@ impl Operator {
         }
         let base = Base::read(ctx, &subject).await?;
         let snapshot = ctx.discovery.snapshot().await?;
-        let new = match reconcile::rollback_wanted(ctx, &subject) {
-            Some(revision) => {
-                let target = reconcile::stored(ctx, &subject, revision).await?;
-                reconcile::new_of(&target.release, &[], &subject, &snapshot)?
+        let new = match rollback::asked(ctx, &subject) {
+            Asked::GoBack(revision) => {
+                let target = rollback::stored(ctx, &subject, revision).await?;
+                returned_objects(&target.release, &[], &snapshot)?
             }
-            None => {
+            Asked::Nothing | Asked::Stay(_) => {
                 let gathered = inputs::gather(ctx, &subject).await?;
                 let install = base.is_install();
                 let wanted = inputs::render(ctx, &subject, &gathered, base.next(), install).await?;

@@ -1,40 +1,29 @@
 //! The memory after a restart: rebuilt from watches and status, without a write.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use helmapp_helm::plan::{ObjectId, split_api_version};
 use helmapp_helm::release::Status;
-use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::api::conditions::reason;
 use crate::api::{HelmAppStatus, InventoryEntry};
-use crate::store::{Head, Stored, StoredCompanion};
+use crate::cluster::apply::Applier;
+use crate::store::{Head, Stored};
 
-use super::Context;
+use super::base::deployed;
 use super::memory::Health;
+use super::planning::{self, Known};
 use super::policy::Error;
-use super::report;
-use super::revision::{Change, stored_objects};
-use super::settle::{Cause, Settling};
+use super::revision::{Change, returned_objects, stored_objects};
+use super::settle::Settling;
 use super::subject::Subject;
+use super::{Context, deploy, finalize, release, report};
 
-/// Where the companion keeps why a revision remedies another.
-pub(super) const CAUSE: &str = "cause";
 /// How long the first listing of a kind may take before objects are taken for changed.
 const LISTING: Duration = Duration::from_secs(10);
-
-/// A pending revision of ours that nobody works on.
-#[derive(Debug)]
-pub(super) struct Pending {
-    /// Its record.
-    pub stored: Stored,
-    /// Digest of what it was made from.
-    pub input_digest: String,
-    /// Why it remedies another.
-    pub cause: Option<Cause>,
-}
 
 /// Remembers the objects of a release that an earlier process left.
 ///
@@ -72,67 +61,26 @@ pub(super) async fn restore(ctx: &Context, subject: &Subject) -> Result<(), Erro
     Ok(())
 }
 
-/// The pending revision that was made from the same inputs.
+/// Takes over the objects of a deployed revision that this process knows nothing of. Each is applied once more,
+/// which changes nothing where it is as it should be, and is followed from then on.
 ///
 /// # Errors
-/// A failed request.
-pub(super) async fn pending(
-    ctx: &Context,
-    subject: &Subject,
-    digest: &str,
-) -> Result<Option<Pending>, Error> {
-    let heads = ctx.memory.records(&subject.release);
-    let Some(head) = heads
-        .first()
-        .filter(|head| head.status.is_pending() && head.holder.is_some())
-    else {
-        return Ok(None);
+/// The server's refusal, or a failed request.
+pub(super) async fn adopt(ctx: &Context, subject: &Subject, newest: &Stored) -> Result<(), Error> {
+    let snapshot = ctx.discovery.snapshot().await?;
+    let new = returned_objects(&newest.release, &[], &snapshot)?;
+    let applier = Applier::new(subject.tenant.clone(), snapshot, subject.owner.clone());
+    let known = Known {
+        last: &new.objects,
+        last_applied: false,
+        dirty: &BTreeSet::new(),
+        uids: &ctx.memory.uids(&subject.key),
+        coming_namespaces: &BTreeSet::new(),
     };
-    if ctx
-        .settling
-        .get(&subject.key)
-        .is_some_and(|settling| settling.stored.head.revision == head.revision)
-    {
-        return Ok(None);
-    }
-    let companion = ctx.companions.read(ctx, subject).await?;
-    let Some(StoredCompanion { companion, .. }) = companion else {
-        return Ok(None);
-    };
-    if companion.revision != head.revision || companion.input_digest != digest {
-        return Ok(None);
-    }
-    let cause = companion.extra.get(CAUSE).and_then(cause);
-    let stored = ctx.store.read(&subject.release, head.revision).await?;
-    Ok(stored.map(|stored| Pending {
-        stored,
-        input_digest: digest.to_owned(),
-        cause,
-    }))
-}
-
-/// The newest deployed revision.
-///
-/// # Errors
-/// A failed request.
-pub(super) async fn deployed(ctx: &Context, subject: &Subject) -> Result<Option<Stored>, Error> {
-    let heads = ctx.memory.records(&subject.release);
-    let Some(head) = heads.iter().find(|head| head.status == Status::Deployed) else {
-        return Ok(None);
-    };
-    let replaces = ctx
-        .settling
-        .get(&subject.key)
-        .and_then(|settling| settling.replaces.clone());
-    match replaces.filter(|stored| stored.head == *head) {
-        Some(stored) => Ok(Some(stored)),
-        None => Ok(ctx.store.read(&subject.release, head.revision).await?),
-    }
-}
-
-/// Stands for the inputs of a revision that goes back to another.
-pub(super) fn rollback_digest(subject: &Subject, revision: i64) -> String {
-    format!("rollback:{revision}:{}", subject.spec_digest())
+    let plan = planning::plan(&applier, &new, &known).await?;
+    finalize::ensure(ctx, subject).await?;
+    deploy::run(ctx, subject, applier, &plan).await?;
+    release::follow(ctx, subject, &new.objects, newest.head.revision).await
 }
 
 type Listed = (ObjectId, String, Option<String>);
@@ -212,15 +160,4 @@ async fn given_up(
     };
     ctx.settling.insert(&subject.key, Arc::new(settling));
     Ok(())
-}
-
-fn cause(value: &Value) -> Option<Cause> {
-    let text = |key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
-    let reason = text("reason")?;
-    let reason = reason::ALL.into_iter().find(|known| *known == reason)?;
-    Some(Cause {
-        reason,
-        message: text("message")?,
-        input_digest: text("inputDigest")?,
-    })
 }

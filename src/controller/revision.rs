@@ -6,12 +6,14 @@ use helmapp_helm::manifest::{ManifestObject, parse_stored};
 use helmapp_helm::plan::{Object, objects};
 use helmapp_helm::release::{ApplyMethod, Info, Release, Status, Time, secret_name};
 use jiff::Timestamp;
+use serde_json::Value;
 
 use crate::api::conditions::reason;
 use crate::cluster::discovery::Snapshot;
 use crate::store::{Head, Stored};
 
 use super::inputs::Wanted;
+use super::planning::{self, NewObjects};
 use super::policy::{Again, Error};
 use super::subject::Subject;
 
@@ -189,6 +191,22 @@ pub fn documents(record: &Release) -> Result<Vec<ManifestObject>, Error> {
         ),
         again: Again::Seldom,
     })
+}
+
+/// The objects of a stored record, as those of a new revision.
+///
+/// # Errors
+/// A manifest that can't be read, or that has what is no object here.
+pub(super) fn returned_objects(
+    release: &Release,
+    crds: &[Value],
+    snapshot: &Snapshot,
+) -> Result<NewObjects, Error> {
+    let documents = documents(release)?
+        .into_iter()
+        .map(|document| document.object)
+        .filter(|object| !object.is_null());
+    planning::new_objects(documents.collect(), crds, &release.namespace, snapshot).map_err(Error::Objects)
 }
 
 #[cfg(test)]
