@@ -1,0 +1,334 @@
+//! What is remembered of every release, from watches and from our own writes: enough to know that nothing is
+//! to be done, without a read.
+//!
+//! Each part says what an event changes in it and whether that wakes a HelmApp; here they are held together,
+//! behind one lock.
+
+mod attempts;
+mod object;
+mod objects;
+mod observer;
+mod records;
+mod references;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use helmapp_helm::plan::ObjectId;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::runtime::reflector::ObjectRef;
+use tokio::sync::mpsc;
+
+use crate::api::HelmApp;
+use crate::cluster::watches::{Listed, Target};
+use crate::store::{Head, ReleaseKey};
+
+use super::drift::Correction;
+
+pub use attempts::Basis;
+pub use object::{Health, Tracked};
+pub use observer::Observer;
+pub use references::Reference;
+
+use attempts::Attempts;
+use object::{Sight, Wake};
+use objects::Objects;
+use records::Records;
+use references::References;
+
+/// Events of one release within this time lead to one look at its health.
+pub const DEBOUNCE: Duration = Duration::from_millis(200);
+
+/// Namespace and name of a HelmApp.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AppKey {
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+}
+
+impl AppKey {
+    /// The key of a HelmApp.
+    pub fn of(app: &HelmApp) -> Self {
+        Self {
+            namespace: app.home().to_owned(),
+            name: app.metadata.name.clone().unwrap_or_default(),
+        }
+    }
+}
+
+/// What is remembered of one HelmApp.
+#[derive(Debug, Default)]
+struct Remembered {
+    objects: Objects,
+    attempts: Attempts,
+    /// It will be woken within [`DEBOUNCE`].
+    waking: bool,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    apps: HashMap<AppKey, Remembered>,
+    owners: HashMap<ReleaseKey, AppKey>,
+    records: Records,
+    references: References,
+}
+
+impl Inner {
+    fn of(&mut self, app: &AppKey) -> &mut Remembered {
+        self.apps.entry(app.clone()).or_default()
+    }
+}
+
+/// The memory of the whole process.
+#[derive(Debug)]
+pub struct Memory {
+    inner: Mutex<Inner>,
+    wake: mpsc::UnboundedSender<ObjectRef<HelmApp>>,
+}
+
+impl Memory {
+    /// An empty memory and the HelmApps that it wakes.
+    pub fn new() -> (Arc<Self>, mpsc::UnboundedReceiver<ObjectRef<HelmApp>>) {
+        let (wake, woken) = mpsc::unbounded_channel();
+        let inner = Mutex::default();
+        (Arc::new(Self { inner, wake }), woken)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has the HelmApp reconciled.
+    pub fn wake(&self, app: &AppKey) {
+        // The receiver goes only when the process ends.
+        let _ = self.wake.send(ObjectRef::new(&app.name).within(&app.namespace));
+    }
+
+    /// Has the HelmApp reconciled after [`DEBOUNCE`], once for all calls in between.
+    fn wake_soon(self: &Arc<Self>, inner: &mut Inner, app: &AppKey) {
+        if std::mem::replace(&mut inner.of(app).waking, true) {
+            return;
+        }
+        let (memory, app) = (self.clone(), app.clone());
+        tokio::spawn(async move {
+            tokio::time::sleep(DEBOUNCE).await;
+            if let Some(remembered) = memory.lock().apps.get_mut(&app) {
+                remembered.waking = false;
+            }
+            memory.wake(&app);
+        });
+    }
+
+    /// Forgets a HelmApp that is gone.
+    pub fn forget(&self, app: &AppKey) {
+        let mut inner = self.lock();
+        inner.apps.remove(app);
+        inner.owners.retain(|_, owner| owner != app);
+        inner.references.name(app, &[]);
+    }
+
+    // --- decisions ---
+
+    /// The basis of the last decision, if nothing of the release needs a look.
+    pub fn standing(&self, app: &AppKey) -> Option<Basis> {
+        let inner = self.lock();
+        let remembered = inner.apps.get(app)?;
+        let basis = remembered.attempts.basis.clone();
+        basis.filter(|_| remembered.objects.are_quiet())
+    }
+
+    /// The basis of the last decision.
+    pub fn basis(&self, app: &AppKey) -> Option<Basis> {
+        self.lock().apps.get(app)?.attempts.basis.clone()
+    }
+
+    /// Remembers what a decision rests on; `None` when it has to be made again.
+    pub fn decided(&self, app: &AppKey, basis: Option<Basis>) {
+        self.lock().of(app).attempts.basis = basis;
+    }
+
+    /// Counts a failure; returns how many there were in a row.
+    pub fn failed(&self, app: &AppKey) -> u32 {
+        self.lock().of(app).attempts.failed()
+    }
+
+    /// Ends a row of failures.
+    pub fn succeeded(&self, app: &AppKey) {
+        if let Some(remembered) = self.lock().apps.get_mut(app) {
+            remembered.attempts.succeeded();
+        }
+    }
+
+    /// The corrections of an object; a new generation begins anew.
+    pub fn correction(&self, app: &AppKey, id: &ObjectId, generation: i64) -> Correction {
+        self.lock().of(app).attempts.correction(id, generation)
+    }
+
+    /// Remembers the corrections of an object.
+    pub fn corrected(&self, app: &AppKey, id: &ObjectId, correction: Correction) {
+        self.lock().of(app).attempts.corrected(id, correction);
+    }
+
+    // --- objects ---
+
+    /// Says which objects the applied revision has. Others are followed no longer.
+    pub fn want<'a>(
+        &self,
+        app: &AppKey,
+        revision: i64,
+        objects: impl IntoIterator<Item = (&'a ObjectId, &'a str)>,
+    ) {
+        self.lock().of(app).objects.want(revision, objects);
+    }
+
+    /// The revision that the wanted objects are of; 0 when none is known.
+    pub fn revision(&self, app: &AppKey) -> i64 {
+        self.read(app, |objects| objects.revision)
+    }
+
+    /// Remembers an object as the server answered to our apply, with its health.
+    pub fn applied(&self, app: &AppKey, id: &ObjectId, live: &ObjectMeta, health: Health, lasting: bool) {
+        self.lock().of(app).objects.applied(id, live, health, lasting);
+    }
+
+    /// Remembers the health of an object that was read at a resourceVersion.
+    pub fn looked(&self, app: &AppKey, id: &ObjectId, live: Option<&ObjectMeta>, health: Health) {
+        if let Some(remembered) = self.lock().apps.get_mut(app) {
+            remembered.objects.looked(id, live, health);
+        }
+    }
+
+    /// The objects of the applied revision.
+    pub fn objects(&self, app: &AppKey) -> Vec<(ObjectId, Tracked)> {
+        self.read(app, |objects| objects.select(|_| true))
+    }
+
+    /// Objects whose fields are not as we left them.
+    pub fn dirty(&self, app: &AppKey) -> Vec<(ObjectId, Tracked)> {
+        self.read(app, |objects| objects.select(Tracked::is_dirty))
+    }
+
+    /// Objects whose health may have changed.
+    pub fn to_look_at(&self, app: &AppKey) -> Vec<(ObjectId, Tracked)> {
+        self.read(app, |objects| objects.select(Tracked::wants_look))
+    }
+
+    /// UIDs of the objects that we see as ours.
+    pub fn uids(&self, app: &AppKey) -> HashMap<ObjectId, String> {
+        self.read(app, Objects::uids)
+    }
+
+    /// A digest of the marks of all objects as last seen: equal to an earlier one when nobody has touched our
+    /// fields in between.
+    pub fn marks_digest(&self, app: &AppKey) -> String {
+        self.read(app, Objects::marks_digest)
+    }
+
+    /// Takes all objects as they are seen for what we want them to be, with their health.
+    pub fn verified(&self, app: &AppKey, health: impl Fn(&ObjectId) -> (Health, bool)) {
+        self.lock().of(app).objects.verify(health);
+    }
+
+    /// Takes all objects for changed, so that they are checked one by one.
+    pub fn doubt(&self, app: &AppKey) {
+        self.lock().of(app).objects.doubt();
+    }
+
+    /// The groups and kinds of all objects that are followed.
+    pub fn kinds(&self) -> HashSet<(String, String)> {
+        let inner = self.lock();
+        inner.apps.values().flat_map(|app| app.objects.kinds()).collect()
+    }
+
+    fn read<T>(&self, app: &AppKey, of: impl FnOnce(&Objects) -> T) -> T {
+        match self.lock().apps.get(app) {
+            Some(remembered) => of(&remembered.objects),
+            None => of(&Objects::default()),
+        }
+    }
+
+    fn saw_object(self: &Arc<Self>, app: &AppKey, id: &ObjectId, version: &str, sight: &Sight) {
+        let mut inner = self.lock();
+        match inner.of(app).objects.see(id, version, sight) {
+            Wake::No => {}
+            Wake::Soon => self.wake_soon(&mut inner, app),
+            Wake::Now => self.wake(app),
+        }
+    }
+
+    fn objects_listed(&self, target: &Target, listed: &Listed) {
+        let (group, kind) = (&target.resource.group, &target.resource.kind);
+        let has = |id: &ObjectId| listed.contains(&id.namespace, &id.name);
+        for (app, remembered) in &mut self.lock().apps {
+            if remembered.objects.listed(group, kind, has) == Wake::Now {
+                self.wake(app);
+            }
+        }
+    }
+
+    // --- records ---
+
+    /// Says which HelmApp a release belongs to.
+    pub fn own(&self, release: &ReleaseKey, app: &AppKey) {
+        self.lock().owners.insert(release.clone(), app.clone());
+    }
+
+    /// The revisions of a release, newest first.
+    pub fn records(&self, release: &ReleaseKey) -> Vec<Head> {
+        self.lock().records.of(release)
+    }
+
+    /// Remembers a revision that we wrote, before the watch brings it.
+    pub fn recorded(&self, release: &ReleaseKey, head: Head) {
+        self.lock().records.wrote(release, head);
+    }
+
+    /// Forgets a revision that we deleted.
+    pub fn unrecorded(&self, release: &ReleaseKey, revision: i64) {
+        self.lock().records.drop(release, revision);
+    }
+
+    fn saw_record(&self, metadata: &ObjectMeta, present: bool) {
+        let Some((release, head)) = Head::of(metadata) else {
+            return;
+        };
+        let mut inner = self.lock();
+        let news = if present {
+            inner.records.see(&release, head)
+        } else {
+            inner.records.drop(&release, head.revision)
+        };
+        if let Some(app) = inner.owners.get(&release).filter(|_| news) {
+            self.wake(app);
+        }
+    }
+
+    // --- references ---
+
+    /// Says which objects the spec of a HelmApp names.
+    pub fn refer(&self, app: &AppKey, references: &[Reference]) {
+        self.lock().references.name(app, references);
+    }
+
+    /// The resourceVersion of a referenced object; `None` when it is not there or not watched.
+    pub fn reference_version(&self, reference: &Reference) -> Option<String> {
+        self.lock().references.version(reference)
+    }
+
+    /// Whether any HelmApp names the object.
+    pub fn is_referred_to(&self, kind: &str, namespace: &str, name: &str) -> bool {
+        self.lock().references.has(kind, namespace, name)
+    }
+
+    fn saw_reference(&self, reference: &Reference, version: Option<String>) {
+        let mut inner = self.lock();
+        let users = inner.references.see(reference, version);
+        users.iter().for_each(|app| self.wake(app));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,281 @@
+//! One object of a release: a few numbers that say whether it is as we left it, and how it is doing.
+
+use std::sync::Arc;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use crate::cluster::watches::stamp;
+
+/// How an object is doing, as far as it matters for settling.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Health {
+    /// Not looked at yet, or changed since.
+    Unknown,
+    /// Ready.
+    Ready,
+    /// On its way; the text says what is missing.
+    Progressing(Arc<str>),
+    /// It will not become ready; the text says why.
+    Failed(Arc<str>),
+}
+
+/// Whether what happened to an object has its HelmApp reconciled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Wake {
+    /// No.
+    No,
+    /// After a while, together with what else happens.
+    Soon,
+    /// Now.
+    Now,
+}
+
+/// An object as a watch or an answer of the server shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Sight {
+    /// resourceVersion, as a number.
+    pub(super) version: u64,
+    /// Mark of our fields, and UID; `None` when it is not there any more.
+    pub(super) present: Option<(u64, Box<str>)>,
+}
+
+impl Sight {
+    /// The object with this metadata.
+    pub(super) fn of(metadata: &ObjectMeta) -> Self {
+        Self {
+            version: number(metadata),
+            present: Some((
+                stamp(metadata),
+                metadata.uid.as_deref().unwrap_or_default().into(),
+            )),
+        }
+    }
+
+    /// The object whose last metadata was this.
+    pub(super) fn gone(metadata: &ObjectMeta) -> Self {
+        Self {
+            version: number(metadata),
+            present: None,
+        }
+    }
+}
+
+/// One object of a release.
+#[derive(Debug, Clone)]
+pub struct Tracked {
+    /// API version without the group.
+    pub version: Box<str>,
+    /// UID of the live object; empty when it is not there.
+    pub uid: Box<str>,
+    /// How it is doing.
+    pub health: Health,
+    /// Mark of our fields as last seen; `None` when it is not there.
+    pub(super) seen: Option<u64>,
+    /// Mark of our fields when they were last as we want them; `None` before.
+    verified: Option<u64>,
+    /// Newest resourceVersion seen, as a number.
+    resource_version: u64,
+    /// resourceVersion at the last look at its health.
+    looked_at: u64,
+    /// It belongs to the applied revision.
+    pub(super) wanted: bool,
+    /// Its health never changes by itself.
+    lasting: bool,
+}
+
+impl Tracked {
+    pub(super) fn new(version: &str) -> Self {
+        Self {
+            version: version.into(),
+            uid: Box::default(),
+            health: Health::Unknown,
+            seen: None,
+            verified: None,
+            resource_version: 0,
+            looked_at: 0,
+            wanted: false,
+            lasting: false,
+        }
+    }
+
+    /// Our fields are not as we left them.
+    pub(super) fn is_dirty(&self) -> bool {
+        self.wanted && self.verified.is_some() && self.seen != self.verified
+    }
+
+    /// Whether the live object is the one that was last seen, unchanged.
+    pub fn is_at(&self, live: &ObjectMeta) -> bool {
+        self.seen.is_some() && number(live) == self.resource_version
+    }
+
+    /// Its health may have changed.
+    pub(super) fn wants_look(&self) -> bool {
+        let settled = self.health == Health::Ready && self.lasting;
+        self.wanted && self.seen.is_some() && !settled && self.resource_version > self.looked_at
+    }
+
+    /// There is a reason to remember it.
+    pub(super) fn matters(&self) -> bool {
+        self.wanted || self.seen.is_some()
+    }
+
+    /// It is as the server answered to our apply.
+    pub(super) fn applied(&mut self, live: &ObjectMeta, health: Health, lasting: bool) {
+        let version = number(live);
+        let mark = Some(stamp(live));
+        self.wanted = true;
+        self.lasting = lasting;
+        self.health = health;
+        self.verified = mark;
+        self.looked_at = self.looked_at.max(version);
+        if version >= self.resource_version {
+            self.seen = mark;
+            self.resource_version = version;
+            self.uid = live.uid.as_deref().unwrap_or_default().into();
+        }
+    }
+
+    /// It was read; `None` when it was not there.
+    pub(super) fn looked(&mut self, live: Option<&ObjectMeta>, health: Health) {
+        self.looked_at = self.looked_at.max(live.map_or(self.resource_version, number));
+        self.health = health;
+    }
+
+    /// A watch shows it. What is older than what is known says nothing.
+    pub(super) fn see(&mut self, sight: &Sight) -> Wake {
+        if sight.version < self.resource_version {
+            return Wake::No;
+        }
+        self.resource_version = sight.version;
+        self.seen = sight.present.as_ref().map(|(mark, _)| *mark);
+        self.uid = sight
+            .present
+            .as_ref()
+            .map(|(_, uid)| uid.clone())
+            .unwrap_or_default();
+        self.calls_for()
+    }
+
+    /// A listing does not have it.
+    pub(super) fn lose(&mut self) -> Wake {
+        if self.seen.take().is_none() {
+            return Wake::No;
+        }
+        Wake::Now
+    }
+
+    fn calls_for(&self) -> Wake {
+        if self.is_dirty() || !self.matters() {
+            Wake::Now
+        } else if self.wants_look() {
+            Wake::Soon
+        } else {
+            Wake::No
+        }
+    }
+
+    /// It is as we want it, with this health.
+    pub(super) fn verify(&mut self, health: Health, lasting: bool) {
+        self.verified = self.seen;
+        self.looked_at = self.resource_version;
+        self.health = health;
+        self.lasting = lasting;
+    }
+
+    /// It is taken for changed.
+    pub(super) fn doubt(&mut self) {
+        self.verified = Some(!self.seen.unwrap_or_default());
+    }
+}
+
+fn number(metadata: &ObjectMeta) -> u64 {
+    metadata.resource_version.as_deref().map_or(0, parse)
+}
+
+/// resourceVersions are numbers that grow; Kubernetes says so since 1.35 and etcd always made them so.
+pub(super) fn parse(resource_version: &str) -> u64 {
+    resource_version.parse().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// The object as a watch or an apply shows it: its version, and the fields that we own.
+    fn live(version: u64, fields: Value) -> ObjectMeta {
+        serde_json::from_value(json!({
+            "uid": "u", "resourceVersion": version.to_string(),
+            "managedFields": [{"manager": "helm", "operation": "Apply", "fieldsV1": fields}],
+        }))
+        .unwrap()
+    }
+
+    fn applied(health: Health, lasting: bool) -> Tracked {
+        let mut object = Tracked::new("v1");
+        object.applied(&live(10, json!({"f:a": {}})), health, lasting);
+        object
+    }
+
+    #[test]
+    fn only_what_touches_our_fields_wakes() {
+        let ours = json!({"f:a": {}});
+        let table = [
+            (Sight::of(&live(10, ours.clone())), Wake::No),
+            (Sight::of(&live(11, ours.clone())), Wake::No),
+            (Sight::of(&live(11, json!({}))), Wake::Now),
+            (Sight::gone(&live(11, ours.clone())), Wake::Now),
+            // From before our apply.
+            (Sight::of(&live(9, json!({}))), Wake::No),
+            (Sight::gone(&live(9, ours)), Wake::No),
+        ];
+        for (sight, expected) in table {
+            let mut object = applied(Health::Ready, true);
+            assert_eq!(object.see(&sight), expected, "{sight:?}");
+            assert_eq!(object.is_dirty(), expected == Wake::Now);
+        }
+    }
+
+    #[test]
+    fn what_changes_by_itself_is_looked_at_again() {
+        let waiting = Health::Progressing("0 of 1".into());
+        let table = [
+            (Health::Ready, true, Wake::No),
+            (Health::Ready, false, Wake::Soon),
+            (waiting.clone(), true, Wake::Soon),
+            (waiting, false, Wake::Soon),
+        ];
+        for (health, lasting, expected) in table {
+            let mut object = applied(health.clone(), lasting);
+            assert!(!object.wants_look(), "the answer to the apply was a look");
+            let changed = live(12, json!({"f:a": {}}));
+            assert_eq!(object.see(&Sight::of(&changed)), expected, "{health:?} {lasting}");
+            object.looked(Some(&changed), Health::Ready);
+            assert!(!object.wants_look());
+        }
+    }
+
+    #[test]
+    fn what_is_wanted_no_more_wakes_when_it_is_gone() {
+        let mut object = applied(Health::Ready, true);
+        object.wanted = false;
+        assert_eq!(object.see(&Sight::of(&live(11, json!({})))), Wake::No);
+        assert!(object.matters());
+        assert_eq!(object.see(&Sight::gone(&live(12, json!({})))), Wake::Now);
+        assert!(!object.matters());
+    }
+
+    #[test]
+    fn what_is_doubted_is_dirty_until_it_is_applied() {
+        let mut object = applied(Health::Ready, true);
+        object.doubt();
+        assert!(object.is_dirty());
+        object.applied(&live(10, json!({"f:a": {}})), Health::Ready, true);
+        assert!(!object.is_dirty());
+        let mut absent = Tracked::new("v1");
+        absent.wanted = true;
+        absent.doubt();
+        assert!(absent.is_dirty(), "one that was never seen too");
+    }
+}
