@@ -28,6 +28,9 @@ pub(super) struct Arguments {
     /// Directory below which spec.chart.path is read; can be given more than once
     #[arg(long, value_name = "DIR", default_value = "charts")]
     chart_dir: Vec<PathBuf>,
+    /// Build the control plane unless it is built already, print where it is, and end
+    #[arg(long)]
+    build_only: bool,
     /// What to log, such as warn or helmapp=debug
     #[arg(long, default_value = "info", value_name = "FILTER")]
     log: String,
@@ -44,6 +47,13 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         }
     }
     .shared();
+    if arguments.build_only {
+        let built = tokio::select! {
+            () = told => return Ok(()),
+            built = ControlPlane::build(progress) => built?,
+        };
+        return output::write(&format!("{}\n", built.display()));
+    }
     let started = Instant::now();
     let starting = ControlPlane::start(Options {
         nodes: arguments.nodes,

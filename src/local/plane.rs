@@ -99,6 +99,12 @@ pub struct ControlPlane {
 }
 
 impl ControlPlane {
+    /// Builds the program unless this version of it is built already; returns
+    /// where it is. [`ControlPlane::start`] does so too.
+    pub async fn build(progress: fn(&str)) -> Result<PathBuf> {
+        binary::find_or_build(progress).await
+    }
+
     /// Builds the program if this version of it was never built, starts it and
     /// waits until the API is served, the nodes are ready and pods can be made.
     pub async fn start(options: Options) -> Result<Self> {

@@ -7,15 +7,19 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-/// Runs `helmapp dev` with an empty cache and this search path; returns its
-/// exit code and its last lines.
-fn dev(cache: &Path, search: &Path) -> (Option<i32>, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_helmapp"))
+/// `helmapp dev` with this cache and this search path.
+fn command(cache: &Path, search: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_helmapp"));
+    command
         .arg("dev")
         .env("HELMAPP_LOCAL_CACHE", cache)
-        .env("PATH", search)
-        .output()
-        .expect("helmapp runs");
+        .env("PATH", search);
+    command
+}
+
+/// Runs it with an empty cache; returns its exit code and its last lines.
+fn dev(cache: &Path, search: &Path) -> (Option<i32>, String) {
+    let output = command(cache, search).output().expect("helmapp runs");
     let said = String::from_utf8(output.stderr).expect("text");
     (output.status.code(), said)
 }
@@ -51,6 +55,31 @@ fn failed_build_shows_the_end_of_its_output() {
     let expected =
         "Error: building the local control plane failed (exit status: 3): up.go:1: no such module\n";
     assert!(said.ends_with(expected), "{said}");
+}
+
+#[test]
+fn build_only_builds_once_and_starts_nothing() {
+    let (cache, search) = (TempDir::new().expect("made"), TempDir::new().expect("made"));
+    let build = "while [ \"$1\" != -o ]; do shift; done; echo built > \"$2\"";
+    let go = script(&search, build);
+    let build_only = || {
+        let output = command(cache.path(), &go).arg("--build-only").output();
+        output.expect("helmapp runs")
+    };
+    let first = build_only();
+    assert!(first.status.success(), "{first:?}");
+    let path = String::from_utf8(first.stdout).expect("text");
+    let built = fs::read_to_string(path.trim_end()).expect("the program is there");
+    assert_eq!(built, "built\n");
+    let said = String::from_utf8(first.stderr).expect("text");
+    assert!(
+        said.contains("building the local control plane with Go"),
+        "{said}"
+    );
+
+    let second = build_only();
+    assert_eq!(String::from_utf8(second.stdout).expect("text"), path);
+    assert_eq!(second.stderr, b"", "it is there already");
 }
 
 #[test]
