@@ -24,6 +24,11 @@ dev: ## A local control plane with the operator, left running until Ctrl-C
 test: lint ## Every check and every test
 	@./tests/run
 
+.PHONY: bench
+bench: ## What 100 HelmApps cost: CPU, memory and API requests of the released program
+	@$(CARGO) build --quiet --locked --release
+	@$(CARGO) test --quiet --locked --bench operator
+
 .PHONY: lint
 lint: ## Formatting and lints
 	@$(CARGO) fmt --all -- --check

@@ -23,21 +23,30 @@ impl Requests {
     /// here an apply is a `patch`, as in the log.
     pub fn of_user(plane: &ControlPlane, user: &str) -> Self {
         let log = std::fs::read_to_string(plane.audit_log()).expect("an audit log");
-        let mut counts = BTreeMap::new();
+        let mut requests = Self::default();
         for line in log.lines() {
-            let event: Value = serde_json::from_str(line).expect("an audit event");
-            let text = |pointer| event.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-            if text("/user/username") != user || text("/verb") == "watch" {
-                continue;
-            }
-            let resource = match (text("/objectRef/resource"), text("/objectRef/subresource")) {
-                ("", _) => text("/requestURI").to_owned(),
-                (resource, "") => resource.to_owned(),
-                (resource, subresource) => format!("{resource}/{subresource}"),
-            };
-            *counts.entry(format!("{} {resource}", text("/verb"))).or_insert(0) += 1;
+            requests.add_event(line, user);
         }
-        Self(counts)
+        requests
+    }
+
+    /// Counts one line of an audit log, if it is a request of the user's.
+    pub fn add_event(&mut self, line: &str, user: &str) {
+        // Most lines are of others, and reading them takes its time.
+        if !line.contains(user) {
+            return;
+        }
+        let event: Value = serde_json::from_str(line).expect("an audit event");
+        let text = |pointer| event.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        if text("/user/username") != user || text("/verb") == "watch" {
+            return;
+        }
+        let resource = match (text("/objectRef/resource"), text("/objectRef/subresource")) {
+            ("", _) => text("/requestURI").to_owned(),
+            (resource, "") => resource.to_owned(),
+            (resource, subresource) => format!("{resource}/{subresource}"),
+        };
+        *self.0.entry(format!("{} {resource}", text("/verb"))).or_insert(0) += 1;
     }
 
     pub fn parse(text: &str) -> Self {
@@ -80,5 +89,15 @@ impl Requests {
 
     pub fn total(&self) -> u64 {
         self.0.values().sum()
+    }
+
+    /// Requests by verb.
+    pub fn by_verb(&self) -> BTreeMap<&str, u64> {
+        let mut verbs = BTreeMap::new();
+        for (request, count) in &self.0 {
+            let verb = request.split(' ').next().unwrap_or_default();
+            *verbs.entry(verb).or_insert(0) += count;
+        }
+        verbs
     }
 }
