@@ -20,12 +20,20 @@ pub enum Error {
     Twice,
 }
 
-/// Sends logs to stderr from now on.
-pub fn start(format: LogFormat, filter: &str) -> Result<(), Error> {
-    let directives = EnvFilter::try_new(filter).map_err(|error| Error::Filter {
+/// The client logs every refusal as an error, before we have judged it; what matters of them we say ourselves.
+const QUIET: &str = "kube_client::client::builder=off";
+
+fn directives(filter: &str) -> Result<EnvFilter, Error> {
+    // What the filter says of the same target comes later and counts.
+    EnvFilter::try_new(format!("{QUIET},{filter}")).map_err(|error| Error::Filter {
         filter: filter.to_owned(),
         message: error.to_string(),
-    })?;
+    })
+}
+
+/// Sends logs to stderr from now on.
+pub fn start(format: LogFormat, filter: &str) -> Result<(), Error> {
+    let directives = directives(filter)?;
     let registry = tracing_subscriber::registry().with(directives);
     let lines = fmt::layer().with_writer(std::io::stderr);
     match format {
@@ -38,6 +46,18 @@ pub fn start(format: LogFormat, filter: &str) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn refusals_that_are_judged_elsewhere_are_not_logged_unless_asked_for() {
+        for (filter, expected) in [
+            ("info", "off"),
+            ("info,kube_client::client::builder=debug", "debug"),
+        ] {
+            let shown = directives(filter).unwrap().to_string();
+            let expected = format!("kube_client::client::builder={expected}");
+            assert!(shown.contains(&expected), "{shown}");
+        }
+    }
 
     #[test]
     fn a_filter_that_is_none_is_refused() {

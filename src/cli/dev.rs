@@ -38,6 +38,8 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     telemetry::start(LogFormat::Text, &arguments.log)?;
+    // What is typed wrong is said before some minutes are spent on a build.
+    let chart_dirs = existing(arguments.chart_dir)?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let told = async move {
@@ -66,7 +68,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     };
     plane.install_crd().await?;
     let settings = Settings {
-        chart_dirs: existing(arguments.chart_dir)?,
+        chart_dirs,
         fetch: Fetch {
             allowed: this_machine(),
             ..Fetch::default()

@@ -1,6 +1,6 @@
 //! `helmapp diff`.
 
-use std::io::{IsTerminal as _, Read as _};
+use std::io::Read as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 
@@ -72,9 +72,8 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<bool> {
         .await
         .with_context(|| format!("{name} would not be released"))?;
     let documents: Vec<Document> = preview.changes.iter().map(document).collect();
-    let colour = std::io::stdout().is_terminal();
     output::print(arguments.output, &documents, || {
-        text(&name, &preview, &documents, colour)
+        text(&name, &preview, &documents, output::has_colours())
     })?;
     Ok(arguments.exit_code && !documents.is_empty())
 }
@@ -91,8 +90,7 @@ fn anywhere() -> Vec<Allowed> {
 /// The HelmApp as the server would store it, unknown fields refused.
 async fn app(connection: &Connection, target: &str) -> anyhow::Result<HelmApp> {
     let path = Path::new(target);
-    let is_file = target == "-" || path.exists() || target.contains('/') || path.extension().is_some();
-    if !is_file {
+    if !is_file(path) {
         return connection.helmapp(target).await;
     }
     let text = if target == "-" {
@@ -123,6 +121,15 @@ async fn app(connection: &Connection, target: &str) -> anyhow::Result<HelmApp> {
     api.patch(name, &parameters, &Patch::Apply(&document))
         .await
         .with_context(|| format!("the server does not accept the HelmApp {name}"))
+}
+
+/// Names of HelmApps have no slash; they may have dots, and directories may be named like them.
+fn is_file(target: &Path) -> bool {
+    let ends = |extension: &str| target.extension().is_some_and(|found| found == extension);
+    target == Path::new("-")
+        || target.is_file()
+        || target.components().count() > 1
+        || ["yaml", "yml", "json"].into_iter().any(ends)
 }
 
 /// The one HelmApp of a file.
@@ -212,7 +219,7 @@ fn text(name: &str, preview: &Preview, documents: &[Document], colour: bool) -> 
     );
     for document in documents {
         text.push_str(&format!("\n{} {}\n", document.action, document.object));
-        for line in document.diff.lines() {
+        for line in output::printable(&document.diff).lines() {
             let code = match line.as_bytes().first() {
                 Some(b'+') => "32",
                 Some(b'-') => "31",
@@ -276,6 +283,24 @@ mod tests {
             ("ConfigMap web/a", "change")
         );
         assert_eq!(shown.diff, "@@ -1,2 +1,2 @@\n data:\n-  a: \"1\"\n+  a: \"2\"\n");
+    }
+
+    #[test]
+    fn files_are_told_from_names() {
+        for (target, expected) in [
+            ("-", true),
+            ("app.yaml", true),
+            ("app.json", true),
+            ("./app", true),
+            ("/dev/stdin", true),
+            ("Cargo.toml", true),
+            ("shop", false),
+            ("shop.web", false),
+            // A directory here.
+            ("charts", false),
+        ] {
+            assert_eq!(is_file(Path::new(target)), expected, "{target}");
+        }
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! `helmapp list`.
 
-use anyhow::Context as _;
 use jiff::Timestamp;
 use kube::{Api, ResourceExt as _, api::ListParams};
 
@@ -9,6 +8,9 @@ use super::{
     output::{self, Format, Table},
 };
 use crate::api::{HelmApp, conditions};
+
+/// Characters of a message that a row shows; `status` shows all of it.
+const MAX_MESSAGE: usize = 100;
 
 /// List HelmApps: what runs, at which revision, and whether it is well
 #[derive(Debug, clap::Args)]
@@ -38,11 +40,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         label_selector: arguments.selector,
         ..ListParams::default()
     };
-    let apps = api
-        .list(&parameters)
-        .await
-        .context("cannot list HelmApps (is the CRD installed? `helmapp crd | kubectl apply -f -`)")?
-        .items;
+    let apps = api.list(&parameters).await.map_err(unlisted)?.items;
     output::print(arguments.output, &apps, || {
         if apps.is_empty() {
             "No HelmApps found.\n".to_owned()
@@ -50,6 +48,20 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
             table(&apps, arguments.all_namespaces, Timestamp::now()).render()
         }
     })
+}
+
+/// The server says 404 for a kind that it does not serve.
+fn unlisted(error: kube::Error) -> anyhow::Error {
+    let unknown = matches!(&error, kube::Error::Api(status) if status.code == 404);
+    let error = anyhow::Error::from(error);
+    if unknown {
+        error.context(
+            "cannot list HelmApps: the cluster does not know them; `helmapp crd | kubectl apply --server-side -f -` \
+             installs the CRD",
+        )
+    } else {
+        error.context("cannot list HelmApps")
+    }
 }
 
 fn table(apps: &[HelmApp], namespaces: bool, now: Timestamp) -> Table {
@@ -82,7 +94,9 @@ fn table(apps: &[HelmApp], namespaces: bool, now: Timestamp) -> Table {
                 .map(|release| release.revision.to_string())
                 .unwrap_or_default(),
             ready.map_or_else(|| "Unknown".to_owned(), |ready| ready.status.clone()),
-            ready.map(|ready| ready.message.clone()).unwrap_or_default(),
+            ready
+                .map(|ready| output::brief(&ready.message, MAX_MESSAGE))
+                .unwrap_or_default(),
             output::age(app.creation_timestamp().map(|time| time.0), now),
         ];
         table.row(cells.into_iter().skip(from));

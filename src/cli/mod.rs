@@ -6,6 +6,7 @@ mod completion;
 mod crd;
 mod dev;
 mod diff;
+mod explain;
 mod history;
 mod list;
 mod output;
@@ -17,7 +18,13 @@ pub mod template;
 mod uninstall;
 mod version;
 
-use std::{ffi::OsString, future::Future, io::Write as _, path::Path, process::ExitCode};
+use std::{
+    ffi::OsString,
+    future::Future,
+    io::{IsTerminal as _, Write as _},
+    path::Path,
+    process::ExitCode,
+};
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
@@ -45,7 +52,7 @@ enum Command {
     Rollback(rollback::Arguments),
     Uninstall(uninstall::Arguments),
     Crd(crd::Arguments),
-    Template(template::Arguments),
+    Template(Box<template::Arguments>),
     Version(version::Arguments),
     Dev(dev::Arguments),
     Completion(completion::Arguments),
@@ -69,7 +76,7 @@ impl Command {
             Self::Rollback(arguments) => block_on(rollback::run(arguments)),
             Self::Uninstall(arguments) => block_on(uninstall::run(arguments)),
             Self::Crd(arguments) => crd::run(&arguments),
-            Self::Template(arguments) => template::run(arguments),
+            Self::Template(arguments) => template::run(*arguments),
             Self::Version(arguments) => version::run(&arguments),
             Self::Dev(arguments) => run::runtime()?.block_on(dev::run(arguments)),
             Self::Completion(arguments) => completion::run(&arguments, command.clone()),
@@ -102,8 +109,13 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(code) => code,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
+            let mut stderr = std::io::stderr().lock();
+            let mut text = explain::explain(&error);
+            if stderr.is_terminal() {
+                text = output::printable(&text);
+            }
             // There is nowhere left to report a closed stderr to.
-            let _ = writeln!(std::io::stderr(), "Error: {error:#}");
+            let _ = writeln!(stderr, "Error: {text}");
             ExitCode::FAILURE
         }
     }

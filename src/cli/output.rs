@@ -1,6 +1,7 @@
 //! What commands print: tables for people, JSON and YAML for programs.
 
-use std::io::{self, Write as _};
+use std::ffi::OsString;
+use std::io::{self, IsTerminal as _, Write as _};
 
 use clap::ValueEnum;
 use jiff::Timestamp;
@@ -34,6 +35,40 @@ pub(super) fn write(text: &str) -> anyhow::Result<()> {
     Ok(stdout.flush()?)
 }
 
+/// The text without what a terminal would take as an order: names and messages are other people's.
+pub(super) fn printable(text: &str) -> String {
+    let is_harmless = |c: char| !c.is_control() || matches!(c, '\n' | '\t');
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_harmless(c) {
+            shown.push(c);
+        } else {
+            shown.extend(c.escape_default());
+        }
+    }
+    shown
+}
+
+/// The beginning of a text, on one line.
+pub(super) fn brief(text: &str, most: usize) -> String {
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if text.chars().count() <= most {
+        return text;
+    }
+    let start: String = text.chars().take(most.saturating_sub(1)).collect();
+    format!("{}…", start.trim_end())
+}
+
+/// Whether standard output shows colours, and nobody asked for none (no-color.org).
+pub(super) fn has_colours() -> bool {
+    io::stdout().is_terminal() && wants_colours(|name| std::env::var_os(name))
+}
+
+fn wants_colours(variable: impl Fn(&str) -> Option<OsString>) -> bool {
+    let refused = variable("NO_COLOR").is_some_and(|value| !value.is_empty());
+    !refused && variable("TERM").is_none_or(|terminal| terminal != "dumb")
+}
+
 /// Rows under a heading, columns three blanks apart, as kubectl prints them.
 pub(super) struct Table {
     rows: Vec<Vec<String>>,
@@ -48,7 +83,7 @@ impl Table {
 
     pub(super) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         // A line break in a cell would break the table.
-        let one_line = |cell: String| cell.split_whitespace().collect::<Vec<_>>().join(" ");
+        let one_line = |cell: String| printable(&cell.split_whitespace().collect::<Vec<_>>().join(" "));
         self.rows.push(cells.into_iter().map(one_line).collect());
     }
 
@@ -100,6 +135,34 @@ mod tests {
         table.row(["a".to_owned(), "one\n  two".to_owned()]);
         table.row(["longer".to_owned(), String::new()]);
         assert_eq!(table.render(), "NAME     MESSAGE\na        one two\nlonger\n");
+    }
+
+    #[test]
+    fn messages_give_a_terminal_no_orders() {
+        let mut table = Table::new(&["MESSAGE"]);
+        table.row(["a\u{1b}[2J\u{9b}b\r\u{7}".to_owned()]);
+        assert_eq!(table.render(), "MESSAGE\na\\u{1b}[2J\\u{9b}b \\u{7}\n");
+        assert_eq!(printable("ä\n\tb\r"), "ä\n\tb\\r");
+    }
+
+    #[test]
+    fn long_texts_are_cut() {
+        assert_eq!(brief("one\n two", 7), "one two");
+        assert_eq!(brief("one two three", 9), "one two…");
+    }
+
+    #[test]
+    fn colours_can_be_refused() {
+        let of = |variables: &[(&str, &str)]| {
+            wants_colours(|name| {
+                let found = variables.iter().find(|(known, _)| *known == name);
+                found.map(|(_, value)| OsString::from(value))
+            })
+        };
+        assert!(of(&[]));
+        assert!(of(&[("NO_COLOR", ""), ("TERM", "xterm")]));
+        assert!(!of(&[("NO_COLOR", "1")]));
+        assert!(!of(&[("TERM", "dumb")]));
     }
 
     #[test]

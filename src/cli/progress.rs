@@ -6,10 +6,10 @@ use std::{
 };
 
 use anyhow::Context as _;
-use futures::TryStreamExt as _;
-use kube::runtime::watcher;
+use futures::StreamExt as _;
+use kube::runtime::{WatchStreamExt as _, watcher};
 
-use super::cluster::Connection;
+use super::{cluster::Connection, explain, output};
 use crate::api::{HelmApp, conditions};
 
 /// How long to wait, for each command that can.
@@ -50,39 +50,25 @@ fn state(app: &HelmApp) -> State {
     State::Working(message.unwrap_or_else(|| "waiting for the operator".to_owned()))
 }
 
-/// Waits until the HelmApp is ready and `also` holds; fails when it stalls or the time is over.
+/// Waits until the HelmApp is ready and `also` holds; fails when what is asked for stalls or the time is over.
 pub(super) async fn until_settled(
     connection: &Connection,
     name: &str,
     waiting: WaitArguments,
     also: impl Fn(&HelmApp) -> bool,
 ) -> anyhow::Result<()> {
-    let mut line = Line::default();
-    let mut last = String::new();
-    let watching = async {
-        let mut changes = std::pin::pin!(watcher::watch_object(connection.helmapps(), name));
-        while let Some(change) = changes.try_next().await.context("cannot watch the HelmApp")? {
-            let Some(app) = change else {
-                anyhow::bail!("the HelmApp {name} was deleted while we waited for it");
-            };
-            match state(&app) {
-                State::Ready if also(&app) => return Ok(()),
-                State::Stalled(why) if also(&app) => {
-                    anyhow::bail!("{name} will not become ready as it is: {why}")
-                }
-                State::Ready | State::Stalled(_) => "waiting for the operator".clone_into(&mut last),
-                State::Working(what) => last = what,
-            }
-            line.show(name, &last);
+    let judge = |app: Option<HelmApp>| {
+        let Some(app) = app else {
+            return Step::Fail(format!("the HelmApp {name} was deleted while we waited for it"));
+        };
+        match state(&app) {
+            State::Ready if also(&app) => Step::Done,
+            State::Ready => Step::Wait("waiting for the operator".to_owned()),
+            State::Stalled(why) => Step::Fail(format!("{name} will not become ready as it is: {why}")),
+            State::Working(what) => Step::Wait(what),
         }
-        anyhow::bail!("the watch of the HelmApp {name} ended")
     };
-    let result = tokio::time::timeout(waiting.timeout, watching).await;
-    line.clear();
-    match result {
-        Ok(result) => result,
-        Err(_) => anyhow::bail!("{name} is not ready after {:?}: {last}", waiting.timeout),
-    }
+    follow(connection, name, waiting, "ready", judge).await
 }
 
 /// Waits until the HelmApp is gone.
@@ -91,14 +77,49 @@ pub(super) async fn until_gone(
     name: &str,
     waiting: WaitArguments,
 ) -> anyhow::Result<()> {
+    let judge = |app: Option<HelmApp>| match app {
+        None => Step::Done,
+        Some(app) => {
+            let ready = app.condition(conditions::READY);
+            Step::Wait(ready.map(|ready| ready.message.clone()).unwrap_or_default())
+        }
+    };
+    follow(connection, name, waiting, "gone", judge).await
+}
+
+/// What a change of the HelmApp means for the wait.
+enum Step {
+    Done,
+    Fail(String),
+    Wait(String),
+}
+
+/// Watches the HelmApp until `judge` has seen enough or the time is over. An API server that goes away and comes back
+/// does not end the wait.
+async fn follow(
+    connection: &Connection,
+    name: &str,
+    waiting: WaitArguments,
+    wanted: &str,
+    judge: impl Fn(Option<HelmApp>) -> Step,
+) -> anyhow::Result<()> {
     let mut line = Line::default();
     let mut last = String::new();
     let watching = async {
-        let mut changes = std::pin::pin!(watcher::watch_object(connection.helmapps(), name));
-        while let Some(change) = changes.try_next().await.context("cannot watch the HelmApp")? {
-            let Some(app) = change else { return Ok(()) };
-            if let Some(ready) = app.condition(conditions::READY) {
-                ready.message.clone_into(&mut last);
+        let changes = watcher::watch_object(connection.helmapps(), name).default_backoff();
+        let mut changes = std::pin::pin!(changes);
+        while let Some(change) = changes.next().await {
+            match change {
+                Ok(app) => match judge(app) {
+                    Step::Done => return Ok(()),
+                    Step::Fail(why) => anyhow::bail!("{why}"),
+                    Step::Wait(what) => last = what,
+                },
+                Err(error) if is_final(&error) => return Err(error).context("cannot watch the HelmApp"),
+                Err(error) => {
+                    let error = anyhow::Error::from(error).context("the API server does not answer");
+                    last = explain::explain(&error);
+                }
             }
             line.show(name, &last);
         }
@@ -108,8 +129,16 @@ pub(super) async fn until_gone(
     line.clear();
     match result {
         Ok(result) => result,
-        Err(_) => anyhow::bail!("{name} is not gone after {:?}: {last}", waiting.timeout),
+        Err(_) => {
+            let limit = crate::api::Duration(waiting.timeout);
+            anyhow::bail!("{name} is not {wanted} after {limit}: {last}")
+        }
     }
+}
+
+/// No right, no such kind: asking again would not help.
+fn is_final(error: &watcher::Error) -> bool {
+    matches!(explain::code(error), Some(401 | 403 | 404 | 405))
 }
 
 /// One line on stderr: rewritten in place on a terminal, a new one for each change elsewhere.
@@ -120,7 +149,7 @@ struct Line {
 
 impl Line {
     fn show(&mut self, name: &str, what: &str) {
-        let text = format!("{name}: {what}");
+        let text = output::printable(&format!("{name}: {what}"));
         if text == self.shown {
             return;
         }

@@ -1,11 +1,16 @@
 //! `helmapp rollback`.
 
 use anyhow::Context as _;
-use kube::api::{Patch, PatchParams};
+use helmapp_helm::release;
+use k8s_openapi::api::core::v1::Secret;
+use kube::{
+    Api,
+    api::{Patch, PatchParams},
+};
 use serde_json::json;
 
 use super::{
-    cluster::ClusterArguments,
+    cluster::{ClusterArguments, Connection},
     output,
     progress::{self, WaitArguments},
 };
@@ -49,6 +54,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     };
     if let Some(revision) = target {
         refuse_repeated(&app, &arguments.name, revision)?;
+        refuse_unknown(&connection, &app, revision).await?;
     }
     let patch = json!({ "spec": { "rollback": { "toRevision": target } } });
     connection
@@ -85,6 +91,25 @@ fn refuse_repeated(app: &HelmApp, name: &str, revision: i64) -> anyhow::Result<(
          rollback with `helmapp rollback {name} --clear`, then ask again"
     );
     Ok(())
+}
+
+/// A revision that is not stored would leave a spec that can not be followed. Who may not see the records asks the
+/// operator, which sees them.
+async fn refuse_unknown(connection: &Connection, app: &HelmApp, revision: i64) -> anyhow::Result<()> {
+    let secrets: Api<Secret> = Api::namespaced(connection.client.clone(), app.target_namespace());
+    let release = app.release_name();
+    match secrets
+        .get_metadata_opt(&release::secret_name(release, revision))
+        .await
+    {
+        Ok(Some(_)) => Ok(()),
+        Err(kube::Error::Api(status)) if status.code == 403 => Ok(()),
+        Ok(None) => anyhow::bail!(
+            "revision {revision} of release {}/{release} is not stored; `helmapp history` shows those that are",
+            app.target_namespace()
+        ),
+        Err(error) => Err(error).context("cannot look for the revision"),
+    }
 }
 
 /// The newest revision before the current one that has been deployed.

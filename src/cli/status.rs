@@ -39,7 +39,9 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
 }
 
 fn show(app: &HelmApp, format: Format) -> anyhow::Result<()> {
-    output::print(format, app, || describe(app, Timestamp::now()))
+    output::print(format, app, || {
+        output::printable(&describe(app, Timestamp::now()))
+    })
 }
 
 fn describe(app: &HelmApp, now: Timestamp) -> String {

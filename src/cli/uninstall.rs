@@ -1,5 +1,7 @@
 //! `helmapp uninstall`.
 
+use std::collections::BTreeSet;
+
 use anyhow::Context as _;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::json;
@@ -34,10 +36,11 @@ pub(super) struct Arguments {
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let connection = arguments.cluster.connect().await?;
     let api = connection.helmapps();
-    for name in &arguments.names {
+    let names: BTreeSet<&String> = arguments.names.iter().collect();
+    for name in &names {
         connection.helmapp(name).await?;
     }
-    for name in &arguments.names {
+    for name in &names {
         if arguments.keep_history {
             let patch = json!({ "spec": { "uninstall": { "keepHistory": true } } });
             api.patch(name, &PatchParams::default(), &Patch::Merge(&patch))
@@ -48,7 +51,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
             .await
             .with_context(|| format!("cannot delete the HelmApp {name}"))?;
     }
-    for name in &arguments.names {
+    for name in names {
         if arguments.no_wait {
             output::write(&format!("{name} is being uninstalled\n"))?;
         } else {

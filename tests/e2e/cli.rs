@@ -44,6 +44,13 @@ async fn says(fixture: &Fixture, arguments: &[&str]) -> String {
     out
 }
 
+/// What the command says when it fails, as it must.
+async fn fails(fixture: &Fixture, arguments: &[&str]) -> String {
+    let output = helmapp(fixture, arguments).await;
+    assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_release_is_listed_explained_rolled_back_and_removed() {
     let fixture = Fixture::shared("cli").await;
@@ -89,6 +96,19 @@ async fn a_release_is_listed_explained_rolled_back_and_removed() {
     );
     let history = says(&fixture, &["history", "shop"]).await;
     assert!(history.contains("Rollback to 1"), "{history}");
+
+    let unknown = fails(&fixture, &["rollback", "shop", "99"]).await;
+    assert!(unknown.contains("revision 99 of release"), "{unknown}");
+    assert!(unknown.contains("is not stored"), "{unknown}");
+    let mut suspended = spec("two");
+    suspended["suspend"] = json!(true);
+    suspended["rollback"] = json!({"toRevision": 1});
+    fixture.app("shop", suspended).await;
+    let stalled = fails(&fixture, &["rollback", "shop", "2", "--timeout", "60s"]).await;
+    assert!(
+        stalled.contains("will not become ready as it is: Suspended"),
+        "{stalled}"
+    );
     assert_eq!(
         says(&fixture, &["uninstall", "shop"]).await,
         "shop is uninstalled\n"
