@@ -33,7 +33,7 @@ impl Capabilities {
 }
 
 impl Default for Capabilities {
-    /// What Helm assumes without a cluster: Kubernetes 1.20 and [`DEFAULT_API_VERSIONS`].
+    /// What Helm assumes without a cluster: Kubernetes 1.34 and [`DEFAULT_API_VERSIONS`].
     fn default() -> Self {
         Self::without_cluster(KubeVersion::default(), &[])
     }
@@ -113,12 +113,13 @@ impl KubeVersion {
 }
 
 impl Default for KubeVersion {
-    /// Helm's own default.
+    /// What the released binaries of Helm 3.19.5 assume. One that is built without their link flags says v1.20.0,
+    /// which today's charts refuse.
     fn default() -> Self {
         Self {
-            version: "v1.20.0".to_owned(),
+            version: "v1.34.0".to_owned(),
             major: "1".to_owned(),
-            minor: "20".to_owned(),
+            minor: "34".to_owned(),
         }
     }
 }
@@ -305,7 +306,7 @@ mod tests {
     #[test]
     fn without_a_cluster_helms_defaults_hold() {
         let plain = Capabilities::default();
-        assert_eq!(plain.kube_version.version, "v1.20.0");
+        assert_eq!(plain.kube_version.version, "v1.34.0");
         assert!(plain.has("apps/v1") && !plain.has("apps/v1/Deployment"));
         let more = Capabilities::without_cluster(KubeVersion::default(), &["example.com/v1".to_owned()]);
         assert_eq!(more.api_versions.len(), DEFAULT_API_VERSIONS.len() + 1);

@@ -5,6 +5,9 @@ mod match_path;
 mod messages;
 mod output;
 mod source;
+#[cfg(test)]
+mod tests;
+mod unused;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -62,7 +65,7 @@ pub fn template(
 fn print(arguments: &Arguments, out: &mut impl Write, messages: &mut impl Write) -> anyhow::Result<()> {
     let job = Job::new(arguments)?;
     let layers = Layers {
-        value_files: arguments.values.clone(),
+        value_files: given(&arguments.values),
         json_values: arguments.set_json.clone(),
         values: arguments.set.clone(),
         string_values: arguments.set_string.clone(),
@@ -114,18 +117,13 @@ struct Job {
 impl Job {
     fn new(arguments: &Arguments) -> anyhow::Result<Self> {
         let kube_version = match &arguments.kube_version {
-            Some(text) => {
+            Some(text) if !text.is_empty() => {
                 KubeVersion::parse(text).map_err(|e| anyhow!("invalid kube version '{text}': {e}"))?
             }
-            None => KubeVersion::default(),
+            _ => KubeVersion::default(),
         };
-        if arguments.validate {
-            bail!("--validate asks a cluster, and this command renders without one; leave it out");
-        }
-        if arguments.dependency_update {
-            bail!(
-                "--dependency-update is not supported; vendor the chart's dependencies with `helm dependency build`"
-            );
+        if let Some(refused) = &arguments.unused.refused {
+            bail!("{refused}");
         }
         let (name, chart) = name_and_chart(arguments)?;
         Ok(Job {
@@ -179,6 +177,11 @@ impl Job {
         };
         Ok(CompiledChart::compile(chart)?.render(input)?)
     }
+}
+
+/// An empty list of files is an empty text on the command line.
+fn given(files: &[String]) -> Vec<String> {
+    files.iter().filter(|name| !name.is_empty()).cloned().collect()
 }
 
 fn name_and_chart(arguments: &Arguments) -> anyhow::Result<(String, String)> {

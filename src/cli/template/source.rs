@@ -73,6 +73,9 @@ pub(super) fn read(name: &str) -> Result<Vec<u8>, String> {
 
 /// As Go says that a file could not be opened.
 fn open_error(name: &str, error: &std::io::Error) -> String {
+    if error.kind() == std::io::ErrorKind::IsADirectory {
+        return format!("read {name}: is a directory");
+    }
     let reason = match error.kind() {
         std::io::ErrorKind::NotFound => "no such file or directory".to_owned(),
         std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),

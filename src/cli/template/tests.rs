@@ -1,0 +1,126 @@
+//! Command lines as people and tools write them for `helm template`.
+
+use clap::Parser as _;
+
+use super::Arguments;
+
+#[derive(Debug, clap::Parser)]
+struct Line {
+    #[command(flatten)]
+    arguments: Arguments,
+}
+
+fn parse(line: &[&str]) -> Result<Arguments, clap::Error> {
+    Line::try_parse_from(["template"].iter().chain(line)).map(|line| line.arguments)
+}
+
+#[test]
+fn flags_are_read_as_go_reads_them() {
+    let given = parse(&[
+        "name",
+        "--set",
+        "-a=b",
+        "-n",
+        "one",
+        "chart",
+        "--include-crds=true",
+        "--skip-tests=F",
+        "--is-upgrade",
+        "--no-hooks=false",
+        "-n",
+        "two",
+        "--kube-version=1.30",
+        "--kube-version",
+        "1.31",
+        "--set-string=",
+    ])
+    .unwrap();
+    assert_eq!(given.positional, ["name", "chart"]);
+    assert_eq!(given.namespace, "two", "the last one counts");
+    assert_eq!(given.kube_version.as_deref(), Some("1.31"));
+    assert_eq!(
+        (given.set, given.set_string),
+        (vec!["-a=b".to_owned()], vec![String::new()])
+    );
+    assert_eq!(
+        (
+            given.include_crds,
+            given.skip_tests,
+            given.is_upgrade,
+            given.no_hooks
+        ),
+        (true, false, true, false)
+    );
+    let error = parse(&["chart", "--include-crds=maybe"]).unwrap_err().to_string();
+    assert!(error.contains("neither true nor false"), "{error}");
+}
+
+#[test]
+fn flags_that_change_nothing_are_taken() {
+    let line = "chart --wait --timeout 5m --create-namespace=true --skip-crds --version 1.2.3 --kube-context c \
+                -l a=b --dry-run --validate=false --atomic --description text --kubeconfig file --dependency-update=0";
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let given = parse(&words).unwrap();
+    assert_eq!(given.positional, ["chart"]);
+    assert_eq!(given.unused.refused, None);
+}
+
+#[test]
+fn flags_that_would_change_the_output_are_refused_by_name() {
+    for flags in [
+        &["--validate"][..],
+        &["--dependency-update"],
+        &["--post-renderer", "program"],
+        &["--post-renderer-args=x"],
+        &["--repo", "https://charts.example.com"],
+        &["--enable-dns"],
+        &["--verify"],
+        &["--dry-run=server"],
+    ] {
+        let line: Vec<&str> = ["name", "chart"].iter().chain(flags).copied().collect();
+        let arguments = parse(&line).unwrap();
+        let (mut out, mut messages) = (Vec::new(), Vec::new());
+        let error = super::template(&arguments, &mut out, &mut messages)
+            .unwrap_err()
+            .to_string();
+        let flag = flags[0].split('=').next().unwrap();
+        assert!(error.starts_with(flag), "{flags:?}: {error}");
+        assert!(out.is_empty());
+    }
+    assert!(parse(&["chart", "--dry-run=perhaps"]).is_err());
+}
+
+/// A chart of one file, and what the command prints for it.
+fn rendered(template: &str, line: &[&str]) -> Result<String, String> {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::create_dir(directory.path().join("templates")).unwrap();
+    std::fs::write(
+        directory.path().join("Chart.yaml"),
+        "apiVersion: v2\nname: one\nversion: 0.1.0\n",
+    )
+    .unwrap();
+    std::fs::write(directory.path().join("templates/a.yaml"), template).unwrap();
+    let chart = directory.path().display().to_string();
+    let line: Vec<&str> = ["name", &chart].iter().chain(line).copied().collect();
+    let mut out = Vec::new();
+    super::template(&parse(&line).unwrap(), &mut out, &mut Vec::new()).map_err(|error| error.to_string())?;
+    Ok(String::from_utf8(out).unwrap())
+}
+
+#[test]
+fn empty_values_of_flags_are_none() {
+    let version = "a: {{ .Capabilities.KubeVersion }}\n";
+    // What the released binaries of Helm 3.19.5 assume.
+    let expected = "---\n# Source: one/templates/a.yaml\na: v1.34.0\n";
+    for line in [&[][..], &["--kube-version="], &["-f", ""]] {
+        assert_eq!(rendered(version, line).as_deref(), Ok(expected), "{line:?}");
+    }
+}
+
+#[test]
+fn a_directory_is_no_values_file() {
+    assert_eq!(
+        rendered("a: b\n", &["-f", "/"]),
+        Err("read /: is a directory".to_owned())
+    );
+}
