@@ -31,6 +31,7 @@ pub struct ChartSource {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ChartReference {
+    /// The object's name.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
     /// The key that holds the archive.
@@ -44,11 +45,14 @@ fn default_chart_key() -> String {
 }
 
 /// Values from a ConfigMap or Secret of the HelmApp's namespace.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!self.literal || has(self.targetPath)")
+    .message("literal says how the content is set at targetPath, and needs one"))]
 pub struct ValuesReference {
     /// ConfigMap or Secret.
     pub kind: ValuesKind,
+    /// The object's name.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
     /// The key that holds the values.

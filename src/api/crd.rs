@@ -21,13 +21,17 @@ pub fn crd() -> CustomResourceDefinition {
         else {
             continue;
         };
-        not_nullable(schema);
+        tidy(schema);
     }
     crd
 }
 
-fn not_nullable(schema: &mut JSONSchemaProps) {
+fn tidy(schema: &mut JSONSchemaProps) {
     schema.nullable = None;
+    if let Some(description) = &mut schema.description {
+        // The code's lines are not kubectl's.
+        *description = description.split_whitespace().collect::<Vec<_>>().join(" ");
+    }
     if let Some(values) = &mut schema.enum_ {
         values.retain(|value| !value.0.is_null());
     }
@@ -36,10 +40,10 @@ fn not_nullable(schema: &mut JSONSchemaProps) {
         .iter_mut()
         .flat_map(|properties| properties.values_mut())
     {
-        not_nullable(property);
+        tidy(property);
     }
     if let Some(JSONSchemaPropsOrArray::Schema(items)) = &mut schema.items {
-        not_nullable(items);
+        tidy(items);
     }
 }
 
@@ -82,6 +86,20 @@ mod tests {
                 assert_eq!(field[key], Value::Null, "{path}.{key}");
             }
         });
+    }
+
+    #[test]
+    fn every_field_of_spec_is_explained_in_one_line() {
+        each(
+            &schema()["properties"]["spec"],
+            "spec".to_owned(),
+            &mut |path, field| {
+                let is_text = path.ends_with("valuesFiles[]");
+                let description = field["description"].as_str().unwrap_or_default();
+                assert!(is_text || !description.is_empty(), "{path}");
+                assert!(!description.contains('\n'), "{path}: {description}");
+            },
+        );
     }
 
     #[test]

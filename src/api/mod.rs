@@ -181,6 +181,8 @@ pub struct UninstallSpec {
     /// Keep the release's Secrets, marked as uninstalled.
     #[serde(default)]
     pub keep_history: bool,
+    /// What happens to what the objects own, such as a Deployment's pods: background and foreground delete it, after
+    /// them or before them; orphan leaves it.
     #[serde(default)]
     pub deletion_propagation: DeletionPropagation,
 }

@@ -160,6 +160,10 @@ async fn what_can_not_be_meant_is_refused() {
             "spec.valuesFrom[0].kind",
         ),
         (
+            json!({ "chart": chart, "valuesFrom": [{ "kind": "Secret", "name": "a", "literal": true }] }),
+            "literal says how the content is set at targetPath",
+        ),
+        (
             json!({ "chart": chart, "upgrade": { "remediation": { "strategy": "delete" } } }),
             "spec.upgrade.remediation.strategy",
         ),
