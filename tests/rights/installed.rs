@@ -1,4 +1,4 @@
-//! A control plane on which `deploy/kustomize` is applied, and processes that act as its pods.
+//! A control plane on which `deploy/kustomize` or `charts/helmapp` is applied, and processes that act as its pods.
 
 use std::path::{Path, PathBuf};
 
@@ -35,10 +35,19 @@ pub(crate) struct Installed {
 }
 
 impl Installed {
+    /// By kustomize.
     pub(crate) async fn new() -> Self {
+        Self::of(install::objects()).await
+    }
+
+    /// By our own chart.
+    pub(crate) async fn by_chart() -> Self {
+        Self::of(install::chart_objects(&[])).await
+    }
+
+    async fn of(objects: Vec<Value>) -> Self {
         let own = plane::own().await;
         let client = own.plane.client().await.expect("a client");
-        let objects = install::objects();
         for object in &objects {
             install::apply(&client, object).await;
         }

@@ -13,6 +13,7 @@
 mod fixture;
 mod installed;
 mod process;
+mod shipped;
 #[path = "../support/mod.rs"]
 mod support;
 mod tenants;

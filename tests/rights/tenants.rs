@@ -14,7 +14,15 @@ fn replicas(deployment: &Deployment) -> Option<i32> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn installs_upgrades_repairs_goes_back_and_uninstalls() {
-    let installed = Installed::new().await;
+    all_the_way(Installed::new().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn installed_by_its_chart_it_does_the_same() {
+    all_the_way(Installed::by_chart().await).await;
+}
+
+async fn all_the_way(installed: Installed) {
     let operator = installed.operator("helmapp-1");
     operator.leading().await;
     let tenant = installed.tenant("tenant", enough()).await;

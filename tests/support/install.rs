@@ -1,17 +1,19 @@
-//! The objects that `kubectl apply -k deploy/kustomize` makes.
+//! The objects that install the operator: those that `kubectl apply -k deploy/kustomize` makes, and those of our own
+//! chart.
 
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
+use helmapp::cli::template::{Arguments, template};
 use helmapp_goyaml::sigs::{self, Numbers};
 use kube::{
     Api, Client,
     api::{ApiResource, DynamicObject, Patch, PatchParams, ValidationDirective},
     core::GroupVersionKind,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The namespace of the operator.
 pub const NAMESPACE: &str = "helmapp-system";
@@ -43,9 +45,35 @@ fn objects_of(base: &Path) -> Vec<Value> {
         .collect()
 }
 
+/// The objects of charts/helmapp as release `helmapp`, with these values, behind the namespace that they go into.
+pub fn chart_objects(values: &[&str]) -> Vec<Value> {
+    let chart = Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/helmapp");
+    let arguments = Arguments {
+        positional: vec!["helmapp".to_owned(), chart.display().to_string()],
+        namespace: NAMESPACE.to_owned(),
+        set: values.iter().map(|value| (*value).to_owned()).collect(),
+        kube_version: Some("1.36".to_owned()),
+        include_crds: true,
+        ..Arguments::default()
+    };
+    let render = move || {
+        let mut out = Vec::new();
+        template(&arguments, &mut out, &mut std::io::sink()).expect("the chart renders");
+        String::from_utf8(out).expect("text")
+    };
+    let thread = std::thread::Builder::new().stack_size(64 << 20).spawn(render);
+    let text = thread.expect("a thread").join().expect("no panic");
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}});
+    std::iter::once(namespace).chain(parse(&text)).collect()
+}
+
 fn documents(path: &Path) -> Vec<Value> {
-    let text = fs::read_to_string(path).expect("a file of the base");
-    text.split("\n---\n")
+    parse(&fs::read_to_string(path).expect("a file of the base"))
+}
+
+fn parse(text: &str) -> Vec<Value> {
+    text.trim_start_matches("---\n")
+        .split("\n---\n")
         .map(|document| sigs::to_json(document, Numbers::Exact).expect("YAML"))
         .collect()
 }
