@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use helmapp_gotmpl::{Error, Kind, List, Object, ParamType, Signature, State, Str, Value};
 
+use super::asked::Asked;
 use crate::capabilities::Capabilities;
 
 type Fields = Vec<(Cow<'static, str>, Value)>;
@@ -14,13 +15,15 @@ type Fields = Vec<(Cow<'static, str>, Value)>;
 #[derive(Debug)]
 pub(super) struct CapabilitiesObject {
     of: Arc<Capabilities>,
+    asked: Arc<Asked>,
     versions: OnceCell<Value>,
 }
 
 impl CapabilitiesObject {
-    pub(super) fn new(of: Arc<Capabilities>) -> Self {
+    pub(super) fn new(of: Arc<Capabilities>, asked: Arc<Asked>) -> Self {
         CapabilitiesObject {
             of,
+            asked,
             versions: OnceCell::new(),
         }
     }
@@ -37,12 +40,16 @@ impl Object for CapabilitiesObject {
 
     fn field(&self, name: &str) -> Option<Value> {
         match name {
-            "KubeVersion" => Some(Value::object(KubeVersion(Arc::clone(&self.of)))),
+            "KubeVersion" => {
+                self.asked.kube_version();
+                Some(Value::object(KubeVersion(Arc::clone(&self.of))))
+            }
             "APIVersions" => Some(
                 self.versions
                     .get_or_init(|| {
                         Value::object(VersionSet {
                             of: Arc::clone(&self.of),
+                            asked: Arc::clone(&self.asked),
                             list: OnceCell::new(),
                         })
                     })
@@ -66,7 +73,10 @@ impl Object for CapabilitiesObject {
     }
 
     fn call_method(&self, _: &mut State, _: &str, _: &mut [Value]) -> Result<Value, Error> {
-        Ok(Value::object(CapabilitiesObject::new(Arc::clone(&self.of))))
+        Ok(Value::object(CapabilitiesObject::new(
+            Arc::clone(&self.of),
+            Arc::clone(&self.asked),
+        )))
     }
 }
 
@@ -155,6 +165,7 @@ impl Object for BuildInfo {
 #[derive(Debug)]
 struct VersionSet {
     of: Arc<Capabilities>,
+    asked: Arc<Asked>,
     list: OnceCell<Value>,
 }
 
@@ -168,6 +179,7 @@ impl Object for VersionSet {
     }
 
     fn underlying(&self) -> Option<Value> {
+        self.asked.api_versions();
         let build = || Value::List(List::strings(self.of.api_versions.iter().map(String::as_str)));
         Some(self.list.get_or_init(build).clone())
     }
@@ -178,7 +190,10 @@ impl Object for VersionSet {
 
     fn call_method(&self, _: &mut State, _: &str, args: &mut [Value]) -> Result<Value, Error> {
         let wanted = args.first().and_then(Value::as_str).and_then(Str::as_utf8);
-        Ok(Value::Bool(wanted.is_some_and(|v| self.of.has(v))))
+        Ok(Value::Bool(wanted.is_some_and(|version| {
+            self.asked.api_version(version);
+            self.of.has(version)
+        })))
     }
 }
 

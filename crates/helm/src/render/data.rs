@@ -92,7 +92,10 @@ pub(super) fn root_values(root: &ChartNode, input: &RenderInput<'_>) -> Vec<Map>
     };
     let shared = Shared {
         release: Value::Map(release(input.release)),
-        capabilities: Value::object(CapabilitiesObject::new(Arc::clone(&input.capabilities))),
+        capabilities: Value::object(CapabilitiesObject::new(
+            Arc::clone(&input.capabilities),
+            Arc::clone(&input.asked),
+        )),
     };
     let mut charts = Vec::new();
     shared.chart_values(root, values, &mut charts);

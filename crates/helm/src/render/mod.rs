@@ -3,6 +3,7 @@
 //! [`prepare`] settles sub-charts and values, [`CompiledChart::compile`] parses all templates once, and
 //! [`CompiledChart::render`] executes them for one release. A compiled chart is shared between threads and releases.
 
+mod asked;
 mod capabilities;
 mod chart;
 mod data;
@@ -27,6 +28,7 @@ use helmapp_gotmpl::set::{MissingKey, TemplateSet};
 use helmapp_gotmpl::{Functions, State};
 use serde_json::Value as Json;
 
+pub use asked::{Asked, MAX_QUESTIONS, Questions};
 pub use error::Error;
 pub use helmapp_gotmpl::Limits;
 pub use helmapp_gotmpl::sprig::{Clock, Entropy, OsEntropy, SystemClock};
@@ -72,6 +74,8 @@ pub struct RenderInput<'a> {
     pub release: &'a ReleaseOptions,
     /// What the cluster offers.
     pub capabilities: Arc<Capabilities>,
+    /// Takes note of what templates ask of the capabilities.
+    pub asked: Arc<Asked>,
     /// Answers `lookup`.
     pub lookup: Arc<dyn Lookup>,
     /// What the render may cost.
@@ -89,6 +93,7 @@ impl<'a> RenderInput<'a> {
             values,
             release,
             capabilities,
+            asked: Arc::default(),
             lookup: Arc::new(NoLookup),
             limits: Limits::default(),
             entropy: Arc::new(OsEntropy),

@@ -231,6 +231,101 @@ fn limits_stop_a_render_and_are_named() {
 }
 
 #[test]
+fn questions_to_the_capabilities_are_noted() {
+    let many: String = (0..=MAX_QUESTIONS)
+        .map(|n| format!("{{{{ .Capabilities.APIVersions.Has \"g{n}/v1\" }}}}"))
+        .collect();
+    // template, whether it asks for the version, for the list, and which API versions
+    let table: [(&str, bool, bool, &[&str]); 10] = [
+        (
+            "{{ .Release.Name }}{{ .Capabilities.HelmVersion.Version }}",
+            false,
+            false,
+            &[],
+        ),
+        ("{{ .Capabilities.KubeVersion.Minor }}", true, false, &[]),
+        (
+            "{{ if .Capabilities.APIVersions.Has \"a.b/v1/C\" }}{{ end }}{{ .Capabilities.APIVersions.Has \"v1\" }}",
+            false,
+            false,
+            &["a.b/v1/C", "v1"],
+        ),
+        (
+            "{{ with .Capabilities.Copy }}{{ .APIVersions.Has \"a/v1\" }}{{ end }}",
+            false,
+            false,
+            &["a/v1"],
+        ),
+        ("{{ has \"a/v1\" .Capabilities.APIVersions }}", false, true, &[]),
+        (
+            "{{ .Capabilities.APIVersions.Has \"a/v1\" }}{{ range .Capabilities.APIVersions }}{{ end }}",
+            false,
+            true,
+            &[],
+        ),
+        ("{{ toYaml .Capabilities }}", true, true, &[]),
+        // What no cluster can serve is no question, and may be anything.
+        (
+            "{{ .Capabilities.APIVersions.Has \"a word\" }}{{ .Capabilities.APIVersions.Has \"hunter2\" }}",
+            false,
+            false,
+            &[],
+        ),
+        (
+            "{{ .Capabilities.APIVersions.Has \"a/v1\" }}{{ fail \"no\" }}",
+            false,
+            false,
+            &["a/v1"],
+        ),
+        (&many, false, true, &[]),
+    ];
+    let (release, values) = (release(), Value::Object(Map::new()));
+    for (template, kube_version, all_api_versions, api_versions) in table {
+        let input = RenderInput::new(&values, &release, Arc::default());
+        let asked = input.asked.clone();
+        let _ = CompiledChart::compile(&one_template(template))
+            .unwrap()
+            .render(input);
+        let expected = Questions {
+            kube_version,
+            all_api_versions,
+            api_versions: api_versions.iter().map(|version| (*version).to_owned()).collect(),
+        };
+        assert_eq!(asked.questions(), expected, "{template}");
+    }
+}
+
+#[test]
+fn answers_change_with_what_was_asked_only() {
+    let plain = Capabilities::default();
+    let more = Capabilities::without_cluster(KubeVersion::default(), &["a.b/v1/C".to_owned()]);
+    let newer = Capabilities::without_cluster(KubeVersion::parse("1.35").unwrap(), &[]);
+    let has = |version: &str| Questions {
+        api_versions: [version.to_owned()].into(),
+        ..Questions::default()
+    };
+    let version = Questions {
+        kube_version: true,
+        ..Questions::default()
+    };
+    let list = Questions {
+        all_api_versions: true,
+        ..Questions::default()
+    };
+    for (questions, with_more, with_newer) in [
+        (Questions::default(), true, true),
+        (has("a.b/v1/C"), false, true),
+        (has("a.b/v1/D"), true, true),
+        (version, true, false),
+        (list, false, true),
+    ] {
+        let answers = questions.answers(&plain);
+        assert_eq!(answers == questions.answers(&more), with_more, "{questions:?}");
+        assert_eq!(answers == questions.answers(&newer), with_newer, "{questions:?}");
+    }
+}
+
+#[test]
 fn release_names_are_checked() {
     for good in ["a", "a-b", "a.b", "1", &"a".repeat(53)] {
         assert_eq!(check_release_name(good), Ok(()), "{good}");
