@@ -139,6 +139,15 @@ struct SettingsArguments {
         value_name = "COUNT"
     )]
     fetch_max_redirects: usize,
+    /// Downloads at once for the HelmApps of one namespace. All namespaces together have half of --workers
+    #[arg(
+        long,
+        env = "HELMAPP_FETCH_PER_NAMESPACE",
+        default_value_t = 4,
+        value_name = "COUNT",
+        value_parser = clap::value_parser!(u16).range(1..)
+    )]
+    fetch_per_namespace: u16,
     /// Host, address or network, such as 10.0.0.0/8, that charts are downloaded from although it is not public. Can
     /// be given several times; in the environment, they are separated by commas. A proxy that is not public has to
     /// be named too. Default: none, and only public addresses are connected to
@@ -271,6 +280,7 @@ impl SettingsArguments {
                 timeout: self.fetch_timeout.0,
                 connect_timeout: self.fetch_connect_timeout.0,
                 max_redirects: self.fetch_max_redirects,
+                per_namespace: self.fetch_per_namespace,
                 allowed: self.fetch_allowed,
                 fresh: self.fetch_fresh.0,
                 cache_bytes: self.chart_cache_bytes,
@@ -467,6 +477,7 @@ mod tests {
             "--fetch-timeout=7s",
             "--fetch-connect-timeout=8s",
             "--fetch-max-redirects=9",
+            "--fetch-per-namespace=3",
             "--fetch-allow=charts.example,10.0.0.0/8",
             "--fetch-allow=::1",
             "--fetch-fresh=10s",
@@ -498,6 +509,7 @@ mod tests {
                 timeout: seconds(7),
                 connect_timeout: seconds(8),
                 max_redirects: 9,
+                per_namespace: 3,
                 allowed: ["charts.example", "10.0.0.0/8", "::1"]
                     .map(|text| text.parse().unwrap())
                     .to_vec(),

@@ -11,13 +11,15 @@ use helmapp_helm::{
         set::{parse_into, parse_literal_into, parse_string_into},
     },
 };
-use k8s_openapi::api::core::v1::{ConfigMap, Secret};
-use kube::{Api, Client};
+use kube::Client;
 use serde_json::Value;
 
 use crate::{
     api::{ChartReference, HelmAppSpec, ValuesKind, ValuesReference, conditions::reason},
-    cluster::{self, retry},
+    cluster::{
+        self,
+        content::{self, Content},
+    },
 };
 
 /// A ConfigMap or Secret of the HelmApp's namespace that the spec refers to.
@@ -53,43 +55,6 @@ impl Reference {
             kind: from.kind,
             name: from.name.clone(),
         }
-    }
-}
-
-/// What was read of an object that the spec refers to.
-#[derive(Clone, PartialEq)]
-pub struct Content {
-    pub uid: String,
-    pub resource_version: String,
-    data: BTreeMap<String, Vec<u8>>,
-}
-
-impl Content {
-    /// All of it that is text.
-    pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
-        self.data
-            .values()
-            .filter_map(|data| std::str::from_utf8(data).ok())
-    }
-
-    #[cfg(test)]
-    pub(super) fn with(key: &str, text: &str) -> Self {
-        Self {
-            uid: String::new(),
-            resource_version: String::new(),
-            data: BTreeMap::from([(key.to_owned(), text.as_bytes().to_vec())]),
-        }
-    }
-}
-
-/// Values may be secret: only their keys are shown.
-impl std::fmt::Debug for Content {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Content")
-            .field("uid", &self.uid)
-            .field("resource_version", &self.resource_version)
-            .field("keys", &self.data.keys().collect::<Vec<_>>())
-            .finish()
     }
 }
 
@@ -161,61 +126,13 @@ pub async fn read(client: &Client, home: &str, spec: &HelmAppSpec) -> Result<Con
     wanted.dedup();
     let mut contents = Contents::new();
     for reference in wanted {
-        if let Some(content) = read_one(client, home, &reference).await? {
+        let Reference { kind, name } = &reference;
+        let doing = format!("read values from {} {home}/{name}", kind.as_str());
+        if let Some(content) = content::read(client, *kind, home, name, &doing).await? {
             contents.insert(reference, content);
         }
     }
     Ok(contents)
-}
-
-async fn read_one(client: &Client, home: &str, reference: &Reference) -> Result<Option<Content>> {
-    let Reference { kind, name } = reference;
-    let doing = || format!("read values from {} {home}/{name}", kind.as_str());
-    let (metadata, data) = match kind {
-        ValuesKind::ConfigMap => {
-            let api: Api<ConfigMap> = Api::namespaced(client.clone(), home);
-            let found = retry::transient(|| async {
-                api.get_opt(name)
-                    .await
-                    .map_err(|error| cluster::Error::from_kube(doing(), error, false))
-            })
-            .await?;
-            let Some(found) = found else { return Ok(None) };
-            let text = found
-                .data
-                .into_iter()
-                .flatten()
-                .map(|(key, text)| (key, text.into_bytes()));
-            let binary = found
-                .binary_data
-                .into_iter()
-                .flatten()
-                .map(|(key, bytes)| (key, bytes.0));
-            (found.metadata, text.chain(binary).collect())
-        }
-        ValuesKind::Secret => {
-            let api: Api<Secret> = Api::namespaced(client.clone(), home);
-            let found = retry::transient(|| async {
-                api.get_opt(name)
-                    .await
-                    .map_err(|error| cluster::Error::from_kube(doing(), error, true))
-            })
-            .await?;
-            let Some(found) = found else { return Ok(None) };
-            let data = found
-                .data
-                .into_iter()
-                .flatten()
-                .map(|(key, bytes)| (key, bytes.0))
-                .collect();
-            (found.metadata, data)
-        }
-    };
-    Ok(Some(Content {
-        uid: metadata.uid.unwrap_or_default(),
-        resource_version: metadata.resource_version.unwrap_or_default(),
-        data,
-    }))
 }
 
 /// The values that the chart is given. Integers stay integers.

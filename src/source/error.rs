@@ -52,6 +52,11 @@ pub enum Error {
         "{url} leads to an address that is not public; such charts are read only from hosts and networks that the operator's settings name (flag --fetch-allow)"
     )]
     NotPublic { url: String },
+    /// Other HelmApps of the namespace download, or wait for servers that do not answer.
+    #[error(
+        "as many charts are being downloaded as may be at once, {limit} for namespace \"{namespace}\" (flag --fetch-per-namespace) and half of --workers in all"
+    )]
+    Busy { namespace: String, limit: u16 },
     #[error("{url} answered 304 although nothing of it is known")]
     NotModified { url: String },
     #[error("the HTTP client can not be made: {message}")]
@@ -110,6 +115,7 @@ impl Error {
             | Self::PathUnreadable { .. }
             | Self::UrlStatus { .. }
             | Self::Download { .. }
+            | Self::Busy { .. }
             | Self::NotModified { .. }
             | Self::Client { .. }
             | Self::Interrupted => reason::ARTIFACT_FAILED,
@@ -122,9 +128,11 @@ impl Error {
                 408 | 425 | 429 | 500..=599 => Retry::Soon,
                 _ => Retry::Seldom,
             },
-            Self::Download { .. } | Self::NotModified { .. } | Self::Client { .. } | Self::Interrupted => {
-                Retry::Soon
-            }
+            Self::Download { .. }
+            | Self::Busy { .. }
+            | Self::NotModified { .. }
+            | Self::Client { .. }
+            | Self::Interrupted => Retry::Soon,
             Self::Cluster(error) if error.is_transient() => Retry::Soon,
             // Somebody may put a chart, a file or a right there without a change that we see.
             Self::Cluster(_)

@@ -1,6 +1,7 @@
 //! Charts from outside: fetched with limits, known by the digest of their content, loaded once.
 
 mod address;
+mod admission;
 mod cache;
 mod error;
 mod http;
@@ -18,9 +19,12 @@ use helmapp_helm::{
 };
 use kube::Client;
 
-use crate::{api::ChartSource, settings::Settings};
+use crate::{
+    api::{ChartSource, ValuesKind},
+    settings::Settings,
+};
 
-pub use self::address::{Allowed, AllowedError};
+use self::admission::Admission;
 use self::cache::{Cache, KeyedLocks};
 pub use self::error::{Error, Retry};
 
@@ -42,6 +46,7 @@ pub struct Sources {
     directories: Vec<PathBuf>,
     limits: Limits,
     http: http::Downloads,
+    admission: Admission,
     cache: Cache,
     loading: KeyedLocks,
 }
@@ -55,6 +60,8 @@ impl Sources {
                 ..Limits::default()
             },
             http: http::Downloads::new(&settings.fetch),
+            // Half of the workers stay for what needs no download.
+            admission: Admission::new(settings.fetch.per_namespace, settings.workers / 2),
             cache: Cache::new(settings.fetch.cache_bytes),
             loading: KeyedLocks::default(),
         }
@@ -67,13 +74,14 @@ impl Sources {
             return self.local(path).await;
         }
         if let Some(url) = &source.url {
-            return self.download(url).await;
+            return self.download(url, home).await;
         }
-        let archive = match (&source.config_map, &source.secret) {
-            (Some(reference), _) => object::from_config_map(client, home, reference, &self.limits).await?,
-            (None, Some(reference)) => object::from_secret(client, home, reference, &self.limits).await?,
+        let (kind, reference) = match (&source.config_map, &source.secret) {
+            (Some(reference), _) => (ValuesKind::ConfigMap, reference),
+            (None, Some(reference)) => (ValuesKind::Secret, reference),
             (None, None) => return Err(Error::NoSource),
         };
+        let archive = object::read(client, kind, home, reference, &self.limits).await?;
         self.load(archive.bytes, archive.name).await
     }
 
@@ -113,22 +121,18 @@ impl Sources {
         }
     }
 
-    async fn download(&self, url: &str) -> Result<Fetched> {
+    async fn download(&self, url: &str, home: &str) -> Result<Fetched> {
         let location = http::Location::parse(url)?;
-        let _one = self.loading.lock(url).await;
-        let known = self.http.known(url).and_then(|known| {
-            let chart = self.cache.get(&known.digest)?;
-            Some((known, chart))
-        });
-        if let Some((known, chart)) = &known
-            && self.http.is_fresh(known, Instant::now())
-        {
-            return Ok(Fetched {
-                digest: known.digest.clone(),
-                chart: chart.clone(),
-                stale: None,
-            });
+        if let Some(fetched) = self.fresh(url) {
+            return Ok(fetched);
         }
+        // Before the lock: who waits for another's download of the same chart holds a worker as well.
+        let _admitted = self.admission.enter(home).await?;
+        let _one = self.loading.lock(url).await;
+        if let Some(fetched) = self.fresh(url) {
+            return Ok(fetched);
+        }
+        let known = self.known(url);
         let answer = self
             .http
             .get(&location, known.as_ref().map(|(known, _)| known))
@@ -159,6 +163,23 @@ impl Sources {
             }
             (Err(error), _) => Err(error),
         }
+    }
+
+    /// What was downloaded from the address, while it is still loaded.
+    fn known(&self, url: &str) -> Option<(http::Known, Arc<Chart>)> {
+        let known = self.http.known(url)?;
+        let chart = self.cache.get(&known.digest)?;
+        Some((known, chart))
+    }
+
+    /// What was downloaded so short ago that the server need not be asked.
+    fn fresh(&self, url: &str) -> Option<Fetched> {
+        let (known, chart) = self.known(url)?;
+        self.http.is_fresh(&known, Instant::now()).then_some(Fetched {
+            digest: known.digest,
+            chart,
+            stale: None,
+        })
     }
 
     async fn load(&self, bytes: Vec<u8>, name: String) -> Result<Fetched> {

@@ -2,16 +2,12 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use helmapp_helm::limits::Limits;
-use k8s_openapi::{
-    ByteString,
-    api::core::v1::{ConfigMap, Secret},
-};
-use kube::{Api, Client};
+use kube::Client;
 
 use super::{Error, Result};
 use crate::{
-    api::ChartReference,
-    cluster::{self, retry},
+    api::{ChartReference, ValuesKind},
+    cluster::content,
 };
 
 const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
@@ -23,59 +19,24 @@ pub(super) struct Archive {
     pub(super) name: String,
 }
 
-pub(super) async fn from_config_map(
+/// Reads the archive from a ConfigMap or a Secret of the namespace.
+pub(super) async fn read(
     client: &Client,
+    kind: ValuesKind,
     namespace: &str,
     reference: &ChartReference,
     limits: &Limits,
 ) -> Result<Archive> {
     let place = Place {
-        kind: "ConfigMap",
+        kind: kind.as_str(),
         namespace,
         reference,
     };
-    let api: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
-    let found = retry::transient(|| async {
-        api.get_opt(&reference.name)
-            .await
-            .map_err(|error| cluster::Error::from_kube(place.doing(), error, false))
-    })
-    .await?
-    .ok_or_else(|| place.missing())?;
-    let mut binary = found.binary_data.unwrap_or_default();
-    let mut text = found.data.unwrap_or_default();
-    let bytes = binary
-        .remove(&reference.key)
-        .map(|bytes| bytes.0)
-        .or_else(|| text.remove(&reference.key).map(String::into_bytes));
-    place.archive(bytes, limits)
-}
-
-pub(super) async fn from_secret(
-    client: &Client,
-    namespace: &str,
-    reference: &ChartReference,
-    limits: &Limits,
-) -> Result<Archive> {
-    let place = Place {
-        kind: "Secret",
-        namespace,
-        reference,
-    };
-    let api: Api<Secret> = Api::namespaced(client.clone(), namespace);
-    let found = retry::transient(|| async {
-        api.get_opt(&reference.name)
-            .await
-            .map_err(|error| cluster::Error::from_kube(place.doing(), error, true))
-    })
-    .await?
-    .ok_or_else(|| place.missing())?;
-    let bytes = found
-        .data
-        .unwrap_or_default()
-        .remove(&reference.key)
-        .map(|ByteString(bytes)| bytes);
-    place.archive(bytes, limits)
+    let found = content::read(client, kind, namespace, &reference.name, &place.doing())
+        .await?
+        .ok_or_else(|| place.missing())?;
+    let mut data = found.data;
+    place.archive(data.remove(&reference.key), limits)
 }
 
 struct Place<'a> {

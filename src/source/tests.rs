@@ -281,6 +281,48 @@ async fn a_server_that_does_not_answer_or_sends_in_circles_is_left() {
 }
 
 #[tokio::test]
+async fn servers_that_do_not_answer_hold_few_workers() {
+    let (server, address) = Server::start().await;
+    let pit = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let swallowing = pit.local_addr().unwrap();
+    let sources = sources(|fetch| fetch.per_namespace = 2);
+    let fetch = async |namespace: &str, url: String| {
+        let source = ChartSource {
+            url: Some(url),
+            ..ChartSource::default()
+        };
+        sources.fetch(&source, namespace, &no_cluster()).await
+    };
+    let held = futures::future::join_all((0..6).map(|index| {
+        let url = format!("http://{swallowing}/{}.tgz", index / 2);
+        tokio::time::timeout(Duration::from_secs(4), fetch("greedy", url))
+    }));
+    let other = async {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        server.then(|_| chart("1.0.0").into_response());
+        fetch("other", format!("http://{address}/web.tgz")).await
+    };
+    let (held, other) = tokio::join!(held, other);
+    assert_eq!(other.unwrap().chart.metadata.version, "1.0.0");
+    let refused: Vec<Error> = held
+        .into_iter()
+        .flatten()
+        .map(|fetched| fetched.unwrap_err())
+        .collect();
+    assert_eq!(refused.len(), 4, "two wait for the server: {refused:?}");
+    for error in refused {
+        assert_eq!(
+            (error.reason(), error.retry()),
+            (reason::ARTIFACT_FAILED, Retry::Soon)
+        );
+        assert!(
+            error.to_string().contains("2 for namespace \"greedy\""),
+            "{error}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_is_not_there_is_tried_again() {
     let (_, address) = Server::start().await;
     let closed = SocketAddr::new(address.ip(), 1);

@@ -1,8 +1,10 @@
 //! What a person sets on the operator: one validated struct. Flags, environment and file names end in `cli`.
 
+mod allowed;
+
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-pub use crate::source::Allowed;
+pub use self::allowed::{Allowed, AllowedError};
 
 /// Settings of `helmapp run`. `Settings::default()` is what it does without a flag.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,6 +48,8 @@ pub struct Fetch {
     pub timeout: Duration,
     pub connect_timeout: Duration,
     pub max_redirects: usize,
+    /// Downloads at once for the HelmApps of one namespace: a server that does not answer holds no more workers.
+    pub per_namespace: u16,
     /// Hosts and networks that charts are downloaded from although their addresses are not public.
     pub allowed: Vec<Allowed>,
     /// How long a downloaded archive is used without asking the server again.
@@ -95,6 +99,7 @@ impl Default for Fetch {
             timeout: Duration::from_secs(60),
             connect_timeout: Duration::from_secs(10),
             max_redirects: 5,
+            per_namespace: 4,
             allowed: Vec::new(),
             fresh: Duration::from_secs(5 * 60),
             cache_bytes: 64 * 1024 * 1024,
