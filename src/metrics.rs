@@ -20,7 +20,7 @@ use prometheus_client::{
         histogram::{Histogram, exponential_buckets},
         info::Info,
     },
-    registry::{Registry, Unit},
+    registry::{Metric, Registry, Unit},
 };
 
 use crate::{api::conditions::reason, store::ReleaseKey};
@@ -101,69 +101,43 @@ impl Default for Metrics {
 
 impl Metrics {
     pub fn new() -> Self {
-        let mut metrics = Self {
-            registry: Registry::with_prefix("helmapp"),
-            reconciles: Family::default(),
-            // 0.5 ms to 16 s.
-            reconcile_seconds: Histogram::new(exponential_buckets(0.0005, 2.0, 16)),
-            actions: Family::default(),
-            errors: Family::default(),
-            leader: Gauge::default(),
-            chart_bytes: Gauge::default(),
-            charts: Gauge::default(),
-            releases: Mutex::default(),
-            ready: Family::default(),
-            revision: Family::default(),
-            without_series: Counter::default(),
-        };
-        let registry = &mut metrics.registry;
+        let mut registry = Registry::with_prefix("helmapp");
+        let all = &mut registry;
         let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
-        registry.register("build", "The version of the operator", build);
-        registry.register(
-            "reconciles",
-            "Reconciles by how they ended",
-            metrics.reconciles.clone(),
-        );
-        registry.register_with_unit(
+        all.register("build", "The version of the operator", build);
+        // 0.5 ms to 16 s.
+        let reconcile_seconds = Histogram::new(exponential_buckets(0.0005, 2.0, 16));
+        all.register_with_unit(
             "reconcile_duration",
             "How long reconciles took",
             Unit::Seconds,
-            metrics.reconcile_seconds.clone(),
+            reconcile_seconds.clone(),
         );
-        registry.register("actions", "What was done to releases", metrics.actions.clone());
-        registry.register(
-            "errors",
-            "Failed attempts by the reason of the condition",
-            metrics.errors.clone(),
-        );
-        registry.register(
-            "leader",
-            "1 while this process acts, 0 while it stands by",
-            metrics.leader.clone(),
-        );
-        registry.register_with_unit(
+        let chart_bytes = Gauge::default();
+        all.register_with_unit(
             "chart_cache_size",
             "What charts in memory take",
             Unit::Bytes,
-            metrics.chart_bytes.clone(),
+            chart_bytes.clone(),
         );
-        registry.register("chart_cache_charts", "Charts in memory", metrics.charts.clone());
-        registry.register(
-            "release_ready",
-            "1 while the release is ready",
-            metrics.ready.clone(),
-        );
-        registry.register(
-            "release_revision",
-            "The newest revision of the release",
-            metrics.revision.clone(),
-        );
-        registry.register(
-            "releases_without_series",
-            "Releases that got no series of their own because there are too many",
-            metrics.without_series.clone(),
-        );
-        metrics
+        Self {
+            reconcile_seconds,
+            chart_bytes,
+            reconciles: new(all, "reconciles", "Reconciles by how they ended"),
+            actions: new(all, "actions", "What was done to releases"),
+            errors: new(all, "errors", "Failed attempts by the reason of the condition"),
+            leader: new(all, "leader", "1 while this process acts, 0 while it stands by"),
+            charts: new(all, "chart_cache_charts", "Charts in memory"),
+            ready: new(all, "release_ready", "1 while the release is ready"),
+            revision: new(all, "release_revision", "The newest revision of the release"),
+            without_series: new(
+                all,
+                "releases_without_series",
+                "Releases that got no series of their own because there are too many",
+            ),
+            releases: Mutex::default(),
+            registry,
+        }
     }
 
     pub fn reconciled(&self, outcome: Outcome, took: Duration) {
@@ -232,6 +206,13 @@ impl Metrics {
         text::encode(&mut text, &self.registry)?;
         Ok(text)
     }
+}
+
+/// A metric that starts at nothing.
+fn new<M: Metric + Default + Clone>(registry: &mut Registry, name: &str, help: &str) -> M {
+    let metric = M::default();
+    registry.register(name, help, metric.clone());
+    metric
 }
 
 fn labels(key: &ReleaseKey) -> ReleaseLabels {

@@ -81,10 +81,15 @@ impl Error {
         let plain = lacks_right || matches!(status.reason.as_str(), "NotFound" | "Conflict");
         let quotes_values = secret && !plain;
         let message = if quotes_values {
-            format!(
-                "{} {} (the server's message is not shown because the object is a Secret)",
-                status.reason,
+            // Classified here: afterwards the words that say so are gone.
+            let fields = if says_immutable(&status.message) {
+                format!("{} immutable", fields.join(", "))
+            } else {
                 fields.join(", ")
+            };
+            format!(
+                "{} {fields} (the server's message is not shown because the object is a Secret)",
+                status.reason
             )
         } else {
             shorten(&status.message)
@@ -126,16 +131,7 @@ impl Error {
 
     /// The change would touch a field that can't be changed.
     pub fn is_immutable(&self) -> bool {
-        const WORDS: [&str; 7] = [
-            "immutable",
-            "may not change",
-            "may not be changed",
-            "may not be updated",
-            "cannot change",
-            "cannot be changed",
-            "updates to ",
-        ];
-        matches!(self, Self::Api { code: 422, message, .. } if WORDS.iter().any(|words| message.contains(words)))
+        matches!(self, Self::Api { code: 422, message, .. } if says_immutable(message))
     }
 
     /// Server-side apply could not read the object by its kind's schema. The server answers 500 for that, but
@@ -161,6 +157,19 @@ impl Error {
             _ => None,
         }
     }
+}
+
+fn says_immutable(message: &str) -> bool {
+    const WORDS: [&str; 7] = [
+        "immutable",
+        "may not change",
+        "may not be changed",
+        "may not be updated",
+        "cannot change",
+        "cannot be changed",
+        "updates to ",
+    ];
+    WORDS.iter().any(|words| message.contains(words))
 }
 
 /// Cuts a message at [`MAX_MESSAGE`] bytes, at a character.
@@ -279,6 +288,25 @@ mod tests {
             text.starts_with("apply Secret web/s: Invalid data[password] ("),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_secret_that_can_not_be_changed_is_told_from_a_bad_one() {
+        for (message, immutable) in [
+            (
+                "Secret \"s\" is invalid: data: Forbidden: field is immutable when `immutable` is set",
+                true,
+            ),
+            (
+                "Secret \"s\" is invalid: data[a b]: Invalid value: \"a b\"",
+                false,
+            ),
+        ] {
+            let source = api(422, "Invalid", message, "data");
+            let error = Error::from_kube("apply Secret web/s", source, true);
+            assert_eq!(error.is_immutable(), immutable, "{error}");
+            assert!(!error.to_string().contains("a b"), "{error}");
+        }
     }
 
     #[test]

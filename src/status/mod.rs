@@ -13,7 +13,7 @@ use crate::api::{
     conditions::{self, reason},
 };
 
-pub use self::writer::{MERGE_WINDOW, StatusWriter, Urgency};
+pub use self::writer::{Held, MERGE_WINDOW, StatusWriter, Urgency};
 
 /// A status in the making: starts as the last one and is changed by what was found out.
 ///

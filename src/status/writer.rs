@@ -42,6 +42,8 @@ pub struct StatusWriter {
 
 struct Shared {
     entries: Mutex<HashMap<String, Entry>>,
+    /// Reconciles that are under way, by uid. They hold the HelmApp as it was when they began.
+    held: Mutex<HashMap<String, usize>>,
     changed: Notify,
     idle: Notify,
     send: Box<dyn Fn(Target, Value) -> BoxFuture<'static, cluster::Result<()>> + Send + Sync>,
@@ -83,6 +85,36 @@ impl Shared {
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Entry>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn held(&self) -> MutexGuard<'_, HashMap<String, usize>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// While it lives, what was written for the HelmApp stays known.
+pub struct Held {
+    shared: Arc<Shared>,
+    uid: String,
+}
+
+impl std::fmt::Debug for Held {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Held")
+            .field("uid", &self.uid)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let mut held = self.shared.held();
+        if let Some(count) = held.get_mut(&self.uid) {
+            *count -= 1;
+            if *count == 0 {
+                held.remove(&self.uid);
+            }
+        }
+    }
 }
 
 impl StatusWriter {
@@ -111,6 +143,7 @@ impl StatusWriter {
     ) -> Self {
         let shared = Shared {
             entries: Mutex::default(),
+            held: Mutex::default(),
             changed: Notify::new(),
             idle: Notify::new(),
             send: Box::new(send),
@@ -131,6 +164,16 @@ impl StatusWriter {
                 None => entry.writing.as_ref().unwrap_or(&entry.base).as_ref().clone(),
             },
             None => app.status.clone().unwrap_or_default(),
+        }
+    }
+
+    /// Keeps what is written for the HelmApp in mind as long as a reconcile goes on: that looks at the HelmApp as
+    /// it was when it began, and would otherwise take an old status for the one that holds.
+    pub fn hold(&self, uid: &str) -> Held {
+        *self.shared.held().entry(uid.to_owned()).or_default() += 1;
+        Held {
+            shared: self.shared.clone(),
+            uid: uid.to_owned(),
         }
     }
 
@@ -229,11 +272,15 @@ impl StatusWriter {
     /// Starts the writes that are due and says when the next one will be.
     fn start_due(&self, now: Instant) -> Option<Instant> {
         let mut entries = self.shared.lock();
-        entries.retain(|_, entry| {
+        let held = self.shared.held();
+        entries.retain(|uid, entry| {
             entry.writing.is_some()
                 || entry.pending.is_some()
-                || entry.written.is_some_and(|at| at + REMEMBER > now)
+                || entry
+                    .written
+                    .is_some_and(|at| at + REMEMBER > now || held.contains_key(uid))
         });
+        drop(held);
         let mut next = None;
         for (uid, entry) in entries.iter_mut().filter(|(_, entry)| entry.writing.is_none()) {
             match entry.pending.take_if(|pending| pending.due <= now) {
@@ -297,6 +344,13 @@ async fn write(
                 entry.failures = 0;
                 entry.pending.take_if(|pending| pending.status == entry.base);
             }
+            // The server names the fields that it does not take. It would not take them the next time either.
+            Err(error) if error.code() == Some(422) && names_fields(&error) => {
+                tracing::warn!(app = %place, %error, "status is refused and not written");
+                entry.base = status;
+                entry.written = Some(now);
+                entry.failures = 0;
+            }
             // Gone, or made anew with another uid: the failed test of it is unprocessable.
             Err(error) if error.is_not_found() || error.code() == Some(422) => {
                 tracing::info!(app = %place, %error, "status is not written");
@@ -316,6 +370,10 @@ async fn write(
     }
     shared.changed.notify_one();
     shared.idle.notify_waiters();
+}
+
+fn names_fields(error: &cluster::Error) -> bool {
+    matches!(error, cluster::Error::Api { fields, .. } if !fields.is_empty())
 }
 
 #[cfg(test)]
@@ -345,7 +403,12 @@ mod tests {
                     code,
                     reason: String::new(),
                     message: String::new(),
-                    fields: Vec::new(),
+                    // The server's own word for a status that it does not take.
+                    fields: if code == 422 {
+                        vec!["status.history".to_owned()]
+                    } else {
+                        Vec::new()
+                    },
                     retry_after: None,
                 })
             }
@@ -447,6 +510,52 @@ mod tests {
         settle(120_000).await;
         assert_eq!(log.lock().unwrap().len(), 1);
         assert_eq!(writer.shared.lock().len(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_status_stays_known_while_a_reconcile_goes_on() {
+        let (writer, _) = writer([]);
+        let running = writer.clone();
+        tokio::spawn(async move { running.run(std::future::pending()).await });
+        let first = writer.hold("uid-a");
+        let second = writer.hold("uid-a");
+        writer.put(&app("a"), failures(1), Urgency::Now);
+        drop(first);
+        for count in 0..3 {
+            settle(20_000).await;
+            writer.put(&app("b"), failures(count), Urgency::Now);
+        }
+        settle(10).await;
+        assert_eq!(
+            writer.current(&app("a")),
+            failures(1),
+            "the reconcile has an old HelmApp"
+        );
+        drop(second);
+        writer.put(&app("b"), failures(9), Urgency::Now);
+        settle(10).await;
+        assert_eq!(writer.current(&app("a")), HelmAppStatus::default());
+        assert!(writer.shared.held().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_status_that_the_server_refuses_is_not_sent_for_ever() {
+        let (writer, log) = writer([422]);
+        let running = writer.clone();
+        tokio::spawn(async move { running.run(std::future::pending()).await });
+        writer.put(&app("a"), failures(1), Urgency::Now);
+        settle(5000).await;
+        assert_eq!(
+            writer.current(&app("a")),
+            failures(1),
+            "it still holds for this process"
+        );
+        writer.put(&app("a"), failures(1), Urgency::Now);
+        settle(5000).await;
+        assert_eq!(log.lock().unwrap().len(), 1);
+        writer.put(&app("a"), failures(2), Urgency::Now);
+        settle(5000).await;
+        assert_eq!(log.lock().unwrap().len(), 2);
     }
 
     #[tokio::test(start_paused = true)]
