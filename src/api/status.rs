@@ -1,5 +1,6 @@
 //! `status` of a HelmApp: what was observed, never a secret's value.
 
+use helmapp_helm::render::MAX_QUESTIONS;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
@@ -51,6 +52,29 @@ pub struct HelmAppStatus {
     /// The last attempt to change the release.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_attempted: Option<Attempt>,
+    /// What charts asked of the cluster's version and kinds when they were rendered. Other kinds that come or go
+    /// are no reason to render again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    pub asked: Vec<AskedStatus>,
+}
+
+/// What one rendering asked.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AskedStatus {
+    /// Digest of everything that it was made from.
+    pub input_digest: String,
+    /// It read the version of Kubernetes.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub kube_version: bool,
+    /// API versions and kinds that it asked for one by one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = MAX_QUESTIONS))]
+    pub api_versions: Vec<String>,
+    /// It read the list of all API versions.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub all_api_versions: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -136,6 +160,10 @@ pub struct Attempt {
     /// Reason of the failure; absent when the attempt succeeded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 fn is_zero(value: &i64) -> bool {

@@ -13,8 +13,7 @@ use k8s_openapi::apimachinery::pkg::version::Info;
 use kube::Client;
 use kube::core::ApiResource;
 use kube::core::discovery::v2::{APIGroupDiscoveryList, APIVersionDiscovery};
-use sha2::{Digest, Sha256};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify};
 use tokio::time::Instant;
 
 use super::{Error, Result, retry};
@@ -43,8 +42,6 @@ pub struct Snapshot {
     pub version: Version,
     /// `v1`, `apps/v1`, `apps/v1/Deployment`, …: sorted, as Helm's `.Capabilities.APIVersions` holds them.
     pub api_versions: Vec<String>,
-    /// Digest of the two above.
-    pub digest: String,
 }
 
 /// The API server's version.
@@ -122,7 +119,6 @@ impl Snapshot {
             }
         }
         snapshot.api_versions = names.into_iter().collect();
-        snapshot.digest = snapshot.digest();
         snapshot
     }
 
@@ -169,16 +165,6 @@ impl Snapshot {
             });
         }
     }
-
-    fn digest(&self) -> String {
-        let mut hash = Sha256::new();
-        hash.update(self.version.git_version.as_bytes());
-        for name in &self.api_versions {
-            hash.update(b"\n");
-            hash.update(name.as_bytes());
-        }
-        crate::cluster::discovery::hex(&hash.finalize())
-    }
 }
 
 /// Lower-case hexadecimal text.
@@ -196,6 +182,7 @@ pub fn hex(bytes: &[u8]) -> String {
 pub struct Discovery {
     client: Client,
     stale: AtomicBool,
+    changed: Notify,
     cached: Mutex<Cached>,
 }
 
@@ -219,6 +206,7 @@ impl Discovery {
         Self {
             client,
             stale: AtomicBool::new(false),
+            changed: Notify::new(),
             cached: Mutex::default(),
         }
     }
@@ -226,6 +214,12 @@ impl Discovery {
     /// Says that the kinds have changed. The next question asks the server.
     pub fn invalidate(&self) {
         self.stale.store(true, Ordering::Release);
+        self.changed.notify_one();
+    }
+
+    /// Waits until the kinds have changed since the last call. For one listener.
+    pub async fn changed(&self) {
+        self.changed.notified().await;
     }
 
     /// What the cluster serves, from memory where that is current.
@@ -349,13 +343,5 @@ mod tests {
         };
         let resource = snapshot.resource_of(&id, "v1beta1").unwrap();
         assert_eq!(resource.api_version, "policy/v1");
-    }
-
-    #[test]
-    fn the_digest_follows_the_capabilities() {
-        let mut other = snapshot();
-        assert_eq!(other.digest(), snapshot().digest);
-        other.api_versions.push("x/v1".into());
-        assert_ne!(other.digest(), snapshot().digest);
     }
 }

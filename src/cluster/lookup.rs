@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use helmapp_helm::plan::{Scope, split_api_version};
 use kube::Client;
 use kube::api::{Api, DynamicObject, ListParams};
@@ -36,6 +37,16 @@ struct Question {
 struct Answered {
     value: Value,
     digest: String,
+}
+
+impl std::fmt::Display for Question {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{} {} {}/{}",
+            self.api_version, self.kind, self.namespace, self.name
+        )
+    }
 }
 
 impl std::fmt::Debug for Lookup {
@@ -98,26 +109,23 @@ impl Lookup {
         Ok(value)
     }
 
-    /// One digest over all questions and their answers; `None` when nothing was asked.
-    pub fn digest(&self) -> Option<String> {
+    /// What was asked and the digest of each answer.
+    pub fn answers(&self) -> Map<String, Value> {
         let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        if asked.is_empty() {
-            return None;
-        }
-        let mut hash = Sha256::new();
-        for (question, answered) in asked.iter() {
-            for part in [
-                &question.api_version,
-                &question.kind,
-                &question.namespace,
-                &question.name,
-            ] {
-                hash.update(part.as_bytes());
-                hash.update(b"\n");
-            }
-            hash.update(answered.digest.as_bytes());
-        }
-        Some(hex(&hash.finalize()))
+        let entry = |(question, answered): (&Question, &Answered)| {
+            (question.to_string(), Value::from(answered.digest.clone()))
+        };
+        asked.iter().map(entry).collect()
+    }
+
+    /// The texts that Secrets among the answers hold: nothing that quotes them may be shown.
+    pub fn secrets(&self) -> Vec<String> {
+        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked
+            .iter()
+            .filter(|(question, _)| question.api_version == "v1" && question.kind == "Secret")
+            .flat_map(|(_, answered)| secrets(&answered.value))
+            .collect()
     }
 
     async fn ask(&self, question: &Question) -> Result<Value> {
@@ -181,6 +189,41 @@ async fn list(api: &Api<DynamicObject>, resource: &kube::core::ApiResource) -> k
     }))
 }
 
+/// The decoded values of one Secret or of a list of them.
+fn secrets(answer: &Value) -> Vec<String> {
+    let items = answer.get("items").and_then(Value::as_array);
+    let objects = items.map_or_else(|| std::slice::from_ref(answer), Vec::as_slice);
+    let values = objects
+        .iter()
+        .filter_map(|object| object.get("data")?.as_object())
+        .flat_map(Map::values);
+    values
+        .filter_map(|value| String::from_utf8(STANDARD.decode(value.as_str()?).ok()?).ok())
+        .collect()
+}
+
 fn to_value(object: &DynamicObject) -> Value {
     serde_json::to_value(object).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn secrets_are_found_in_one_and_in_lists() {
+        let one = json!({"kind": "Secret", "data": {"a": "aHVudGVyMg==", "b": "/w=="}});
+        for (answer, expected) in [
+            (one.clone(), &["hunter2"][..]),
+            (
+                json!({"items": [one, {"data": {"c": "b3RoZXI="}}, {}]}),
+                &["hunter2", "other"],
+            ),
+            (json!({}), &[]),
+        ] {
+            assert_eq!(secrets(&answer), expected, "{answer}");
+        }
+    }
 }

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use helmapp_helm::capabilities::{Capabilities, HelmVersion, KubeVersion};
+use helmapp_helm::capabilities::Capabilities;
 use helmapp_helm::chart::Chart;
 use helmapp_helm::manifest::{Manifest, parse_stored};
 use helmapp_helm::release::{ChartRecord, Hook};
 use helmapp_helm::render::{
-    CompiledChart, PrepareError, ReleaseOptions, RenderInput, check_kube_version, check_release_name, prepare,
+    Asked, CompiledChart, PrepareError, Questions, ReleaseOptions, RenderInput, check_kube_version,
+    check_release_name, prepare,
 };
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -19,18 +20,24 @@ use crate::cluster::discovery::hex;
 use crate::cluster::lookup::Lookup;
 use crate::source;
 
-use super::Context;
 use super::memory::Reference;
 use super::policy::{Again, Error};
 use super::redact::Redactor;
 use super::subject::Subject;
 use super::values::{self, Contents};
+use super::{Context, asked};
 
 /// Everything that a rendering is made from.
 #[derive(Debug, Clone)]
 pub struct Gathered {
-    /// Identity of all of it together.
+    /// Identity of all of it together, with what a rendering of it asked of the capabilities.
     pub digest: String,
+    /// The same without the capabilities.
+    inputs: String,
+    /// What the cluster offers.
+    capabilities: Arc<Capabilities>,
+    /// Why the chart is an earlier copy, when its source could not be asked.
+    stale: Option<String>,
     /// The chart.
     pub chart: Arc<Chart>,
     /// The chart, for status.
@@ -56,7 +63,7 @@ pub struct Wanted {
     pub notes: String,
     /// The objects.
     pub documents: Vec<Value>,
-    /// What lookups were answered, by digest.
+    /// What was looked up, and the digest of each answer.
     pub lookups: Map<String, Value>,
 }
 
@@ -101,13 +108,23 @@ pub async fn gather(ctx: &Context, subject: &Subject) -> Result<Gathered, Error>
         app_version: Some(metadata.app_version.clone()).filter(|version| !version.is_empty()),
         digest: fetched.digest.to_string(),
     };
-    let capabilities = ctx.discovery.snapshot().await?.digest.clone();
-    let digest = digest(subject, &fetched.digest, &contents, &capabilities);
-    ctx.attempts.insert(&subject.key, Arc::new(digest.clone()));
+    asked::recall(ctx, subject).await?;
+    let inputs = digest(subject, &fetched.digest, &contents);
+    let snapshot = ctx.discovery.snapshot().await?;
+    // What is wrong with the inputs themselves is so whatever the cluster offers.
+    let nothing = asked::digest(&inputs, &Questions::default(), &Capabilities::default());
+    ctx.attempts.insert(&subject.key, Arc::new(nothing.clone()));
     let values = values::compose(spec, &fetched.chart, &contents).map_err(values_error)?;
     let crds = crds(&fetched.chart)?;
+    let capabilities = Arc::new(asked::capabilities(&snapshot, &crds));
+    let table = asked::known(ctx, subject);
+    let digest = asked::find(&table, &inputs, &capabilities).unwrap_or(nothing);
+    ctx.attempts.insert(&subject.key, Arc::new(digest.clone()));
     Ok(Gathered {
         digest,
+        inputs,
+        capabilities,
+        stale: fetched.stale,
         chart_status,
         crds,
         values,
@@ -115,9 +132,26 @@ pub async fn gather(ctx: &Context, subject: &Subject) -> Result<Gathered, Error>
     })
 }
 
-/// Identity of everything that a rendering is made from. What the spec refers to is in it by UID and
+impl Gathered {
+    /// Refuses to make a revision from a chart that may not be the newest.
+    ///
+    /// # Errors
+    /// Why the chart's source can't be asked.
+    fn require_fresh(&self) -> Result<(), Error> {
+        match &self.stale {
+            None => Ok(()),
+            Some(why) => Err(Error::Input {
+                reason: reason::ARTIFACT_FAILED,
+                message: format!("{why}; no revision is made from the copy that was downloaded before"),
+                again: Again::Soon(None),
+            }),
+        }
+    }
+}
+
+/// Identity of everything that a rendering is made from but the capabilities. What the spec refers to is in it by UID and
 /// resourceVersion, never by content, so that nothing can be guessed from the digest.
-fn digest(subject: &Subject, chart: &str, contents: &Contents, capabilities: &str) -> String {
+fn digest(subject: &Subject, chart: &str, contents: &Contents) -> String {
     let contents: Vec<_> = contents
         .iter()
         .map(|(reference, content)| {
@@ -129,14 +163,8 @@ fn digest(subject: &Subject, chart: &str, contents: &Contents, capabilities: &st
             )
         })
         .collect();
-    let parts = json!([
-        chart,
-        subject.spec_digest(),
-        contents,
-        capabilities,
-        subject.release
-    ]);
-    format!("sha256:{}", hex(&Sha256::digest(parts.to_string().as_bytes())))
+    let parts = json!([chart, subject.spec_digest(), contents, subject.release]);
+    hex(&Sha256::digest(parts.to_string().as_bytes()))
 }
 
 /// The documents of the chart's crds/ directories and its sub-charts'.
@@ -185,27 +213,22 @@ fn values_error(error: values::Error) -> Error {
     }
 }
 
-/// Renders the chart with the values, under the rights of the release.
+/// Renders the chart with the values, under the rights of the release. What it asks of the capabilities becomes part
+/// of the digest.
 ///
 /// # Errors
-/// Values that break the chart's schema, a template that fails, a document that is none.
+/// Values that break the chart's schema, a template that fails, a document that is none; a chart that may not be the
+/// newest.
 pub async fn render(
     ctx: &Context,
     subject: &Subject,
-    gathered: &Gathered,
+    gathered: &mut Gathered,
     revision: i64,
     is_install: bool,
 ) -> Result<Wanted, Error> {
-    let snapshot = ctx.discovery.snapshot().await?;
-    let capabilities = Arc::new(Capabilities {
-        kube_version: KubeVersion {
-            version: snapshot.version.git_version.clone(),
-            major: snapshot.version.major.clone(),
-            minor: snapshot.version.minor.clone(),
-        },
-        api_versions: snapshot.api_versions.clone(),
-        helm_version: HelmVersion::default(),
-    });
+    gathered.require_fresh()?;
+    let capabilities = gathered.capabilities.clone();
+    let asked = Arc::<Asked>::default();
     let lookup = Arc::new(Lookup::new(
         subject.tenant.clone(),
         ctx.discovery.clone(),
@@ -218,20 +241,27 @@ pub async fn render(
         is_install,
         is_upgrade: !is_install,
     };
-    let (chart, values, asked) = (gathered.chart.clone(), gathered.values.clone(), lookup.clone());
+    let (chart, values) = (gathered.chart.clone(), gathered.values.clone());
+    let host = Host {
+        capabilities,
+        asked: asked.clone(),
+        lookup: lookup.clone(),
+    };
     // Rendering is pure computation, but for lookups, which wait for the API server.
-    let work = move || rendered(&chart, &values, &release, capabilities, lookup);
-    let manifest = tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|_| Error::Input {
-            reason: reason::RENDER_FAILED,
-            message: "rendering ended early".to_owned(),
-            again: Again::Seldom,
-        })??;
-    let mut lookups = Map::new();
-    if let Some(digest) = asked.digest() {
-        lookups.insert("digest".to_owned(), digest.into());
-    }
+    let work = move || rendered(&chart, &values, &release, host);
+    let manifest = tokio::task::spawn_blocking(work).await;
+    // A rendering that failed has read and asked as well.
+    let redactor = hide(ctx, subject, &lookup.secrets());
+    let questions = without_secrets(asked.questions(), redactor.as_deref());
+    gathered.digest = asked::digest(&gathered.inputs, &questions, &gathered.capabilities);
+    asked::learn(ctx, subject, &gathered.digest, &questions);
+    ctx.attempts
+        .insert(&subject.key, Arc::new(gathered.digest.clone()));
+    let manifest = manifest.map_err(|_| Error::Input {
+        reason: reason::RENDER_FAILED,
+        message: "rendering ended early".to_owned(),
+        again: Again::Seldom,
+    })??;
     Ok(Wanted {
         chart: ctx.chart_record(&gathered.chart_status.digest, &gathered.chart)?,
         config: gathered.values.clone(),
@@ -239,16 +269,44 @@ pub async fn render(
         manifest: manifest.text,
         hooks: manifest.hooks,
         notes: manifest.notes.unwrap_or_default(),
-        lookups,
+        lookups: lookup.answers(),
     })
+}
+
+/// Keeps what was read from Secrets out of all messages about the HelmApp.
+fn hide(ctx: &Context, subject: &Subject, secrets: &[String]) -> Option<Arc<Redactor>> {
+    let known = ctx.redactors.get(&subject.key);
+    if secrets.is_empty() {
+        return known;
+    }
+    let secrets = secrets.iter().map(String::as_str);
+    let redactor = Arc::new(known.unwrap_or_default().and(secrets));
+    ctx.redactors.insert(&subject.key, redactor.clone());
+    Some(redactor)
+}
+
+/// Status names the questions: one that quotes a Secret is not remembered by its words.
+fn without_secrets(mut questions: Questions, redactor: Option<&Redactor>) -> Questions {
+    let quotes = |version: &String| redactor.is_some_and(|redactor| redactor.clean(version) != *version);
+    if questions.api_versions.iter().any(quotes) {
+        questions.all_api_versions = true;
+        questions.api_versions.clear();
+    }
+    questions
+}
+
+/// What a rendering asks.
+struct Host {
+    capabilities: Arc<Capabilities>,
+    asked: Arc<Asked>,
+    lookup: Arc<Lookup>,
 }
 
 fn rendered(
     chart: &Chart,
     values: &Map<String, Value>,
     release: &ReleaseOptions,
-    capabilities: Arc<Capabilities>,
-    lookup: Arc<Lookup>,
+    host: Host,
 ) -> Result<Manifest, Error> {
     let refused = |reason, message: String| Error::Input {
         reason,
@@ -257,7 +315,10 @@ fn rendered(
     };
     check_release_name(&release.name)
         .map_err(|error| refused(reason::RELEASE_NAME_INVALID, error.to_string()))?;
-    check_kube_version(chart, &capabilities)
+    if !chart.metadata.kube_version.is_empty() {
+        host.asked.kube_version();
+    }
+    check_kube_version(chart, &host.capabilities)
         .map_err(|error| refused(reason::CHART_INVALID, error.to_string()))?;
     let prepared = prepare(chart, values, Some(&Arc::default()), &mut Vec::new()).map_err(|error| {
         let reason = match error {
@@ -268,8 +329,9 @@ fn rendered(
     })?;
     let failed = |message| refused(reason::RENDER_FAILED, message);
     let compiled = CompiledChart::compile(&prepared.chart).map_err(|error| failed(error.to_string()))?;
-    let mut input = RenderInput::new(&prepared.values, release, capabilities);
-    input.lookup = lookup;
+    let mut input = RenderInput::new(&prepared.values, release, host.capabilities);
+    input.asked = host.asked;
+    input.lookup = host.lookup;
     let files = compiled
         .render(input)
         .map_err(|error| failed(error.to_string()))?;
@@ -288,5 +350,42 @@ impl helmapp_helm::render::Lookup for Lookup {
             Value::Object(found) => Ok(found),
             _ => Ok(Map::new()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use helmapp_helm::chart::File;
+    use helmapp_helm::limits::Limits;
+
+    use super::*;
+
+    #[test]
+    fn no_revision_is_made_from_a_chart_that_may_be_old() {
+        let file = File::new(
+            "Chart.yaml",
+            b"apiVersion: v2\nname: web\nversion: 1.0.0\n".to_vec(),
+        );
+        let mut gathered = Gathered {
+            digest: String::new(),
+            inputs: String::new(),
+            capabilities: Arc::default(),
+            stale: None,
+            chart: Arc::new(Chart::load_files(vec![file], &Limits::default()).unwrap()),
+            chart_status: ChartStatus::default(),
+            crds: Vec::new(),
+            values: Map::new(),
+        };
+        assert!(gathered.require_fresh().is_ok());
+        gathered.stale = Some("https://charts.example/web.tgz answered 503".to_owned());
+        let error = gathered.require_fresh().unwrap_err();
+        assert_eq!(
+            (error.reason(), error.again()),
+            (reason::ARTIFACT_FAILED, Again::Soon(None))
+        );
+        assert!(
+            error.to_string().contains("answered 503; no revision is made"),
+            "{error}"
+        );
     }
 }

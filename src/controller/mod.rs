@@ -1,6 +1,7 @@
 //! The operator: watches, the memory that they fill, and the flow that each HelmApp goes through.
 
 mod access;
+mod asked;
 mod base;
 mod claim;
 mod decision;
@@ -44,6 +45,7 @@ use kube::runtime::{PredicateConfig, WatchStreamExt, applier, watcher};
 use kube::{Client, core::ApiResource};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinError;
+use tokio::time::Instant;
 use tracing::{error, info};
 
 use crate::api::HelmApp;
@@ -105,7 +107,10 @@ pub struct Context {
     apps: reflector::Store<HelmApp>,
     settling: Slots<Settling>,
     attempts: Slots<String>,
+    asked: Slots<asked::Table>,
     begun: Slots<Basis>,
+    /// When revisions are given up whose apply was interrupted.
+    deadlines: Slots<Instant>,
     redactors: Slots<Redactor>,
     uninstalling: Timers,
     guarded: Slots<()>,
@@ -158,7 +163,9 @@ impl Operator {
             identities: Identities::new(client),
             settling: Slots::default(),
             attempts: Slots::default(),
+            asked: Slots::default(),
             begun: Slots::default(),
+            deadlines: Slots::default(),
             redactors: Slots::default(),
             uninstalling: Timers::default(),
             guarded: Slots::default(),
@@ -249,7 +256,9 @@ impl Operator {
                     .await;
             }
         });
+        let telling = tokio::spawn(asked::tell(context.clone()));
         flow.await;
+        telling.abort();
         // The task only fails by a panic, which has been reported where it happened.
         let _ = writing.await;
         Ok(())
@@ -371,7 +380,7 @@ impl Context {
             generation: subject.generation(),
             references: with_versions.collect(),
             newest: newest.map(|head| (head.revision, head.resource_version)),
-            capabilities: self.discovery.snapshot().await?.digest.as_str().into(),
+            capabilities: asked::answers(self, subject).await?.into(),
         })
     }
 
@@ -422,7 +431,9 @@ impl Context {
         self.status.forget(subject.uid());
         self.settling.remove(&subject.key);
         self.attempts.remove(&subject.key);
+        self.asked.remove(&subject.key);
         self.begun.remove(&subject.key);
+        self.deadlines.remove(&subject.key);
         self.redactors.remove(&subject.key);
         self.guarded.remove(&subject.key);
         self.uninstalling.remove(&subject.key);

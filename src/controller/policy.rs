@@ -158,7 +158,8 @@ impl Error {
                 _ => Again::Seldom,
             },
             Self::Cluster(error) if error.is_transient() => Again::Soon(error.retry_after()),
-            Self::Cluster(error) if error.is_forbidden() || error.is_not_found() => Again::Seldom,
+            // Rights, quotas, namespaces that are going: all of them 403, and all of them may end.
+            Self::Cluster(error) if matches!(error.code(), Some(403 | 404)) => Again::Seldom,
             Self::Cluster(cluster::Error::UnknownKind { .. } | cluster::Error::Timeout { .. }) => {
                 Again::Seldom
             }
@@ -245,6 +246,11 @@ mod tests {
     fn reasons_and_retries() {
         let table = [
             (api(403, "cannot patch"), reason::FORBIDDEN, Again::Seldom),
+            (
+                api(403, "exceeded quota: pods"),
+                reason::OBJECT_INVALID,
+                Again::Seldom,
+            ),
             (api(503, "down"), reason::API_UNAVAILABLE, Again::Soon(None)),
             (api(422, "bad"), reason::OBJECT_INVALID, Again::OnChange),
             (

@@ -61,9 +61,9 @@ impl Operator {
                 returned_objects(&target.release, &[], &snapshot)?
             }
             Asked::Nothing | Asked::Stay(_) => {
-                let gathered = inputs::gather(ctx, &subject).await?;
+                let mut gathered = inputs::gather(ctx, &subject).await?;
                 let install = base.is_install();
-                let wanted = inputs::render(ctx, &subject, &gathered, base.next(), install).await?;
+                let wanted = inputs::render(ctx, &subject, &mut gathered, base.next(), install).await?;
                 planning::new_objects(
                     wanted.documents,
                     &gathered.crds,

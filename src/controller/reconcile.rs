@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
+use helmapp_helm::release::Status;
 use jiff::Timestamp;
 use kube::runtime::controller::Action;
 use tokio::time::Instant;
-use tracing::warn;
+use tracing::{info, warn};
 
 use crate::api::{ChartStatus, HelmApp};
 use crate::metrics::Outcome;
@@ -39,6 +40,7 @@ pub(super) enum Next {
 pub(super) async fn reconcile(app: Arc<HelmApp>, ctx: Arc<Context>) -> Action {
     let began = Instant::now();
     let subject = Subject::new(app, &ctx.identities, &ctx.settings);
+    let _held = ctx.status.hold(subject.uid());
     let (next, outcome) = match advance(&ctx, &subject).boxed().await {
         Ok((next, outcome)) => {
             ctx.memory.succeeded(&subject.key);
@@ -82,6 +84,15 @@ async fn pursue(ctx: &Context, subject: &Subject) -> Result<Next, Error> {
     ctx.memory.own(&subject.release, &subject.key);
     refuse_foreign(ctx, subject)?;
     restore::restore(ctx, subject).await?;
+    let next = change(ctx, subject).await;
+    if next.is_err() {
+        hold(ctx, subject).await;
+    }
+    next
+}
+
+/// Makes the release what is asked for.
+async fn change(ctx: &Context, subject: &Subject) -> Result<Next, Error> {
     match rollback::asked(ctx, subject) {
         Asked::GoBack(revision) => rollback::roll_back_to(ctx, subject, revision).await,
         Asked::Stay(revision) => {
@@ -98,7 +109,7 @@ async fn pursue(ctx: &Context, subject: &Subject) -> Result<Next, Error> {
 /// The release is to be what chart and values say.
 async fn follow_spec(ctx: &Context, subject: &Subject) -> Result<Next, Error> {
     // 1 source, 2 chart, 3 values
-    let gathered = inputs::gather(ctx, subject).await?;
+    let mut gathered = inputs::gather(ctx, subject).await?;
     if let Some(pending) = resume::pending(ctx, subject, &gathered.digest).await? {
         return resume::resume(ctx, subject, pending, &gathered.crds, &gathered.chart_status).await;
     }
@@ -108,7 +119,7 @@ async fn follow_spec(ctx: &Context, subject: &Subject) -> Result<Next, Error> {
     // 4 store
     let base = Base::read(ctx, subject).await?;
     // 5 render
-    let wanted = inputs::render(ctx, subject, &gathered, base.next(), base.is_install()).await?;
+    let wanted = inputs::render(ctx, subject, &mut gathered, base.next(), base.is_install()).await?;
     if is_under_way(ctx, subject, &gathered, &wanted) {
         return stand(ctx, subject, &gathered.digest).await;
     }
@@ -143,6 +154,21 @@ async fn follow_spec(ctx: &Context, subject: &Subject) -> Result<Next, Error> {
         cause: None,
     };
     release(ctx, subject, revision, base).await
+}
+
+/// What is asked for can not be had now. What is deployed is kept as it is meanwhile.
+async fn hold(ctx: &Context, subject: &Subject) {
+    let heads = ctx.memory.records(&subject.release);
+    let deployed = heads.first().is_some_and(|head| {
+        head.status == Status::Deployed && head.revision == ctx.memory.revision(&subject.key)
+    });
+    if !deployed || ctx.settling.get(&subject.key).is_some() {
+        return;
+    }
+    if let Err(error) = keep(ctx, subject).await {
+        let error = ctx.clean(subject, &error.to_string());
+        info!(app = %subject.key.name, namespace = %subject.key.namespace, error, "the deployed revision can not be kept as it is");
+    }
 }
 
 /// Whether the revision that settles already is what is wanted: other inputs can give the same.
@@ -256,6 +282,13 @@ async fn fall_back(ctx: &Context, subject: &Subject, error: &Error) -> Next {
     let failures = ctx.memory.failed(&subject.key);
     let again = error.again();
     let wait = policy::delay(again, failures, &ctx.settings, super::random(failures));
+    // A revision whose time ends before the next try is given up in time.
+    let left = ctx
+        .deadlines
+        .get(&subject.key)
+        .map(|deadline| deadline.saturating_duration_since(Instant::now()))
+        .filter(|left| !left.is_zero());
+    let wait = wait.map(|wait| left.map_or(wait, |left| wait.min(left)));
     let message = ctx.clean(subject, &error.to_string());
     warn!(app = %subject.key.name, namespace = %subject.key.namespace, reason = error.reason(), error = message,
           retry_seconds = wait.map(|wait| wait.as_secs()), "reconcile failed");

@@ -12,40 +12,65 @@ use crate::api::ValuesKind;
 
 use super::values::Contents;
 
+/// Texts that are looked for. Of a release that reads more, no message is shown that could quote them.
+const MAX_TEXTS: usize = 4096;
 /// Shorter texts are no secrets, and taking them out would leave no message.
 const MIN_LENGTH: usize = 4;
 /// What stands in a secret's place.
 const REDACTED: &str = "[redacted]";
 
-/// The texts of the Secrets that a HelmApp's values come from.
+/// The texts of the Secrets that a HelmApp's values come from or that its chart looked up.
 #[derive(Clone, Default)]
-pub(super) struct Redactor(Vec<String>);
+pub(super) struct Redactor {
+    forms: Vec<String>,
+    too_many: bool,
+}
 
 impl Redactor {
     /// Every scalar of every Secret, in the forms in which messages quote it.
     pub(super) fn of(contents: &Contents) -> Self {
+        let secrets = contents
+            .iter()
+            .filter(|(reference, _)| reference.kind == ValuesKind::Secret);
+        let data = secrets.flat_map(|(_, content)| content.data.values());
+        Self::default().and(data.filter_map(|data| std::str::from_utf8(data).ok()))
+    }
+
+    /// The same with the scalars of further texts.
+    pub(super) fn and<'a>(&self, data: impl IntoIterator<Item = &'a str>) -> Self {
         let mut texts = BTreeSet::new();
-        for (reference, content) in contents {
-            if reference.kind == ValuesKind::Secret {
-                for data in content.texts() {
-                    texts.extend(scalars(data));
-                }
+        for data in data {
+            texts.extend(scalars(data));
+            if texts.len() > MAX_TEXTS {
+                return Self {
+                    forms: Vec::new(),
+                    too_many: true,
+                };
             }
         }
-        let mut forms: Vec<String> = texts.iter().flat_map(|text| forms(text)).collect();
+        let mut forms = self.forms.clone();
+        forms.extend(texts.iter().flat_map(|text| self::forms(text)));
         // A secret that contains another goes first, or its rest would stay.
-        forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
+        forms.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         forms.dedup();
-        Self(forms)
+        Self {
+            forms,
+            too_many: self.too_many,
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.forms.is_empty() && !self.too_many
     }
 
     /// The message without the secrets.
     pub(super) fn clean(&self, message: &str) -> String {
-        self.0.iter().fold(message.to_owned(), |message, secret| {
+        if self.too_many {
+            return format!(
+                "(the message is not shown: it could quote one of more than {MAX_TEXTS} texts that were read from Secrets)"
+            );
+        }
+        self.forms.iter().fold(message.to_owned(), |message, secret| {
             message.replace(secret, REDACTED)
         })
     }
@@ -88,14 +113,19 @@ fn forms(text: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::controller::values::{Content, Reference};
+    use crate::cluster::content::Content;
+    use crate::controller::values::Reference;
 
     fn redactor(kind: ValuesKind, data: &str) -> Redactor {
         let reference = Reference {
             kind,
             name: "values".to_owned(),
         };
-        Redactor::of(&Contents::from([(reference, Content::with("values.yaml", data))]))
+        let content = Content {
+            data: [("values.yaml".to_owned(), data.as_bytes().to_vec())].into(),
+            ..Content::default()
+        };
+        Redactor::of(&Contents::from([(reference, content)]))
     }
 
     #[test]
@@ -123,6 +153,17 @@ mod tests {
             redactor.clean("unknown anchor '*hunter2' referenced"),
             "unknown anchor '[redacted]' referenced"
         );
+    }
+
+    #[test]
+    fn what_was_looked_up_is_taken_out_too() {
+        let redactor = redactor(ValuesKind::Secret, "a: hunter2").and(["looked-up"]);
+        assert_eq!(redactor.clean("hunter2, looked-up"), "[redacted], [redacted]");
+        let many: Vec<String> = (0..=MAX_TEXTS).map(|index| format!("text-{index}")).collect();
+        let redactor = redactor.and(many.iter().map(String::as_str));
+        assert!(!redactor.is_empty());
+        let said = redactor.clean("hunter2 text-7");
+        assert!(!said.contains("hunter2") && !said.contains("text-7"), "{said}");
     }
 
     #[test]

@@ -21,7 +21,7 @@ use super::reconcile::Next;
 use super::revision::Change;
 use super::settle::{self, Cause, Settling};
 use super::subject::Subject;
-use super::{Context, deploy, finalize, namespace, report, resume};
+use super::{Context, asked, deploy, finalize, namespace, report, resume};
 
 /// A revision that is about to be made.
 pub(super) struct Revision {
@@ -131,27 +131,36 @@ pub(super) async fn start_settling(
         applied: true,
         ..settling
     });
+    ctx.deadlines.remove(&subject.key);
     ctx.settling.insert(&subject.key, settling.clone());
     ctx.decide(subject).await;
     settle::settle(ctx, subject, settling).await
 }
 
-/// The apply did not get through. What passes is tried again from the pending record; the rest fails the revision.
+/// The apply did not get through. What passes, or what a person can put right in the cluster, is tried again from the
+/// pending record: until the deadline, and without one where only rights or room are missing and no remedy waits.
+/// The rest fails the revision.
 ///
 /// # Errors
-/// What passes, and a failed request.
+/// What is tried again, and a failed request.
 pub(super) async fn cut_short(
     ctx: &Context,
     subject: &Subject,
     settling: Settling,
     error: Error,
 ) -> Result<Next, Error> {
-    match error.again() {
-        Again::Soon(_) if Instant::now() < settling.deadline => Err(error),
-        Again::Soon(_) | Again::Seldom | Again::OnChange => {
-            settle::give_up(ctx, subject, &settling, &error.to_string()).await
-        }
+    let in_time = Instant::now() < settling.deadline;
+    let goes_on = match error.again() {
+        Again::Soon(_) => in_time,
+        Again::Seldom => in_time || !settle::is_remediable(subject, &settling),
+        Again::OnChange => false,
+    };
+    if goes_on {
+        ctx.deadlines.insert(&subject.key, Arc::new(settling.deadline));
+        return Err(error);
     }
+    ctx.deadlines.remove(&subject.key);
+    settle::give_up(ctx, subject, &settling, &error.to_string()).await
 }
 
 /// Watches the kinds of a revision's objects and says that it is these that are wanted.
@@ -187,6 +196,7 @@ async fn begin(ctx: &Context, subject: &Subject, revision: &Revision, base: &Bas
             json!({"reason": cause.reason, "message": cause.message, "inputDigest": cause.input_digest});
         extra.insert(resume::CAUSE.to_owned(), cause);
     }
+    asked::keep(ctx, subject, &revision.input_digest, &mut extra);
     let companion = Companion {
         owner: Owner {
             namespace: subject.key.namespace.clone(),

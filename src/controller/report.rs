@@ -11,13 +11,13 @@ use crate::metrics::Action;
 use crate::status::{Report, Urgency};
 use crate::store::{Head, Stored};
 
-use super::Context;
 use super::inputs::Gathered;
 use super::memory::{Health, Tracked};
 use super::policy::{Again, Error};
 use super::revision::Change;
 use super::settle::{self, Cause, Settling, Verdict};
 use super::subject::Subject;
+use super::{Context, asked};
 
 /// Most objects that an event names.
 const MAX_NAMED: usize = 5;
@@ -60,6 +60,20 @@ fn leave_rollback(subject: &Subject, report: &mut Report) {
         (Some(done), Some(_)) => done.spec_digest.clear(),
         (done, None) => *done = None,
         (None, Some(_)) => {}
+    }
+}
+
+/// What Ready says beside the rest when the spec still names a rollback that later values have ended.
+fn superseded(subject: &Subject, report: &Report) -> String {
+    let wanted = subject.app.spec.rollback.to_revision;
+    match &report.status.rollback {
+        Some(done) if wanted == Some(done.to_revision) && done.spec_digest != subject.spec_digest() => {
+            format!(
+                "; the rollback to revision {} (done as revision {}) was superseded by a later change of chart or values: take spec.rollback.toRevision away, and set it again to go back once more",
+                done.to_revision, done.revision
+            )
+        }
+        _ => String::new(),
     }
 }
 
@@ -111,7 +125,8 @@ pub(super) fn finished(ctx: &Context, subject: &Subject, settling: &Settling, de
             attempted(&mut report, &cause.input_digest, Some(cause.reason));
         }
         None => {
-            report.ready(success, &message);
+            let also = superseded(subject, &report);
+            report.ready(success, &format!("{message}{also}"));
             attempted(&mut report, &settling.input_digest, None);
         }
     }
@@ -125,16 +140,34 @@ pub(super) fn finished(ctx: &Context, subject: &Subject, settling: &Settling, de
 pub(super) fn failed(ctx: &Context, subject: &Subject, settling: &Settling, cause: &Cause) {
     let mut report = start(ctx, subject);
     released(ctx, subject, &mut report, settling, &settling.stored);
-    report
-        .stalled(cause.reason, &cause.message)
-        .released(false, cause.reason, &cause.message)
-        .healthy(false, reason::HEALTH_CHECK_FAILED, &cause.message);
-    attempted(&mut report, &cause.input_digest, Some(cause.reason));
+    report.released(false, cause.reason, &cause.message).healthy(
+        false,
+        reason::HEALTH_CHECK_FAILED,
+        &cause.message,
+    );
+    match &settling.cause {
+        Some(first) => {
+            unremedied(&mut report, first, cause.reason, &cause.message);
+            attempted(&mut report, &first.input_digest, Some(first.reason));
+        }
+        None => {
+            report.stalled(cause.reason, &cause.message);
+            attempted(&mut report, &cause.input_digest, Some(cause.reason));
+        }
+    }
     inventory(ctx, subject, &mut report);
     ctx.metrics.acted(action(settling), false);
     ctx.metrics.failed(cause.reason);
     ctx.events.warning(&subject.app, cause.reason, &cause.message);
     put(ctx, subject, report, Urgency::Now);
+}
+
+/// A remedy failed. What it was to remedy stays said.
+fn unremedied(report: &mut Report, first: &Cause, reason: &str, message: &str) {
+    let message = format!("{}; the remedy failed too: {message}", first.message);
+    report
+        .stalled(first.reason, &message)
+        .remediated(false, reason, &message);
 }
 
 /// Objects were put back.
@@ -279,12 +312,13 @@ pub(super) fn in_force(ctx: &Context, subject: &Subject, head: &Head) {
         }
     }
     let message = format!("revision {} is deployed", head.revision);
+    let also = superseded(subject, &report);
     report.released(true, reason::UPGRADE_SUCCEEDED, &message);
     match &verdict {
         Verdict::Ready => {
             report
                 .healthy(true, reason::HEALTH_CHECK_SUCCEEDED, "all objects are ready")
-                .ready(reason::UPGRADE_SUCCEEDED, &message);
+                .ready(reason::UPGRADE_SUCCEEDED, &format!("{message}{also}"));
         }
         Verdict::Waiting(message) | Verdict::Failed(message) => {
             report
@@ -313,7 +347,8 @@ pub(super) fn unchanged(ctx: &Context, subject: &Subject, gathered: &Gathered, n
         named(&gathered.chart_status),
         newest.head.revision
     );
-    report.ready(reason::UPGRADE_SUCCEEDED, &message);
+    let also = superseded(subject, &report);
+    report.ready(reason::UPGRADE_SUCCEEDED, &format!("{message}{also}"));
     inventory(ctx, subject, &mut report);
     put(ctx, subject, report, Urgency::Now);
 }
@@ -324,18 +359,35 @@ pub(super) fn error(ctx: &Context, subject: &Subject, error: &Error, message: &s
     let reason = error.reason();
     ctx.metrics.failed(reason);
     let said = report.condition(conditions::READY).is_some_and(|ready| {
-        ready.reason == reason && ready.status == "False" && ready.message.starts_with(message.trim())
+        ready.reason == reason && ready.status == "False" && ready.message.contains(message.trim())
     });
     let observed = report.status.observed_generation == Some(subject.generation());
-    match error.again() {
-        Again::OnChange => {
+    // The remedy of this revision is under way and does not get on.
+    let failed = ctx
+        .settling
+        .get(&subject.key)
+        .filter(|settling| settle::remedy(subject, settling).is_some());
+    match (error.again(), failed) {
+        (Again::OnChange, Some(failed)) => {
+            unremedied(&mut report, &settle::cause_of(&failed), reason, message);
+        }
+        (_, Some(failed)) => {
+            let message = format!(
+                "{}; its remedy waits: {message}",
+                settle::cause_of(&failed).message
+            );
+            report
+                .retrying(reason, &message)
+                .remediated(false, reason, &message);
+        }
+        (Again::OnChange, None) => {
             report.stalled(reason, message);
             // Without a digest the inputs themselves can't be read; they are tried again after a restart.
             if let Some(digest) = ctx.attempts.get(&subject.key) {
                 attempted(&mut report, &digest, Some(reason));
             }
         }
-        Again::Soon(_) | Again::Seldom => {
+        (Again::Soon(_) | Again::Seldom, None) => {
             report.retrying(reason, message);
         }
     }
@@ -407,7 +459,8 @@ fn start(ctx: &Context, subject: &Subject) -> Report {
 }
 
 fn put(ctx: &Context, subject: &Subject, report: Report, urgency: Urgency) {
-    let status = report.build();
+    let mut status = report.build();
+    status.asked = asked::shown(ctx, subject, &status);
     if let Some(release) = &status.release {
         let ready = status
             .conditions

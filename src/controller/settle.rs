@@ -370,9 +370,14 @@ pub(super) async fn give_up(
 
 /// The revision that remedies a failed upgrade, where the spec wants it so.
 pub(super) fn remedy(subject: &Subject, settling: &Settling) -> Option<Stored> {
-    let wanted = subject.app.spec.upgrade.remediation.strategy == RemediationStrategy::Rollback;
-    let due = wanted && settling.failed && settling.change == Change::Upgrade;
+    let due = settling.failed && is_remediable(subject, settling);
     settling.replaces.clone().filter(|_| due)
+}
+
+/// Whether the failure of the revision would be remedied.
+pub(super) fn is_remediable(subject: &Subject, settling: &Settling) -> bool {
+    let wanted = subject.app.spec.upgrade.remediation.strategy == RemediationStrategy::Rollback;
+    wanted && settling.change == Change::Upgrade && settling.replaces.is_some()
 }
 
 /// The failure of a revision that was given up, from its record.

@@ -178,6 +178,66 @@ async fn immutable_fields_keep_the_release_as_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_secret_that_can_not_be_changed_is_immutable_not_invalid() {
+    let fixture = Fixture::shared("sealed").await;
+    let sealed = "apiVersion: v1\nkind: Secret\nmetadata: {name: sealed}\nimmutable: true\nstringData: {text: \"{{ .Values.text }}\"}\n";
+    let chart = fixture.chart("app", &[("templates/a.yaml", sealed)]);
+    let spec = |text: &str| json!({"chart": {"path": chart}, "values": {"text": text}});
+    fixture.app("app", spec("hidden-one")).await;
+    fixture.ready("app").await;
+    fixture.app("app", spec("hidden-two")).await;
+    let status = fixture.refused("app", "ImmutableField").await;
+    let said = message(&status, "Ready");
+    assert!(said.contains("Secret") && !said.contains("hidden-"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_apply_without_room_goes_on_when_there_is_some() {
+    let fixture = Fixture::shared("room").await;
+    let second = CONFIG_MAP.replace("name: {{ .Release.Name }}", "name: second");
+    let chart = fixture.chart(
+        "app",
+        &[("templates/a.yaml", CONFIG_MAP), ("templates/b.yaml", &second)],
+    );
+    let maps: Api<ConfigMap> = fixture.namespace.api();
+    // The cluster's own ConfigMap comes on its own time, and has to be counted.
+    crate::support::wait::until(
+        &maps,
+        "kube-root-ca.crt",
+        crate::support::wait::within(20),
+        |_| true,
+    )
+    .await;
+    // Each of the two has room in its dry run, but not both.
+    fixture.quota(json!({"count/configmaps": "2"})).await;
+    let install = json!({"timeout": "1s"});
+    let spec = json!({"chart": {"path": chart}, "values": {"text": "one"}, "install": install});
+    fixture.app("app", spec).await;
+    let is_short = |app: &helmapp::api::HelmApp| {
+        let ready = crate::fixture::condition(app, "Ready");
+        ready.is_some_and(|ready| ready.status == "False" && ready.message.contains("exceeded quota"))
+    };
+    fixture.until("app", is_short).await;
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    let app = fixture.apps().get("app").await.unwrap();
+    assert!(is_short(&app), "{:?}", app.status);
+    let release = app.status.unwrap().release.unwrap();
+    assert_eq!(
+        (release.revision, release.status.as_str()),
+        (1, "pending-install")
+    );
+    fixture.quota(json!({"count/configmaps": "9"})).await;
+    let status = fixture
+        .until("app", |app| {
+            let release = app.status.as_ref().and_then(|status| status.release.as_ref());
+            release.is_some_and(|release| release.status == "deployed")
+        })
+        .await;
+    assert_eq!(revision(&status), 1, "the same revision went on");
+    fixture.ready("app").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn names_that_are_too_long() {
     let fixture = Fixture::shared("names").await;
     let chart = fixture.chart("app", &[("templates/a.yaml", CONFIG_MAP)]);
@@ -305,7 +365,18 @@ async fn what_a_secret_holds_is_not_said() {
         assert!(message(&status, "Ready").contains("[redacted]"), "{name}: {said}");
         fixture.delete("app").await;
     }
+    const LOOKED_UP: &str = "hunter3-that-was-looked-up";
+    let looks = "{{ $found := lookup \"v1\" \"Secret\" .Release.Namespace \"other\" }}
+{{ fail (printf \"bad text %q\" (b64dec $found.data.text)) }}\n";
+    let secret = json!({"metadata": {"name": "other"}, "stringData": {"text": LOOKED_UP}});
+    fixture.create::<Secret>(secret).await;
+    let chart = fixture.chart("looks", &[("templates/a.yaml", looks)]);
+    fixture.app("app", json!({"chart": {"path": chart}})).await;
+    let said = message(&fixture.refused("app", "RenderFailed").await, "Ready");
+    assert!(said.contains("bad text \"[redacted]\""), "{said}");
     let events = crate::support::wait::events(fixture.client(), &fixture.namespace.name).await;
-    assert!(!events.contains(SECRET), "{events}");
-    assert!(!crate::fixture::log().contains(SECRET), "in the log");
+    for secret in [SECRET, LOOKED_UP] {
+        assert!(!events.contains(secret), "{events}");
+        assert!(!crate::fixture::log().contains(secret), "in the log");
+    }
 }

@@ -1,7 +1,7 @@
 //! What others change or delete is put back; what is theirs stays.
 
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use serde_json::json;
 
@@ -137,4 +137,37 @@ async fn what_another_release_took_over_is_left_to_it() {
         "{said}"
     );
     assert_eq!(maps.get("app").await.unwrap().data.unwrap()["text"], "theirs");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_deployed_is_kept_while_its_inputs_can_not_be_read() {
+    let fixture = Fixture::shared("unreadable").await;
+    let chart = fixture.chart(
+        "app",
+        &[("templates/a.yaml", CONFIG_MAP), ("templates/b.yaml", DEPLOYMENT)],
+    );
+    let values = "text: one\nreplicas: 1\ntag: v1\npod: \"\"\n";
+    let secret = json!({"metadata": {"name": "values"}, "stringData": {"values.yaml": values}});
+    fixture.create::<Secret>(secret.clone()).await;
+    let from = json!([{"kind": "Secret", "name": "values"}]);
+    fixture
+        .app("app", json!({"chart": {"path": chart}, "valuesFrom": from}))
+        .await;
+    fixture.ready("app").await;
+    let secrets: Api<Secret> = fixture.namespace.api();
+    secrets.delete("values", &DeleteParams::default()).await.unwrap();
+    let status = fixture.refused("app", "ValuesError").await;
+    assert!(message(&status, "Ready").contains("\"values\""), "{status:?}");
+
+    let deployments: Api<Deployment> = fixture.namespace.api();
+    let before = deployments.get("app").await.unwrap().metadata.uid;
+    deployments.delete("app", &DeleteParams::default()).await.unwrap();
+    until(&deployments, "app", within(20), |deployment| {
+        deployment.metadata.uid != before
+    })
+    .await;
+    let status = fixture.refused("app", "ValuesError").await;
+    assert_eq!(revision(&status), 1);
+    fixture.create::<Secret>(secret).await;
+    assert_eq!(revision(&fixture.ready("app").await), 1);
 }

@@ -10,6 +10,7 @@ use helmapp::controller;
 use helmapp::local::ControlPlane;
 use helmapp::settings::{Backoff, Fetch, Settings};
 use http::Request;
+use k8s_openapi::api::core::v1::ResourceQuota;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
@@ -307,6 +308,18 @@ impl Fixture {
         .await;
     }
 
+    /// Limits the namespace, and waits until the limits are in force.
+    pub async fn quota(&self, hard: Value) {
+        let object = json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "quota"}, "spec": {"hard": hard}});
+        self.namespace.apply(object).await;
+        let quotas: Api<ResourceQuota> = self.namespace.api();
+        let in_force = |quota: &ResourceQuota| {
+            let (spec, status) = (quota.spec.as_ref(), quota.status.as_ref());
+            spec.and_then(|spec| spec.hard.as_ref()) == status.and_then(|status| status.hard.as_ref())
+        };
+        until(&quotas, "quota", within(30), in_force).await;
+    }
+
     pub async fn create<K>(&self, object: Value)
     where
         K: kube::Resource<Scope = kube::core::NamespaceResourceScope>
@@ -336,6 +349,11 @@ pub fn condition<'a>(app: &'a HelmApp, kind: &str) -> Option<&'a Condition> {
         .conditions
         .iter()
         .find(|condition| condition.type_ == kind)
+}
+
+pub fn condition_of(status: &HelmAppStatus, kind: &str) -> Condition {
+    let found = status.conditions.iter().find(|condition| condition.type_ == kind);
+    found.cloned().expect("the condition is there")
 }
 
 pub fn message(status: &HelmAppStatus, kind: &str) -> String {

@@ -13,6 +13,7 @@
 mod support;
 
 mod bad_input;
+mod capabilities;
 mod cli;
 mod drift;
 mod fixture;

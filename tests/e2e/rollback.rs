@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::Api;
 use serde_json::{Value, json};
 
-use crate::fixture::{CONFIG_MAP, DEPLOYMENT, Fixture, condition, message, revision};
+use crate::fixture::{CONFIG_MAP, DEPLOYMENT, Fixture, condition, condition_of, message, revision};
 
 fn values(text: &str, pod: &str) -> Value {
     json!({"text": text, "replicas": 1, "tag": text, "pod": pod})
@@ -42,7 +42,13 @@ async fn goes_back_to_a_revision_and_stays_until_the_spec_moves_on() {
     // Other values do, although the field is still there.
     back["values"]["text"] = json!("three");
     fixture.app("app", back.clone()).await;
-    assert_eq!(revision(&fixture.ready("app").await), 4);
+    let status = fixture.ready("app").await;
+    assert_eq!(revision(&status), 4);
+    let said = message(&status, "Ready");
+    assert!(
+        said.contains("the rollback to revision 1 (done as revision 3) was superseded"),
+        "{said}"
+    );
     assert_eq!(text(maps.get("app").await.unwrap()), "three");
 
     back["rollback"] = json!({"toRevision": 99});
@@ -198,4 +204,44 @@ async fn a_remedy_does_not_delete_what_can_hold_data() {
     assert!(!found.contains(&"ConfigMap/extra".to_owned()), "{found:?}");
     fixture.delete("app").await;
     fixture.namespace.left(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_remedy_that_fails_is_said_with_what_it_was_for() {
+    let fixture = Fixture::shared("unremedied").await;
+    let recreate = DEPLOYMENT.replace(
+        "spec:\n  replicas",
+        "spec:\n  strategy: {type: Recreate}\n  replicas",
+    );
+    let chart = fixture.chart("app", &[("templates/b.yaml", &recreate)]);
+    let upgrade = json!({"timeout": "3s", "remediation": {"strategy": "rollback"}});
+    let rollback = json!({"timeout": "3s"});
+    let spec = |tag: &str| {
+        let values = json!({"replicas": 1, "tag": tag, "pod": ""});
+        json!({"chart": {"path": chart}, "values": values, "upgrade": upgrade, "rollback": rollback})
+    };
+    fixture.app("app", spec("v1")).await;
+    fixture.ready("app").await;
+    // From now on no pod can be made: neither the new one nor the old one once more.
+    fixture.quota(json!({"pods": "0"})).await;
+    fixture.app("app", spec("v2")).await;
+    let status = fixture
+        .until("app", |app| {
+            condition(app, "Remediated").is_some_and(|remediated| remediated.status == "False")
+        })
+        .await;
+    let ready = condition_of(&status, "Ready");
+    assert_eq!(
+        (
+            ready.reason.as_str(),
+            condition_of(&status, "Remediated").reason.as_str()
+        ),
+        ("UpgradeFailed", "RollbackFailed")
+    );
+    assert!(
+        ready.message.starts_with("revision 2: ")
+            && ready.message.contains("; the remedy failed too: revision 3"),
+        "{}",
+        ready.message
+    );
 }

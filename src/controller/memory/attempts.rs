@@ -19,7 +19,7 @@ pub struct Basis {
     pub references: Vec<(Reference, Option<String>)>,
     /// Newest revision and its resourceVersion.
     pub newest: Option<(i64, String)>,
-    /// Digest of the cluster's capabilities.
+    /// Digest of the cluster's answers to what the chart asked.
     pub capabilities: Arc<str>,
 }
 
