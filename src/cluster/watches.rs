@@ -17,6 +17,7 @@ use kube::runtime::{WatchStreamExt, watcher};
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use super::apply::FIELD_MANAGER;
@@ -39,8 +40,6 @@ pub enum Selector {
     All,
     /// Those with the labels.
     Labels(String),
-    /// The one of that name.
-    Name(String),
 }
 
 /// What a watch has to say.
@@ -52,21 +51,48 @@ pub enum Event<'a> {
     Gone(&'a ObjectMeta),
     /// A listing is complete; whatever is not in it is gone.
     Listed(&'a Listed),
+    /// The right to list and watch is missing, or has come after it was.
+    Rights,
 }
 
 /// The identities of one listing.
-#[derive(Debug, Default)]
-pub struct Listed(HashSet<u64>);
+#[derive(Debug)]
+pub struct Listed {
+    began: Instant,
+    held: HashSet<u64>,
+}
 
 impl Listed {
+    /// An empty listing that began then.
+    pub fn new(began: Instant) -> Self {
+        let held = HashSet::new();
+        Self { began, held }
+    }
+
+    /// A listing that had these objects, by namespace and name.
+    pub fn of<'a>(began: Instant, objects: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let held = objects
+            .into_iter()
+            .map(|(namespace, name)| identity(namespace, name));
+        Self {
+            began,
+            held: held.collect(),
+        }
+    }
+
+    /// When it was asked for. What was written later may be missing in it.
+    pub fn began(&self) -> Instant {
+        self.began
+    }
+
     /// Whether the listing had the object.
     pub fn contains(&self, namespace: &str, name: &str) -> bool {
-        self.0.contains(&identity(namespace, name))
+        self.held.contains(&identity(namespace, name))
     }
 
     fn insert(&mut self, metadata: &ObjectMeta) {
         let namespace = metadata.namespace.as_deref().unwrap_or_default();
-        self.0
+        self.held
             .insert(identity(namespace, metadata.name.as_deref().unwrap_or_default()));
     }
 }
@@ -80,6 +106,8 @@ pub enum State {
     Following,
     /// It fails, and is tried again; the text says why.
     Failing(String),
+    /// The right to list and watch is missing, and is asked for again seldom; the text says which.
+    Forbidden(String),
 }
 
 /// Gets the events of all watches.
@@ -92,6 +120,8 @@ pub trait Handler: Send + Sync + 'static {
 pub struct Watches {
     client: Client,
     handler: Arc<dyn Handler>,
+    /// Time between two tries of a watch that is forbidden.
+    pause: Duration,
     running: Mutex<HashMap<Target, Running>>,
 }
 
@@ -115,11 +145,13 @@ impl std::fmt::Debug for Watches {
 }
 
 impl Watches {
-    /// Watches with `client`'s identity that report to `handler`.
-    pub fn new(client: Client, handler: Arc<dyn Handler>) -> Self {
+    /// Watches with `client`'s identity that report to `handler`. One that is forbidden is tried again after
+    /// `pause`.
+    pub fn new(client: Client, handler: Arc<dyn Handler>, pause: Duration) -> Self {
         Self {
             client,
             handler,
+            pause,
             running: Mutex::default(),
         }
     }
@@ -129,7 +161,13 @@ impl Watches {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let started = running.entry(target).or_insert_with_key(|target| {
             let (sender, state) = watch::channel(State::Starting);
-            let follow = follow(self.client.clone(), target.clone(), self.handler.clone(), sender);
+            let follow = Follow {
+                target: target.clone(),
+                handler: self.handler.clone(),
+                state: sender,
+                pause: self.pause,
+            };
+            let follow = follow.run(self.client.clone());
             Running {
                 task: tokio::spawn(follow).abort_handle(),
                 state,
@@ -154,6 +192,13 @@ impl Watches {
             .collect()
     }
 
+    /// How the first watch that is so is doing; `None` when there is none.
+    pub fn find(&self, so: impl Fn(&Target) -> bool) -> Option<State> {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let (_, found) = running.iter().find(|(target, _)| so(target))?;
+        Some(found.state.borrow().clone())
+    }
+
     /// How a watch is doing; `None` when it does not run.
     pub fn state(&self, target: &Target) -> Option<State> {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
@@ -161,54 +206,106 @@ impl Watches {
     }
 }
 
-/// Waits until the watch has listed its objects, at most `limit`. False when it has not.
+/// Waits until the watch has listed its objects, at most `limit`. False when it has not, and at once when it is
+/// forbidden.
 pub async fn listed(mut state: watch::Receiver<State>, limit: Duration) -> bool {
-    let following = state.wait_for(|state| *state == State::Following);
-    matches!(tokio::time::timeout(limit, following).await, Ok(Ok(_)))
+    let decided = state.wait_for(|state| matches!(state, State::Following | State::Forbidden(_)));
+    match tokio::time::timeout(limit, decided).await {
+        Ok(Ok(state)) => *state == State::Following,
+        _ => false,
+    }
 }
 
-async fn follow(client: Client, target: Target, handler: Arc<dyn Handler>, state: watch::Sender<State>) {
-    let api: Api<PartialObjectMeta<DynamicObject>> = match &target.namespace {
-        Some(namespace) => Api::namespaced_with(client, namespace, &target.resource),
-        None => Api::all_with(client, &target.resource),
-    };
-    let config = match &target.selector {
-        Selector::All => watcher::Config::default(),
-        Selector::Labels(labels) => watcher::Config::default().labels(labels),
-        Selector::Name(name) => watcher::Config::default().fields(&format!("metadata.name={name}")),
-    };
-    let mut events = std::pin::pin!(watcher(api, config).default_backoff());
-    let mut listing = Listed::default();
-    while let Some(event) = events.next().await {
-        match event {
-            Ok(watcher::Event::Init) => listing = Listed::default(),
-            Ok(watcher::Event::InitApply(object)) => {
-                listing.insert(&object.metadata);
-                handler.handle(&target, Event::Seen(&object.metadata));
+/// One watch.
+struct Follow {
+    target: Target,
+    handler: Arc<dyn Handler>,
+    state: watch::Sender<State>,
+    pause: Duration,
+}
+
+impl Follow {
+    async fn run(self, client: Client) {
+        let target = &self.target;
+        let api: Api<PartialObjectMeta<DynamicObject>> = match &target.namespace {
+            Some(namespace) => Api::namespaced_with(client, namespace, &target.resource),
+            None => Api::all_with(client, &target.resource),
+        };
+        let config = match &target.selector {
+            Selector::All => watcher::Config::default(),
+            Selector::Labels(labels) => watcher::Config::default().labels(labels),
+        };
+        let mut events = std::pin::pin!(watcher(api, config).default_backoff());
+        let mut listing = Listed::new(Instant::now());
+        while let Some(event) = events.next().await {
+            match event {
+                Ok(watcher::Event::Init) => listing = Listed::new(Instant::now()),
+                Ok(watcher::Event::InitApply(object)) => {
+                    listing.insert(&object.metadata);
+                    self.handler.handle(target, Event::Seen(&object.metadata));
+                }
+                Ok(watcher::Event::InitDone) => {
+                    let listing = std::mem::replace(&mut listing, Listed::new(Instant::now()));
+                    self.handler.handle(target, Event::Listed(&listing));
+                    debug!(kind = target.resource.kind, "watch listed");
+                    self.is(State::Following);
+                }
+                Ok(watcher::Event::Apply(object)) => {
+                    self.handler.handle(target, Event::Seen(&object.metadata))
+                }
+                Ok(watcher::Event::Delete(object)) => {
+                    self.handler.handle(target, Event::Gone(&object.metadata));
+                }
+                Err(error) => self.failed(&error).await,
             }
-            Ok(watcher::Event::InitDone) => {
-                handler.handle(&target, Event::Listed(&std::mem::take(&mut listing)));
-                debug!(kind = target.resource.kind, "watch listed");
-                state.send_replace(State::Following);
-            }
-            Ok(watcher::Event::Apply(object)) => handler.handle(&target, Event::Seen(&object.metadata)),
-            Ok(watcher::Event::Delete(object)) => handler.handle(&target, Event::Gone(&object.metadata)),
-            Err(error) => failing(&target, &error, &state),
         }
     }
+
+    async fn failed(&self, error: &watcher::Error) {
+        let kind = &self.target.resource.kind;
+        if let Some(why) = lacking(error) {
+            self.is(State::Forbidden(why));
+            tokio::time::sleep(self.pause).await;
+            return;
+        }
+        // A watch that the server ends, or a connection that breaks, is opened again from where it was.
+        if matches!(
+            error,
+            watcher::Error::WatchFailed(_) | watcher::Error::WatchError(_)
+        ) {
+            debug!(kind, %error, "watch interrupted");
+            return;
+        }
+        warn!(kind, api_version = self.target.resource.api_version, %error, "watch fails");
+        self.is(State::Failing(error.to_string()));
+    }
+
+    /// Says how the watch is doing, and tells the handler when rights went or came.
+    fn is(&self, state: State) {
+        let forbidden = match &state {
+            State::Forbidden(why) => Some(why.clone()),
+            _ => None,
+        };
+        let was = matches!(self.state.send_replace(state), State::Forbidden(_));
+        if was == forbidden.is_some() {
+            return;
+        }
+        if let Some(why) = forbidden {
+            warn!(kind = self.target.resource.kind, why, "watch is forbidden");
+        }
+        self.handler.handle(&self.target, Event::Rights);
+    }
 }
 
-fn failing(target: &Target, error: &watcher::Error, state: &watch::Sender<State>) {
-    // A watch that the server ends, or a connection that breaks, is opened again from where it was.
-    if matches!(
-        error,
-        watcher::Error::WatchFailed(_) | watcher::Error::WatchError(_)
-    ) {
-        debug!(kind = target.resource.kind, %error, "watch interrupted");
-        return;
-    }
-    warn!(kind = target.resource.kind, api_version = target.resource.api_version, %error, "watch fails");
-    state.send_replace(State::Failing(error.to_string()));
+/// What the server says of a right that is missing.
+fn lacking(error: &watcher::Error) -> Option<String> {
+    let status = match error {
+        watcher::Error::InitialListFailed(kube::Error::Api(status))
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+        | watcher::Error::WatchError(status) => status,
+        _ => return None,
+    };
+    status.is_forbidden().then(|| status.message.clone())
 }
 
 /// A mark of the fields that we own on an object: it changes when another writer takes, changes or removes one
@@ -248,9 +345,147 @@ fn identity(namespace: &str, name: &str) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use http::{Request, Response};
+    use kube::client::Body;
     use serde_json::{Value, json};
+    use tokio::sync::mpsc;
 
     use super::*;
+
+    /// Passes on what it is told, as text.
+    struct Told(mpsc::UnboundedSender<String>);
+
+    impl Handler for Told {
+        fn handle(&self, _: &Target, event: Event<'_>) {
+            let name = |metadata: &ObjectMeta| metadata.name.clone().unwrap_or_default();
+            let text = match event {
+                Event::Seen(metadata) => format!("seen {}", name(metadata)),
+                Event::Gone(metadata) => format!("gone {}", name(metadata)),
+                Event::Listed(listed) => {
+                    let held = ["a", "b"].map(|name| listed.contains("web", name));
+                    format!("listed {held:?}")
+                }
+                Event::Rights => "rights".to_owned(),
+            };
+            self.0.send(text).unwrap();
+        }
+    }
+
+    /// A server that answers lists and watches in this order; what is not there never ends.
+    fn server(lists: Vec<(u16, Value)>, watches: Vec<Value>) -> Client {
+        let script = Arc::new(Mutex::new((lists.into_iter(), watches.into_iter())));
+        let service = tower::service_fn(move |request: Request<Body>| {
+            let script = script.clone();
+            async move {
+                let watch = request
+                    .uri()
+                    .query()
+                    .is_some_and(|query| query.contains("watch=true"));
+                let answer = {
+                    let mut script = script.lock().unwrap();
+                    if watch {
+                        script.1.next().map(|event| (200, event))
+                    } else {
+                        script.0.next()
+                    }
+                };
+                let Some((code, body)) = answer else {
+                    return std::future::pending().await;
+                };
+                let body = format!("{body}\n").into_bytes();
+                let response = Response::builder().status(code).body(Body::from(body));
+                Ok::<_, std::convert::Infallible>(response.unwrap())
+            }
+        });
+        Client::new(service, "default")
+    }
+
+    fn list(names: &[&str]) -> (u16, Value) {
+        let items: Vec<Value> = names
+            .iter()
+            .map(|name| {
+                json!({"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata",
+                               "metadata": {"namespace": "web", "name": name, "resourceVersion": "1"}})
+            })
+            .collect();
+        let list = json!({"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadataList",
+                          "metadata": {"resourceVersion": "5"}, "items": items});
+        (200, list)
+    }
+
+    fn status(code: u16, reason: &str, message: &str) -> Value {
+        json!({"apiVersion": "v1", "kind": "Status", "status": "Failure", "code": code, "reason": reason,
+               "message": message})
+    }
+
+    fn config_maps() -> Target {
+        Target {
+            resource: ApiResource {
+                group: String::new(),
+                version: "v1".into(),
+                api_version: "v1".into(),
+                kind: "ConfigMap".into(),
+                plural: "configmaps".into(),
+            },
+            namespace: None,
+            selector: Selector::All,
+        }
+    }
+
+    async fn told(received: &mut mpsc::UnboundedReceiver<String>, count: usize) -> Vec<String> {
+        let mut all = Vec::new();
+        while all.len() < count {
+            let next = tokio::time::timeout(Duration::from_secs(20), received.recv()).await;
+            all.push(next.expect("more is told").unwrap());
+        }
+        all
+    }
+
+    #[tokio::test]
+    async fn a_listing_after_a_gap_tells_what_is_left() {
+        let gap = json!({"type": "ERROR", "object": status(410, "Expired", "too old resource version")});
+        let client = server(vec![list(&["a", "b"]), list(&["a"])], vec![gap]);
+        let (sender, mut received) = mpsc::unbounded_channel();
+        let watches = Watches::new(client, Arc::new(Told(sender)), Duration::ZERO);
+        let state = watches.ensure(config_maps());
+        assert!(listed(state, Duration::from_secs(20)).await);
+        assert_eq!(
+            told(&mut received, 5).await,
+            [
+                "seen a",
+                "seen b",
+                "listed [true, true]",
+                "seen a",
+                "listed [true, false]"
+            ]
+        );
+    }
+
+    #[tokio::test]
+    async fn a_missing_right_is_said_once_and_asked_for_seldom() {
+        let refusal = || {
+            (
+                403,
+                status(403, "Forbidden", "configmaps is forbidden: cannot list"),
+            )
+        };
+        let client = server(vec![refusal(), refusal(), list(&["a"])], Vec::new());
+        let (sender, mut received) = mpsc::unbounded_channel();
+        let pause = Duration::from_secs(2);
+        let watches = Watches::new(client, Arc::new(Told(sender)), pause);
+        let began = Instant::now();
+        let state = watches.ensure(config_maps());
+        assert!(!listed(state.clone(), Duration::from_secs(20)).await);
+        assert!(began.elapsed() < pause, "it is not waited for");
+        let forbidden = State::Forbidden("configmaps is forbidden: cannot list".into());
+        assert_eq!(watches.find(|_| true), Some(forbidden));
+        assert_eq!(
+            told(&mut received, 4).await,
+            ["rights", "seen a", "listed [true, false]", "rights"]
+        );
+        assert!(began.elapsed() >= pause * 2);
+        assert_eq!(*state.borrow(), State::Following);
+    }
 
     fn metadata(uid: &str, entries: Value) -> ObjectMeta {
         serde_json::from_value(json!({"uid": uid, "managedFields": entries})).unwrap()
@@ -301,7 +536,7 @@ mod tests {
 
     #[test]
     fn a_listing_knows_what_it_held() {
-        let mut listed = Listed::default();
+        let mut listed = Listed::new(Instant::now());
         listed.insert(&serde_json::from_value(json!({"namespace": "a", "name": "b"})).unwrap());
         assert!(listed.contains("a", "b"));
         assert!(!listed.contains("b", "a"));

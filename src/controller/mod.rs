@@ -27,22 +27,21 @@ mod settle;
 mod slots;
 pub mod subject;
 pub mod values;
+mod watching;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
 
 use futures::stream::select;
 use futures::{Stream, StreamExt, TryStreamExt, future};
 use helmapp_helm::chart::Chart;
-use helmapp_helm::plan::{OWNER_NAME_LABEL, ObjectId};
 use helmapp_helm::release::ChartRecord;
+use kube::Client;
 use kube::api::{Api, ResourceExt};
 use kube::runtime::controller::{Action, Config, Error as Failure};
 use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::{PredicateConfig, WatchStreamExt, applier, watcher};
-use kube::{Client, core::ApiResource};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinError;
 use tokio::time::Instant;
@@ -52,24 +51,20 @@ use crate::api::HelmApp;
 use crate::api::conditions::reason;
 use crate::cluster::discovery::Discovery;
 use crate::cluster::identity::Identities;
-use crate::cluster::watches::{self, Selector, State, Target, Watches};
+use crate::cluster::watches::Watches;
 use crate::events::Events;
 use crate::metrics::Metrics;
 use crate::settings::Settings;
 use crate::source::{self, Sources};
 use crate::status::StatusWriter;
-use crate::store::{HELM_RECORDS, Store};
+use crate::store::Store;
 
-use memory::{Basis, Memory, Observer, Reference};
+use memory::{Basis, Memory, Observer};
 use redact::Redactor;
 use settle::Settling;
 use slots::{Companions, Slots, Timers};
 use subject::Subject;
-
-/// How long the first listings may take before the operator says that it can't start.
-const FIRST_LISTING: Duration = Duration::from_secs(60);
-/// How long the listing of a newly named ConfigMap or Secret may take.
-const REFERENCE_LISTING: Duration = Duration::from_secs(5);
+use watching::kinds;
 
 /// Why the operator does not run.
 #[derive(Debug, thiserror::Error)]
@@ -159,7 +154,7 @@ impl Operator {
             status: StatusWriter::new(client.clone()),
             events: Events::new(client.clone(), &settings.identity),
             metrics: Arc::default(),
-            watches: Watches::new(client.clone(), Arc::new(observer)),
+            watches: Watches::new(client.clone(), Arc::new(observer), settings.slow_retry.most),
             identities: Identities::new(client),
             settling: Slots::default(),
             attempts: Slots::default(),
@@ -308,67 +303,12 @@ fn random(seed: u32) -> f64 {
 }
 
 impl Context {
-    /// Watches release records and CRDs, and waits until they are listed.
-    async fn watch_records(&self) -> Result<(), Error> {
-        let crds = self.watches.ensure(Target {
-            resource: resource(
-                "apiextensions.k8s.io",
-                "CustomResourceDefinition",
-                "customresourcedefinitions",
-            ),
-            namespace: None,
-            selector: Selector::All,
-        });
-        let records = Target {
-            resource: core("Secret"),
-            namespace: None,
-            selector: Selector::Labels(HELM_RECORDS.to_owned()),
-        };
-        let state = self.watches.ensure(records);
-        for (what, state) in [("Secrets", state), ("CustomResourceDefinitions", crds)] {
-            if !watches::listed(state.clone(), FIRST_LISTING).await {
-                let why = match &*state.borrow() {
-                    State::Failing(why) => why.clone(),
-                    _ => format!("no answer within {} s", FIRST_LISTING.as_secs()),
-                };
-                return Err(Error::Watch { what, why });
-            }
-        }
-        Ok(())
-    }
-
-    /// Watches the kinds of objects. Kinds that are not served yet are left out.
-    async fn follow(&self, kinds: &Kinds) -> Result<Vec<watch::Receiver<State>>, policy::Error> {
-        let snapshot = self.discovery.snapshot().await?;
-        let served = kinds.iter().filter_map(|(group, kind)| {
-            let watchable = snapshot.any_version(group, kind)?.watchable;
-            snapshot.preferred(group, kind).filter(|_| watchable)
-        });
-        Ok(served
-            .map(|resource| self.watches.ensure(owned(resource)))
-            .collect())
-    }
-
-    /// How the watch of a kind is doing; `None` when there is none.
-    fn kind_state(&self, group: &str, kind: &str) -> Option<State> {
-        let targets = self.watches.targets();
-        let target = targets.into_iter().find(|target| {
-            target.resource.group == group
-                && target.resource.kind == kind
-                && matches!(&target.selector, Selector::Labels(labels) if labels == OWNER_NAME_LABEL)
-        })?;
-        self.watches.state(&target)
-    }
-
     /// What a decision about the HelmApp rests on now.
     async fn basis(&self, subject: &Subject) -> Result<Basis, policy::Error> {
         let references = inputs::references(&subject.app);
         self.memory.refer(&subject.key, &references);
         for reference in &references {
-            let state = self.watches.ensure(named(reference));
-            if *state.borrow() == State::Starting {
-                watches::listed(state, REFERENCE_LISTING).await;
-            }
+            self.follow_reference(reference).await?;
         }
         let with_versions = references.into_iter().map(|reference| {
             let version = self.memory.reference_version(&reference);
@@ -438,59 +378,6 @@ impl Context {
         self.guarded.remove(&subject.key);
         self.uninstalling.remove(&subject.key);
         self.companions.forget(&subject.key);
-        let kinds = self.memory.kinds();
-        self.watches.retain(|target| match &target.selector {
-            Selector::Labels(labels) if labels == OWNER_NAME_LABEL => {
-                kinds.contains(&(target.resource.group.clone(), target.resource.kind.clone()))
-            }
-            Selector::Name(name) => {
-                let namespace = target.namespace.as_deref().unwrap_or_default();
-                self.memory.is_referred_to(&target.resource.kind, namespace, name)
-            }
-            Selector::Labels(_) | Selector::All => true,
-        });
-    }
-}
-
-/// Groups and kinds.
-type Kinds = BTreeSet<(String, String)>;
-
-fn kinds<'a>(ids: impl IntoIterator<Item = &'a ObjectId>) -> Kinds {
-    ids.into_iter()
-        .map(|id| (id.group.clone(), id.kind.clone()))
-        .collect()
-}
-
-fn owned(resource: ApiResource) -> Target {
-    Target {
-        resource,
-        namespace: None,
-        selector: Selector::Labels(OWNER_NAME_LABEL.to_owned()),
-    }
-}
-
-fn named(reference: &Reference) -> Target {
-    Target {
-        resource: core(reference.kind),
-        namespace: Some(reference.namespace.clone()),
-        selector: Selector::Name(reference.name.clone()),
-    }
-}
-
-fn core(kind: &str) -> ApiResource {
-    resource("", kind, &format!("{}s", kind.to_lowercase()))
-}
-
-fn resource(group: &str, kind: &str, plural: &str) -> ApiResource {
-    ApiResource {
-        group: group.to_owned(),
-        version: "v1".to_owned(),
-        api_version: if group.is_empty() {
-            "v1".to_owned()
-        } else {
-            format!("{group}/v1")
-        },
-        kind: kind.to_owned(),
-        plural: plural.to_owned(),
+        self.unfollow();
     }
 }

@@ -219,7 +219,7 @@ async fn read<'a>(
 
 fn is_followed(ctx: &Context, id: &ObjectId) -> bool {
     ctx.kind_state(&id.group, &id.kind)
-        .is_some_and(|state| !matches!(state, State::Failing(_)))
+        .is_some_and(|state| !matches!(state, State::Failing(_) | State::Forbidden(_)))
 }
 
 fn has_unwatched(ctx: &Context, objects: &[(ObjectId, Tracked)]) -> bool {

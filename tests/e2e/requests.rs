@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
+use helmapp::api::HelmApp;
 use serde_json::json;
 
-use crate::fixture::{Fixture, Operator, install_crd, revision};
+use crate::fixture::{CONFIG_MAP, Fixture, Operator, install_crd, revision};
 use crate::support::metrics::Requests;
 use crate::support::plane;
 
@@ -70,4 +71,46 @@ async fn an_install_and_an_upgrade_stay_in_the_budget_and_a_steady_release_costs
 /// Status writes and events come up to a second after what they speak of.
 async fn pause() {
     tokio::time::sleep(Duration::from_secs(3)).await;
+}
+
+/// However many ConfigMaps specs name, one watch follows them; one that is named later is read once.
+#[tokio::test(flavor = "multi_thread")]
+async fn references_share_a_watch() {
+    let own = plane::own().await;
+    let client = own.plane.client().await.unwrap();
+    install_crd(&client).await;
+    let charts = tempfile::tempdir().unwrap();
+    let operator = Operator::start(&own.plane, charts.path()).await;
+    let fixture = Fixture::on(client, "references", charts.path()).await;
+    let chart = fixture.chart("app", &[("templates/a.yaml", CONFIG_MAP)]);
+    let values = |name: &str, text: &str| {
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name},
+               "data": {"values.yaml": format!("text: {text}")}})
+    };
+    for name in ["one", "two"] {
+        fixture
+            .namespace
+            .apply(values(&format!("values-{name}"), "a"))
+            .await;
+        let from = json!([{"kind": "ConfigMap", "name": format!("values-{name}")}]);
+        fixture
+            .app(name, json!({"chart": {"path": chart}, "valuesFrom": from}))
+            .await;
+        fixture.ready(name).await;
+    }
+    let lines = operator.requests.since(0);
+    let lists = lines.iter().filter(|line| {
+        line.starts_with("GET") && line.contains("/configmaps?") && !line.contains("labelSelector")
+    });
+    assert_eq!(lists.count(), 1, "{lines:#?}");
+
+    let upgraded = |app: &HelmApp| app.status.as_ref().is_some_and(|status| revision(status) == 2);
+    for name in ["one", "two"] {
+        fixture
+            .namespace
+            .apply(values(&format!("values-{name}"), "b"))
+            .await;
+        fixture.until(name, upgraded).await;
+    }
+    operator.stop();
 }

@@ -261,12 +261,21 @@ impl Memory {
 
     fn objects_listed(&self, target: &Target, listed: &Listed) {
         let (group, kind) = (&target.resource.group, &target.resource.kind);
-        let has = |id: &ObjectId| listed.contains(&id.namespace, &id.name);
         for (app, remembered) in &mut self.lock().apps {
-            if remembered.objects.listed(group, kind, has) == Wake::Now {
+            if remembered.objects.listed(group, kind, listed) == Wake::Now {
                 self.wake(app);
             }
         }
+    }
+
+    /// Whether the kind can be watched has changed.
+    fn wake_kind(&self, group: &str, kind: &str) {
+        let inner = self.lock();
+        let concerned = inner
+            .apps
+            .iter()
+            .filter(|(_, app)| app.objects.has_kind(group, kind));
+        concerned.for_each(|(app, _)| self.wake(app));
     }
 
     // --- records ---
@@ -306,6 +315,15 @@ impl Memory {
         }
     }
 
+    fn records_listed(&self, listed: &Listed) {
+        let mut inner = self.lock();
+        for release in inner.records.listed(listed) {
+            if let Some(app) = inner.owners.get(&release) {
+                self.wake(app);
+            }
+        }
+    }
+
     // --- references ---
 
     /// Says which objects the spec of a HelmApp names.
@@ -318,14 +336,29 @@ impl Memory {
         self.lock().references.version(reference)
     }
 
-    /// Whether any HelmApp names the object.
-    pub fn is_referred_to(&self, kind: &str, namespace: &str, name: &str) -> bool {
-        self.lock().references.has(kind, namespace, name)
+    /// Whether it is known if a referenced object is there. One that is named after its kind was listed is not.
+    pub fn knows_reference(&self, reference: &Reference) -> bool {
+        self.lock().references.is_known(reference)
     }
 
-    fn saw_reference(&self, reference: &Reference, version: Option<String>) {
+    /// Remembers a referenced object that was read; `None` when it was not there.
+    pub fn read_reference(&self, reference: &Reference, version: Option<&str>) {
+        self.lock().references.read(reference, version);
+    }
+
+    /// Whether any HelmApp names an object of the kind.
+    pub fn is_referred_to(&self, kind: &str) -> bool {
+        self.lock().references.has_kind(kind)
+    }
+
+    fn saw_reference(&self, reference: &Reference, version: &str, present: bool) {
         let mut inner = self.lock();
-        let users = inner.references.see(reference, version);
+        let users = inner.references.see(reference, version, present);
+        users.iter().for_each(|app| self.wake(app));
+    }
+
+    fn references_listed(&self, kind: &str, listed: &Listed) {
+        let users = self.lock().references.listed(kind, listed);
         users.iter().for_each(|app| self.wake(app));
     }
 }

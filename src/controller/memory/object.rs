@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use tokio::time::Instant;
 
 use crate::cluster::watches::stamp;
 
@@ -77,6 +78,10 @@ pub struct Tracked {
     resource_version: u64,
     /// resourceVersion at the last look at its health.
     looked_at: u64,
+    /// When we wrote what no watch has shown yet.
+    unconfirmed: Option<Instant>,
+    /// A listing that may be older than our write did not have it.
+    uncertain: bool,
     /// It belongs to the applied revision.
     pub(super) wanted: bool,
     /// Its health never changes by itself.
@@ -93,14 +98,16 @@ impl Tracked {
             verified: None,
             resource_version: 0,
             looked_at: 0,
+            unconfirmed: None,
+            uncertain: false,
             wanted: false,
             lasting: false,
         }
     }
 
-    /// Our fields are not as we left them.
+    /// Our fields are not as we left them, or may not be.
     pub(super) fn is_dirty(&self) -> bool {
-        self.wanted && self.verified.is_some() && self.seen != self.verified
+        self.wanted && self.verified.is_some() && (self.seen != self.verified || self.uncertain)
     }
 
     /// Whether the live object is the one that was last seen, unchanged.
@@ -128,6 +135,10 @@ impl Tracked {
         self.health = health;
         self.verified = mark;
         self.looked_at = self.looked_at.max(version);
+        if version > self.resource_version {
+            self.unconfirmed = Some(Instant::now());
+        }
+        self.uncertain = false;
         if version >= self.resource_version {
             self.seen = mark;
             self.resource_version = version;
@@ -146,6 +157,8 @@ impl Tracked {
         if sight.version < self.resource_version {
             return Wake::No;
         }
+        self.unconfirmed = None;
+        self.uncertain = false;
         self.resource_version = sight.version;
         self.seen = sight.present.as_ref().map(|(mark, _)| *mark);
         self.uid = sight
@@ -156,10 +169,16 @@ impl Tracked {
         self.calls_for()
     }
 
-    /// A listing does not have it.
-    pub(super) fn lose(&mut self) -> Wake {
-        if self.seen.take().is_none() {
+    /// A listing that began then does not have it. What we wrote since may be newer than the listing, or gone.
+    pub(super) fn lose(&mut self, began: Instant) -> Wake {
+        if self.seen.is_none() {
             return Wake::No;
+        }
+        if self.unconfirmed.is_some_and(|written| written >= began) {
+            self.uncertain = true;
+        } else {
+            self.seen = None;
+            self.uid = Box::default();
         }
         Wake::Now
     }
@@ -264,6 +283,28 @@ mod tests {
         assert!(object.matters());
         assert_eq!(object.see(&Sight::gone(&live(12, json!({})))), Wake::Now);
         assert!(!object.matters());
+    }
+
+    #[test]
+    fn a_listing_from_before_our_write_proves_nothing() {
+        let before = Instant::now();
+        let mut object = applied(Health::Ready, true);
+        assert_eq!(object.lose(before), Wake::Now);
+        assert!(object.is_dirty(), "somebody has to look");
+        assert!(object.is_at(&live(10, json!({}))), "it is known as before");
+        object.see(&Sight::of(&live(10, json!({"f:a": {}}))));
+        assert!(!object.is_dirty());
+        assert_eq!(
+            object.lose(before),
+            Wake::Now,
+            "a watch had it before the listing"
+        );
+        assert!(!object.is_at(&live(10, json!({}))));
+        assert_eq!(object.lose(before), Wake::No, "it is said once");
+        let after = Instant::now() + std::time::Duration::from_millis(1);
+        let mut object = applied(Health::Ready, true);
+        assert_eq!(object.lose(after), Wake::Now);
+        assert!(!object.is_at(&live(10, json!({}))));
     }
 
     #[test]

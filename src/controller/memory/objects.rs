@@ -7,6 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use sha2::{Digest, Sha256};
 
 use crate::cluster::discovery::hex;
+use crate::cluster::watches::Listed;
 
 use super::object::{Health, Sight, Tracked, Wake};
 
@@ -60,10 +61,18 @@ impl Objects {
     }
 
     /// A listing of a kind is complete: what is not in it is gone.
-    pub(super) fn listed(&mut self, group: &str, kind: &str, has: impl Fn(&ObjectId) -> bool) -> Wake {
-        let of_kind = |id: &ObjectId| id.group == group && id.kind == kind;
-        let lost = self.all.iter_mut().filter(|(id, _)| of_kind(id) && !has(id));
-        lost.map(|(_, object)| object.lose()).max().unwrap_or(Wake::No)
+    pub(super) fn listed(&mut self, group: &str, kind: &str, listed: &Listed) -> Wake {
+        let mut wake = Wake::No;
+        for (id, object) in &mut self.all {
+            let of_kind = id.group == group && id.kind == kind;
+            if of_kind && !listed.contains(&id.namespace, &id.name) {
+                wake = wake.max(object.lose(listed.began()));
+            }
+        }
+        if wake == Wake::Now {
+            self.tidy();
+        }
+        wake
     }
 
     /// No object needs a look or a correction.
@@ -113,6 +122,11 @@ impl Objects {
         self.all.values_mut().for_each(Tracked::doubt);
     }
 
+    /// There are objects of the kind.
+    pub(super) fn has_kind(&self, group: &str, kind: &str) -> bool {
+        self.all.keys().any(|id| id.group == group && id.kind == kind)
+    }
+
     /// Groups and kinds.
     pub(super) fn kinds(&self) -> impl Iterator<Item = (String, String)> {
         self.all.keys().map(|id| (id.group.clone(), id.kind.clone()))
@@ -131,7 +145,10 @@ impl Objects {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use serde_json::json;
+    use tokio::time::Instant;
 
     use super::*;
 
@@ -176,12 +193,19 @@ mod tests {
 
     #[test]
     fn what_a_listing_does_not_have_is_gone() {
-        let mut objects = with(&["a", "b"]);
-        assert_eq!(objects.listed("apps", "Deployment", |_| false), Wake::No);
-        assert_eq!(objects.listed("", "ConfigMap", |_| true), Wake::No);
-        assert_eq!(objects.listed("", "ConfigMap", |id| id.name == "a"), Wake::Now);
+        let mut objects = with(&["a", "b", "c"]);
+        objects.want(1, [(&id("a"), "v1"), (&id("b"), "v1")]);
+        let later = Instant::now() + Duration::from_millis(1);
+        let nothing = Listed::new(later);
+        assert_eq!(objects.listed("apps", "Deployment", &nothing), Wake::No);
+        let all = Listed::of(later, [("web", "a"), ("web", "b"), ("web", "c")]);
+        assert_eq!(objects.listed("", "ConfigMap", &all), Wake::No);
+        let one = Listed::of(later, [("web", "a")]);
+        assert_eq!(objects.listed("", "ConfigMap", &one), Wake::Now);
         assert_eq!(names(&objects, Tracked::is_dirty), ["b"]);
         assert!(!objects.are_quiet());
+        assert_eq!(objects.uids().len(), 1);
+        assert_eq!(objects.all.len(), 2, "nobody wants the third");
     }
 
     #[test]

@@ -23,40 +23,70 @@ pub struct Observer {
 
 impl Handler for Observer {
     fn handle(&self, target: &Target, event: Event<'_>) {
-        let (metadata, present) = match event {
-            Event::Seen(metadata) => (metadata, true),
-            Event::Gone(metadata) => (metadata, false),
-            Event::Listed(listed) => {
-                if is_owned(target) {
-                    self.memory.objects_listed(target, listed);
-                }
-                return;
-            }
-        };
-        match &target.selector {
-            Selector::Labels(labels) if labels == HELM_RECORDS => self.memory.saw_record(metadata, present),
-            Selector::Labels(_) => {
-                if let Some((app, id)) = owned(target, metadata) {
-                    let sight = if present {
-                        Sight::of(metadata)
-                    } else {
-                        Sight::gone(metadata)
-                    };
-                    self.memory
-                        .saw_object(&app, &id, &target.resource.version, &sight);
-                }
-            }
-            Selector::Name(_) => {
-                let version = metadata.resource_version.clone().filter(|_| present);
-                self.memory.saw_reference(&reference(target, metadata), version);
-            }
-            Selector::All => self.discovery.invalidate(),
+        let memory = &self.memory;
+        match Watched::of(target) {
+            Watched::Records => match event {
+                Event::Seen(metadata) => memory.saw_record(metadata, true),
+                Event::Gone(metadata) => memory.saw_record(metadata, false),
+                Event::Listed(listed) => memory.records_listed(listed),
+                Event::Rights => {}
+            },
+            Watched::Objects => match event {
+                Event::Seen(metadata) => self.object(target, metadata, Sight::of(metadata)),
+                Event::Gone(metadata) => self.object(target, metadata, Sight::gone(metadata)),
+                Event::Listed(listed) => memory.objects_listed(target, listed),
+                Event::Rights => memory.wake_kind(&target.resource.group, &target.resource.kind),
+            },
+            Watched::References(kind) => match event {
+                Event::Seen(metadata) => self.reference(kind, metadata, true),
+                Event::Gone(metadata) => self.reference(kind, metadata, false),
+                Event::Listed(listed) => memory.references_listed(kind, listed),
+                Event::Rights => {}
+            },
+            // What went while nobody watched is only seen by its absence.
+            Watched::Crds => self.discovery.invalidate(),
         }
     }
 }
 
-fn is_owned(target: &Target) -> bool {
-    matches!(&target.selector, Selector::Labels(labels) if labels == OWNER_NAME_LABEL)
+impl Observer {
+    fn object(&self, target: &Target, metadata: &ObjectMeta, sight: Sight) {
+        if let Some((app, id)) = owned(target, metadata) {
+            self.memory
+                .saw_object(&app, &id, &target.resource.version, &sight);
+        }
+    }
+
+    fn reference(&self, kind: &'static str, metadata: &ObjectMeta, present: bool) {
+        let reference = Reference {
+            kind,
+            namespace: metadata.namespace.clone().unwrap_or_default(),
+            name: metadata.name.clone().unwrap_or_default(),
+        };
+        let version = metadata.resource_version.as_deref().unwrap_or_default();
+        self.memory.saw_reference(&reference, version, present);
+    }
+}
+
+/// What a watch is for.
+#[derive(Debug, PartialEq, Eq)]
+enum Watched {
+    Records,
+    Objects,
+    References(&'static str),
+    Crds,
+}
+
+impl Watched {
+    fn of(target: &Target) -> Self {
+        match (&target.selector, target.resource.kind.as_str()) {
+            (Selector::Labels(labels), _) if labels == HELM_RECORDS => Self::Records,
+            (Selector::Labels(_), _) => Self::Objects,
+            (Selector::All, "Secret") => Self::References("Secret"),
+            (Selector::All, "ConfigMap") => Self::References("ConfigMap"),
+            (Selector::All, _) => Self::Crds,
+        }
+    }
 }
 
 /// The HelmApp and the identity of an object of a release, by its labels.
@@ -73,18 +103,6 @@ fn owned(target: &Target, metadata: &ObjectMeta) -> Option<(AppKey, ObjectId)> {
         name: metadata.name.clone()?,
     };
     Some((app, id))
-}
-
-fn reference(target: &Target, metadata: &ObjectMeta) -> Reference {
-    Reference {
-        kind: if target.resource.kind == "Secret" {
-            "Secret"
-        } else {
-            "ConfigMap"
-        },
-        namespace: metadata.namespace.clone().unwrap_or_default(),
-        name: metadata.name.clone().unwrap_or_default(),
-    }
 }
 
 #[cfg(test)]

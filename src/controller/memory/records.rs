@@ -2,46 +2,87 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use helmapp_helm::release::secret_name;
+use tokio::time::Instant;
+
+use crate::cluster::watches::Listed;
 use crate::store::{Head, ReleaseKey};
 
 use super::object::parse;
 
 /// Heads by release and revision.
 #[derive(Debug, Default)]
-pub(super) struct Records(HashMap<ReleaseKey, BTreeMap<i64, Head>>);
+pub(super) struct Records {
+    heads: HashMap<ReleaseKey, BTreeMap<i64, Head>>,
+    /// When we wrote what no watch has shown yet.
+    unconfirmed: HashMap<(ReleaseKey, i64), Instant>,
+}
 
 impl Records {
     /// The revisions of a release, newest first.
     pub(super) fn of(&self, release: &ReleaseKey) -> Vec<Head> {
-        let heads = self.0.get(release).into_iter();
+        let heads = self.heads.get(release).into_iter();
         heads.flat_map(|heads| heads.values().rev().cloned()).collect()
     }
 
-    /// Remembers a revision that we wrote, before the watch brings it.
+    /// Remembers a revision that we wrote, unless the watch has brought it, or what came after it.
     pub(super) fn wrote(&mut self, release: &ReleaseKey, head: Head) {
-        self.0
-            .entry(release.clone())
-            .or_default()
-            .insert(head.revision, head);
+        let key = (release.clone(), head.revision);
+        if self.insert(release, head) {
+            self.unconfirmed.insert(key, Instant::now());
+        }
     }
 
     /// Forgets a revision. True when it was known.
     pub(super) fn drop(&mut self, release: &ReleaseKey, revision: i64) -> bool {
-        let Some(heads) = self.0.get_mut(release) else {
+        self.unconfirmed.remove(&(release.clone(), revision));
+        let Some(heads) = self.heads.get_mut(release) else {
             return false;
         };
         let known = heads.remove(&revision).is_some();
         if heads.is_empty() {
-            self.0.remove(release);
+            self.heads.remove(release);
         }
         known
     }
 
     /// A watch shows a revision. True when that is news.
     pub(super) fn see(&mut self, release: &ReleaseKey, head: Head) -> bool {
-        let heads = self.0.entry(release.clone()).or_default();
+        let revision = head.revision;
+        let newest = version(&head);
+        let news = self.insert(release, head);
+        let known = self.heads.get(release).and_then(|heads| heads.get(&revision));
+        if known.is_some_and(|known| version(known) == newest) {
+            self.unconfirmed.remove(&(release.clone(), revision));
+        }
+        news
+    }
+
+    /// A listing is complete: what is not in it is gone, but for what we wrote since it began. Returns the
+    /// releases that lost a revision.
+    pub(super) fn listed(&mut self, listed: &Listed) -> Vec<ReleaseKey> {
+        let mut lost = Vec::new();
+        for (release, heads) in &self.heads {
+            let gone = heads.keys().filter(|revision| {
+                let written = self.unconfirmed.get(&(release.clone(), **revision));
+                let later = written.is_some_and(|written| *written >= listed.began());
+                !later && !listed.contains(&release.namespace, &secret_name(&release.name, **revision))
+            });
+            lost.extend(gone.map(|revision| (release.clone(), *revision)));
+        }
+        for (release, revision) in &lost {
+            self.drop(release, *revision);
+        }
+        let mut releases: Vec<ReleaseKey> = lost.into_iter().map(|(release, _)| release).collect();
+        releases.dedup();
+        releases
+    }
+
+    /// True when that is newer than what is known.
+    fn insert(&mut self, release: &ReleaseKey, head: Head) -> bool {
+        let heads = self.heads.entry(release.clone()).or_default();
         let known = heads.get(&head.revision);
-        let newer = known.is_none_or(|known| parse(&known.resource_version) < parse(&head.resource_version));
+        let newer = known.is_none_or(|known| version(known) < version(&head));
         if newer {
             heads.insert(head.revision, head);
         }
@@ -49,11 +90,21 @@ impl Records {
     }
 }
 
+fn version(head: &Head) -> u64 {
+    parse(&head.resource_version)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use helmapp_helm::release::Status;
 
     use super::*;
+
+    fn release() -> ReleaseKey {
+        ReleaseKey::new("web", "demo")
+    }
 
     fn head(revision: i64, resource_version: &str) -> Head {
         Head {
@@ -67,29 +118,70 @@ mod tests {
         }
     }
 
-    fn revisions(records: &Records, release: &ReleaseKey) -> Vec<i64> {
-        records.of(release).iter().map(|head| head.revision).collect()
+    fn revisions(records: &Records) -> Vec<i64> {
+        records.of(&release()).iter().map(|head| head.revision).collect()
     }
 
     #[test]
     fn what_we_wrote_is_no_news() {
-        let release = ReleaseKey::new("web", "demo");
         let mut records = Records::default();
-        records.wrote(&release, head(1, "5"));
-        assert!(!records.see(&release, head(1, "5")));
-        assert!(!records.see(&release, head(1, "4")), "nor what was before it");
-        assert!(records.see(&release, head(1, "6")));
-        assert!(records.see(&release, head(2, "7")));
-        assert_eq!(revisions(&records, &release), [2, 1]);
+        records.wrote(&release(), head(1, "5"));
+        assert!(!records.see(&release(), head(1, "4")), "what was before it");
+        assert_eq!(records.unconfirmed.len(), 1);
+        assert!(!records.see(&release(), head(1, "5")));
+        assert!(records.unconfirmed.is_empty());
+        assert!(records.see(&release(), head(1, "6")));
+        assert!(records.see(&release(), head(2, "7")));
+        assert_eq!(revisions(&records), [2, 1]);
+    }
+
+    #[test]
+    fn an_answer_that_comes_after_the_watch_changes_nothing() {
+        let mut records = Records::default();
+        records.see(&release(), head(1, "6"));
+        records.wrote(&release(), head(1, "6"));
+        records.wrote(&release(), head(1, "5"));
+        assert!(records.unconfirmed.is_empty());
+        assert_eq!(records.of(&release())[0].resource_version, "6");
     }
 
     #[test]
     fn what_we_deleted_is_no_news() {
-        let release = ReleaseKey::new("web", "demo");
         let mut records = Records::default();
-        records.wrote(&release, head(1, "5"));
-        assert!(records.drop(&release, 1));
-        assert!(!records.drop(&release, 1));
-        assert!(records.0.is_empty());
+        records.wrote(&release(), head(1, "5"));
+        assert!(records.drop(&release(), 1));
+        assert!(!records.drop(&release(), 1));
+        assert!(records.heads.is_empty() && records.unconfirmed.is_empty());
+    }
+
+    #[test]
+    fn what_a_listing_does_not_have_is_gone() {
+        let mut records = Records::default();
+        for revision in 1..=3 {
+            records.see(&release(), head(revision, "5"));
+        }
+        let other = ReleaseKey::new("web", "other");
+        records.see(&other, head(1, "6"));
+        let listed = Listed::of(
+            Instant::now(),
+            [
+                ("web", "sh.helm.release.v1.demo.v2"),
+                ("web", "sh.helm.release.v1.other.v1"),
+            ],
+        );
+        assert_eq!(records.listed(&listed), [release()]);
+        assert_eq!(revisions(&records), [2]);
+        assert_eq!(records.listed(&listed), []);
+    }
+
+    #[test]
+    fn a_listing_from_before_our_write_says_nothing() {
+        let before = Instant::now();
+        let mut records = Records::default();
+        records.wrote(&release(), head(1, "5"));
+        assert_eq!(records.listed(&Listed::new(before)), []);
+        let after = Instant::now() + Duration::from_millis(1);
+        assert_eq!(records.listed(&Listed::new(after)), [release()]);
+        assert!(records.unconfirmed.is_empty());
     }
 }

@@ -96,10 +96,10 @@ async fn records_and_references_wake_whose_they_are() {
         name: "values".into(),
     };
     memory.refer(&app(), std::slice::from_ref(&reference));
-    memory.saw_reference(&reference, Some("8".into()));
+    memory.saw_reference(&reference, "8", true);
     assert!(woken.try_recv().is_ok());
     memory.forget(&app());
-    memory.saw_reference(&reference, Some("9".into()));
+    memory.saw_reference(&reference, "9", true);
     memory.saw_record(&record, true);
     assert!(woken.try_recv().is_err(), "forgotten");
 }
