@@ -75,7 +75,7 @@ fn print(arguments: &Arguments, out: &mut impl Write, messages: &mut impl Write)
     let path = source::locate(&job.chart)?;
     let values = layers.merge(source::read)?;
     let chart = source::load(&path)?;
-    source::check(&chart)?;
+    render::check_installable(&chart)?;
     if chart.metadata.deprecated {
         writeln!(messages, "WARNING: This chart is deprecated")?;
     }

@@ -32,30 +32,6 @@ pub(super) fn load(path: &Path) -> anyhow::Result<Chart> {
     Ok(Chart::load_archive(&archive, &Limits::default())?)
 }
 
-/// Refuses charts that are no application, and those without a declared dependency.
-pub(super) fn check(chart: &Chart) -> anyhow::Result<()> {
-    let kind = chart.metadata.r#type.as_str();
-    if !matches!(kind, "" | "application") {
-        bail!("{kind} charts are not installable");
-    }
-    let has = |name: &str| chart.dependencies.iter().any(|d| d.name() == name);
-    let missing: Vec<&str> = chart
-        .metadata
-        .dependencies
-        .iter()
-        .map(|d| d.name.as_str())
-        .filter(|name| !has(name))
-        .collect();
-    if !missing.is_empty() {
-        bail!(
-            "An error occurred while checking for chart dependencies. You may need to run `helm dependency build` to \
-             fetch missing dependencies: found in Chart.yaml, but missing in charts/ directory: {}",
-            missing.join(", ")
-        );
-    }
-    Ok(())
-}
-
 /// Reads a values file; `-` is standard input.
 pub(super) fn read(name: &str) -> Result<Vec<u8>, String> {
     if name.trim() == "-" {

@@ -1,26 +1,13 @@
-//! Random templates and formats, the same from run to run, asked of Go and of this crate.
-//! HELMAPP_DIFF_CASES sets how many; default 3,000.
+//! Random templates and formats, asked of Go and of this crate.
+//!
+//! `HELMAPP_DIFF_TEMPLATES` sets how many (3,000 unless set), `HELMAPP_DIFF_SEED` the seed.
 
+use std::collections::BTreeMap;
+
+use helmapp_oracle::{Oracle, Program, Random, seed, setting};
 use serde_json::{Value as Json, json};
 
-use crate::case::{Case, Source};
-use crate::oracle::Oracle;
-
-/// A small generator of pseudo-random numbers (xorshift), so that a failing case can be made again.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) as usize % sides
-    }
-
-    fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
-        from[self.roll(from.len())]
-    }
-}
+use crate::case::{Answer, Case, Source};
 
 const FIELDS: &[&str] = &[
     ".s",
@@ -71,8 +58,8 @@ const LITERALS: &[&str] = &[
 const SPACES: &[&str] = &[" ", " ", " ", "  ", "\n", "\t"];
 
 /// A random template, built from the grammar.
-struct Grammar<'d> {
-    dice: &'d mut Dice,
+struct Grammar<'r> {
+    random: &'r mut Random,
     vars: Vec<&'static str>,
     loops: usize,
     /// Whether other templates may be called: not from the one that is called.
@@ -82,26 +69,26 @@ struct Grammar<'d> {
 impl Grammar<'_> {
     fn field(&mut self) -> String {
         loop {
-            let field = self.dice.pick(FIELDS);
+            let field = self.random.pick(FIELDS);
             if !field.starts_with("$") || field == "$" || field.starts_with("$.") {
                 return field.into();
             }
             // Sometimes a variable that is not defined: that is an error to compare too.
             let name = &field[..2];
-            if self.vars.contains(&name) || self.dice.roll(60) == 0 {
+            if self.vars.contains(&name) || self.random.below(60) == 0 {
                 return field.into();
             }
         }
     }
 
     fn operand(&mut self, depth: usize) -> String {
-        match self.dice.roll(10) {
+        match self.random.below(10) {
             0..=4 => self.field(),
-            5..=6 => self.dice.pick(LITERALS).into(),
+            5..=6 => self.random.pick(LITERALS).into(),
             7 if depth > 0 => format!(
                 "({}).{}",
                 self.pipeline(depth - 1),
-                self.dice.pick(&["a", "x", "b.c"])
+                self.random.pick(&["a", "x", "b.c"])
             ),
             _ if depth > 0 => format!("({})", self.pipeline(depth - 1)),
             _ => self.field(),
@@ -150,27 +137,27 @@ impl Grammar<'_> {
             ("fBytes", 1, 1),
             ("set (dict \"z\" 1) \"b\"", 1, 1),
         ];
-        let (name, least, most) = CALLS[self.dice.roll(CALLS.len())];
+        let (name, least, most) = CALLS[self.random.below(CALLS.len())];
         let name = if self.calls {
             name
         } else {
             name.trim_start_matches("include ")
         };
         let name = if name == "\"inner\"" { "print" } else { name };
-        let mut count = least + self.dice.roll(most - least + 1);
-        if self.dice.roll(25) == 0 {
-            count = self.dice.roll(5);
+        let mut count = least + self.random.below(most - least + 1);
+        if self.random.below(25) == 0 {
+            count = self.random.below(5);
         }
         let mut out = name.to_string();
         for _ in 0..count {
-            out.push_str(self.dice.pick(SPACES));
+            out.push_str(self.random.pick(SPACES));
             out.push_str(&self.operand(depth.saturating_sub(1)));
         }
         out
     }
 
     fn command(&mut self, depth: usize) -> String {
-        if self.dice.roll(3) == 0 {
+        if self.random.below(3) == 0 {
             self.operand(depth)
         } else {
             self.call(depth)
@@ -179,32 +166,32 @@ impl Grammar<'_> {
 
     fn pipeline(&mut self, depth: usize) -> String {
         let mut out = self.command(depth);
-        while self.dice.roll(4) == 0 {
-            out.push_str(self.dice.pick(&[" | ", "|", " |\n"]));
+        while self.random.below(4) == 0 {
+            out.push_str(self.random.pick(&[" | ", "|", " |\n"]));
             out.push_str(&self.call(depth));
         }
         out
     }
 
     fn action(&mut self, inside: &str) -> String {
-        let left = self.dice.pick(&["{{", "{{ ", "{{- "]);
-        let right = self.dice.pick(&["}}", " }}", " -}}"]);
+        let left = self.random.pick(&["{{", "{{ ", "{{- "]);
+        let right = self.random.pick(&["}}", " }}", " -}}"]);
         format!("{left}{inside}{right}")
     }
 
     fn list(&mut self, depth: usize) -> String {
         let scope = self.vars.len();
-        let count = 1 + self.dice.roll(3);
+        let count = 1 + self.random.below(3);
         let out = (0..count).map(|_| self.node(depth)).collect();
         self.vars.truncate(scope);
         out
     }
 
     fn node(&mut self, depth: usize) -> String {
-        match self.dice.roll(if depth == 0 { 6 } else { 14 }) {
-            0 => self.dice.pick(&["text", " \n ", "é\n  x", "a: ", "\n"]).into(),
+        match self.random.below(if depth == 0 { 6 } else { 14 }) {
+            0 => self.random.pick(&["text", " \n ", "é\n  x", "a: ", "\n"]).into(),
             1 if self.loops > 0 => {
-                let word = self.dice.pick(&["break", "continue"]);
+                let word = self.random.pick(&["break", "continue"]);
                 self.action(word)
             }
             2 => {
@@ -234,18 +221,18 @@ impl Grammar<'_> {
     fn branch(&mut self, word: &str, depth: usize) -> String {
         let scope = self.vars.len();
         let mut inside = format!("{word} {}", self.pipeline(1));
-        if self.dice.roll(5) == 0 {
+        if self.random.below(5) == 0 {
             inside = format!("{word} $x := {}", self.pipeline(1));
             self.vars.push("$x");
         }
         let mut out = self.action(&inside);
         out.push_str(&self.list(depth - 1));
-        while self.dice.roll(4) == 0 {
+        while self.random.below(4) == 0 {
             let inside = format!("else {word} {}", self.pipeline(1));
             out.push_str(&self.action(&inside));
             out.push_str(&self.list(depth - 1));
         }
-        if self.dice.roll(3) == 0 {
+        if self.random.below(3) == 0 {
             out.push_str(&self.action("else"));
             out.push_str(&self.list(depth - 1));
         }
@@ -256,15 +243,15 @@ impl Grammar<'_> {
 
     fn range(&mut self, depth: usize) -> String {
         let scope = self.vars.len();
-        let over = match self.dice.roll(8) {
+        let over = match self.random.below(8) {
             0 => self.pipeline(1),
             1 => "3".into(),
             _ => self
-                .dice
+                .random
                 .pick(&["$.l", "$.nums", "$.m", "$.deep.a.l", "$.mixed", "$.em"])
                 .to_string(),
         };
-        let (decl, vars): (&str, &[&'static str]) = match self.dice.roll(4) {
+        let (decl, vars): (&str, &[&'static str]) = match self.random.below(4) {
             0 => ("$v := ", &["$v"]),
             1 => ("$k, $v := ", &["$k", "$v"]),
             _ => ("", &[]),
@@ -274,7 +261,7 @@ impl Grammar<'_> {
         self.loops += 1;
         out.push_str(&self.list(depth - 1));
         self.loops -= 1;
-        if self.dice.roll(4) == 0 {
+        if self.random.below(4) == 0 {
             out.push_str(&self.action("else"));
             out.push_str(&self.list(depth - 1));
         }
@@ -293,9 +280,9 @@ fn data() -> Json {
     })
 }
 
-fn template_case(dice: &mut Dice) -> Case {
+fn template_case(random: &mut Random) -> Case {
     let mut grammar = Grammar {
-        dice,
+        random,
         vars: Vec::new(),
         loops: 0,
         calls: true,
@@ -314,14 +301,14 @@ fn template_case(dice: &mut Dice) -> Case {
             text: main,
         },
     ];
-    if dice.roll(20) == 0 {
+    if random.below(20) == 0 {
         // Cut somewhere: mostly an error of parsing.
         let text = &mut templates[1].text;
-        let at = dice.roll(text.len().max(1));
+        let at = random.below(text.len().max(1));
         let at = (0..=at).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0);
         text.truncate(at);
     }
-    let missingkey = dice.pick(&["", "zero", "zero", "error"]).into();
+    let missingkey = random.pick(&["", "zero", "zero", "error"]).into();
     Case {
         templates,
         execute: "dir/main.yaml".into(),
@@ -331,20 +318,40 @@ fn template_case(dice: &mut Dice) -> Case {
     }
 }
 
-fn format_case(dice: &mut Dice) -> Case {
+/// All of fmt's verbs, and two that are none.
+const VERBS: &[&str] = &[
+    "v", "d", "s", "q", "x", "X", "f", "g", "e", "t", "T", "c", "U", "o", "b", "O", "G", "E", "F", "p", "z",
+    "%",
+];
+const FLAGS: &[&str] = &["+", "-", "#", " ", "0"];
+const WIDTHS: &[&str] = &["", "", "", "5", "12", "*", "[1]*", "[2]", "[9]"];
+const PRECISIONS: &[&str] = &["", "", "", ".2", ".", ".0", ".*", ".10", ".[1]", ".[2]*"];
+
+/// How often each verb was met: alone, and with each flag, width and precision.
+type Verbs = BTreeMap<(&'static str, &'static str), usize>;
+
+fn format_case(random: &mut Random, verbs: &mut Verbs) -> Case {
     let mut format = String::new();
-    for _ in 0..1 + dice.roll(3) {
-        format.push_str(dice.pick(&["", "a", "é ", "%%", "|"]));
+    let mut addresses = false;
+    for _ in 0..1 + random.below(3) {
+        format.push_str(random.pick(&["", "a", "é ", "%%", "|"]));
         format.push('%');
-        for _ in 0..dice.roll(3) {
-            format.push_str(dice.pick(&["+", "-", "#", " ", "0"]));
+        let mut parts = Vec::new();
+        for _ in 0..random.below(3) {
+            parts.push(random.pick(FLAGS));
         }
-        format.push_str(dice.pick(&["", "", "", "5", "12", "*", "[1]", "[2]", "[9]"]));
-        format.push_str(dice.pick(&["", "", "", ".2", ".", ".0", ".*", ".10", ".[1]"]));
-        format.push_str(dice.pick(&[
-            "v", "v", "d", "s", "q", "x", "X", "f", "g", "e", "t", "T", "c", "U", "o", "b", "O", "G", "E",
-            "F", "z", "%",
-        ]));
+        let width = random.pick(WIDTHS);
+        let precision = random.pick(PRECISIONS);
+        let verb = random.pick(VERBS);
+        parts.iter().for_each(|flag| format.push_str(flag));
+        parts.extend([width, precision]);
+        [width, precision, verb]
+            .iter()
+            .for_each(|part| format.push_str(part));
+        for part in parts {
+            *verbs.entry((verb, part)).or_default() += 1;
+        }
+        addresses |= verb == "p";
     }
     let values = [
         json!(0),
@@ -358,12 +365,17 @@ fn format_case(dice: &mut Dice) -> Case {
         json!("a\tb"),
         json!(true),
         json!(null),
+        json!(123456789.0),
+        json!(0x1F600),
+        json!(i64::MIN),
         json!([1, "a", null]),
         json!({"k": 1.5, "a": ["x"]}),
-        json!(123456789.0),
+        json!([[], {}, ["é"]]),
     ];
-    let args: Vec<Json> = (0..dice.roll(4))
-        .map(|_| values[dice.roll(values.len())].clone())
+    // Lists and maps have addresses, which nobody can foretell.
+    let some = if addresses { values.len() - 3 } else { values.len() };
+    let args: Vec<Json> = (0..random.below(4))
+        .map(|_| values[random.below(some)].clone())
         .collect();
     Case {
         format: Some(format),
@@ -372,53 +384,83 @@ fn format_case(dice: &mut Dice) -> Case {
     }
 }
 
+/// Prints a row a verb, and gives the pairs that were never met.
+fn print_coverage(verbs: &Verbs) -> Vec<String> {
+    let mut missed = Vec::new();
+    let parts = || {
+        FLAGS
+            .iter()
+            .chain(WIDTHS)
+            .chain(PRECISIONS)
+            .filter(|part| !part.is_empty())
+    };
+    println!("formats: how often each verb was met with each flag, width and precision");
+    for verb in VERBS {
+        let mut row = Vec::new();
+        for part in parts() {
+            let count = verbs.get(&(*verb, *part)).copied().unwrap_or_default();
+            if count == 0 {
+                missed.push(format!("%{part}{verb}"));
+            }
+            row.push(format!("{part:?} {count}"));
+        }
+        println!("  %{verb}  {}", row.join("  "));
+    }
+    missed
+}
+
 #[test]
 fn random_cases_answer_as_go_does() {
-    let count = std::env::var("HELMAPP_DIFF_CASES")
-        .ok()
-        .and_then(|n| n.parse().ok())
-        .unwrap_or(3000);
-    let mut oracle = Oracle::start();
-    let mut dice = Dice(0x9E37_79B9_7F4A_7C15);
+    let count = usize::try_from(setting("HELMAPP_DIFF_TEMPLATES", 3_000)).expect("a number of cases");
+    let seed = seed();
+    println!("seed: HELMAPP_DIFF_SEED={seed}");
+    let mut oracle = Oracle::start(Program::Template);
+    let mut random = Random::new(seed);
     let mut wrong = Vec::new();
     let (mut outputs, mut errors) = (0, 0);
-    for i in 0..count {
-        let case = if i % 4 == 0 {
-            format_case(&mut dice)
-        } else {
-            template_case(&mut dice)
-        };
-        let want = oracle.ask(&case);
-        let got = case.run();
-        if want.error.is_empty() {
-            outputs += 1;
-        } else {
-            errors += 1;
-        }
-        if got != want {
-            let case = Case {
-                data: if case.format.is_some() {
-                    case.data
-                } else {
-                    Json::Null
-                },
-                ..case
-            };
-            wrong.push(format!(
-                "{}\n  want {want:?}\n  got  {got:?}",
-                serde_json::to_string(&case).unwrap()
-            ));
+    let mut verbs = Verbs::new();
+    let mut asked = 0;
+    while asked < count {
+        let cases: Vec<Case> = (asked..count.min(asked + 512))
+            .map(|i| match i % 3 {
+                0 => format_case(&mut random, &mut verbs),
+                _ => template_case(&mut random),
+            })
+            .collect();
+        asked += cases.len();
+        let answers: Vec<Answer> = oracle.ask_all(&cases);
+        for (case, want) in cases.into_iter().zip(answers) {
+            let got = case.run();
+            if want.error.is_empty() {
+                outputs += 1;
+            } else {
+                errors += 1;
+            }
+            if got != want {
+                let data = match case.format {
+                    Some(_) => case.data,
+                    None => Json::Null,
+                };
+                let case = serde_json::to_string(&Case { data, ..case }).unwrap();
+                wrong.push(format!("{case}\n  want {want:?}\n  got  {got:?}"));
+            }
         }
     }
-    println!("{count} random cases: {outputs} with output, {errors} with an error");
+    let missed = print_coverage(&verbs);
+    println!(
+        "templates: {count} cases, {outputs} with output, {errors} with an error, {} different",
+        wrong.len()
+    );
     assert!(
         outputs > count / 10 && errors > count / 10,
         "the cases are lopsided: {outputs} outputs, {errors} errors"
     );
+    wrong.sort_by_key(String::len);
     let shown = wrong.iter().take(20).cloned().collect::<Vec<_>>().join("\n");
     assert!(
         wrong.is_empty(),
-        "{} of {count} differ, the first of them:\n{shown}",
+        "seed {seed}: {} of {count} differ, the first of them:\n{shown}",
         wrong.len()
     );
+    assert!(missed.is_empty(), "seed {seed}: never met: {}", missed.join(" "));
 }

@@ -3,10 +3,10 @@
 
 use std::path::PathBuf;
 
+use helmapp_oracle::{Oracle, Program};
 use serde::{Deserialize, Serialize};
 
 use crate::case::{Answer, Case};
-use crate::oracle::Oracle;
 
 #[derive(Serialize, Deserialize)]
 struct Recorded {
@@ -19,7 +19,7 @@ struct Recorded {
 #[test]
 fn recorded_answers() {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/go");
-    let mut oracle = std::env::var_os("HELMAPP_BLESS").map(|_| Oracle::start());
+    let mut oracle = std::env::var_os("HELMAPP_BLESS").map(|_| Oracle::start(Program::Template));
     let mut wrong = Vec::new();
     let mut count = 0;
     let mut files: Vec<_> = std::fs::read_dir(&folder)

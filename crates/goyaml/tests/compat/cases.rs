@@ -1,8 +1,8 @@
 //! Made-up cases: strings, numbers, trees and documents that reach every corner of the libraries.
 
 use crate::oracle::{Case, case};
-use crate::random::Random;
 use helmapp_goyaml::natural_sort;
+use helmapp_oracle::Random;
 use serde_json::{Map, Value, json};
 use std::cmp::Ordering;
 
@@ -87,7 +87,7 @@ pub(crate) fn text(random: &mut Random) -> String {
 }
 
 pub(crate) fn number(random: &mut Random) -> Value {
-    let bits = random.next();
+    let bits = random.next_u64();
     match random.below(8) {
         0 => json!(bits as i64),
         1 => json!(bits),

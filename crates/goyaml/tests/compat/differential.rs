@@ -1,24 +1,15 @@
 //! The same questions to Go and to this crate.
 //!
-//! `HELMAPP_DIFF_CASES` sets how many cases of each kind are made up (4,000 unless set), `HELMAPP_DIFF_SEED`
+//! `HELMAPP_DIFF_YAML` sets how many cases of each kind are made up (4,000 unless set), `HELMAPP_DIFF_SEED`
 //! the seed, and `HELMAPP_DIFF_CORPUS_SHARE=1` takes all documents of the corpus, not every 40th.
 
 use crate::cases;
 use crate::oracle::{Case, agree, ask, case, ours};
-use crate::random::Random;
 use flate2::read::GzDecoder;
 use helmapp_goyaml::Value;
+use helmapp_oracle::{Random, seed, setting};
 use std::io::Read;
 use std::path::{Path, PathBuf};
-
-fn setting(name: &str, default: u64) -> u64 {
-    match std::env::var(name) {
-        Ok(text) => text
-            .parse()
-            .unwrap_or_else(|_| panic!("{name} is not a number: {text}")),
-        Err(_) => default,
-    }
-}
 
 fn is_ordered(case: &Case) -> bool {
     let parse = || serde_json::from_str(&case.input).expect("the case is JSON");
@@ -81,10 +72,7 @@ fn compare(name: &str, cases: &[Case]) {
 }
 
 fn random() -> (Random, u64) {
-    (
-        Random::new(setting("HELMAPP_DIFF_SEED", 1)),
-        setting("HELMAPP_DIFF_CASES", 4_000),
-    )
+    (Random::new(seed()), setting("HELMAPP_DIFF_YAML", 4_000))
 }
 
 #[test]

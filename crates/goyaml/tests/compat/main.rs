@@ -7,4 +7,3 @@ mod differential;
 mod fixtures;
 mod limits;
 mod oracle;
-mod random;

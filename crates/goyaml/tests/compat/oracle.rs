@@ -1,10 +1,7 @@
 //! Questions to the Go libraries and to this crate, and whether the answers agree.
 
-use std::io::{BufRead, BufReader, BufWriter, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-
 use helmapp_goyaml::{Error, decode_text, from_str, sigs, v3};
+use helmapp_oracle::{Oracle, Program};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -109,51 +106,7 @@ fn floats(value: Value) -> Value {
     }
 }
 
-/// Asks the Go libraries, building the oracle if need be.
+/// Asks the Go libraries.
 pub(crate) fn ask(cases: &[Case]) -> Vec<Answer> {
-    let mut child = Command::new(build())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("the oracle starts");
-    let mut stdin = BufWriter::new(child.stdin.take().expect("stdin is piped"));
-    let stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
-    let requests: Vec<String> = cases
-        .iter()
-        .map(|case| serde_json::to_string(case).expect("a case is JSON"))
-        .collect();
-    let writer = std::thread::spawn(move || {
-        for request in requests {
-            writeln!(stdin, "{request}").expect("the oracle reads");
-        }
-    });
-    let answers: Vec<Answer> = stdout
-        .lines()
-        .map(|line| serde_json::from_str(&line.expect("the oracle writes")).expect("an answer is JSON"))
-        .collect();
-    writer.join().expect("all requests were written");
-    assert!(child.wait().expect("the oracle ends").success());
-    assert_eq!(answers.len(), cases.len());
-    answers
-}
-
-fn build() -> PathBuf {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/oracle/yaml");
-    // A process of its own may run the same test: each builds where no other does.
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("yaml-oracle");
-    static BUILT: std::sync::Once = std::sync::Once::new();
-    BUILT.call_once(|| {
-        let built = Command::new("go")
-            .args(["build", "-o"])
-            .arg(&target)
-            .arg(".")
-            .current_dir(&source)
-            .status();
-        match built {
-            Ok(status) if status.success() => {}
-            Ok(_) => panic!("the oracle in {} does not build", source.display()),
-            Err(error) => panic!("Go is needed to compare with the Go libraries: cannot run go: {error}"),
-        }
-    });
-    target
+    Oracle::start(Program::Yaml).ask_all(cases)
 }

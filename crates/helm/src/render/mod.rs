@@ -34,8 +34,8 @@ pub use helmapp_gotmpl::Limits;
 pub use helmapp_gotmpl::sprig::{Clock, Entropy, OsEntropy, SystemClock};
 pub use host::{Lookup, NoLookup};
 pub use prepare::{
-    PrepareError, Prepared, ReleaseNameError, check_kube_version, check_release_name, name_from_template,
-    prepare,
+    NotInstallable, PrepareError, Prepared, ReleaseNameError, check_installable, check_kube_version,
+    check_release_name, name_from_template, prepare,
 };
 
 use crate::capabilities::Capabilities;

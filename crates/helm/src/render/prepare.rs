@@ -69,6 +69,41 @@ pub fn check_kube_version(chart: &Chart, capabilities: &Capabilities) -> Result<
     capabilities.kube_version.check(&chart.metadata.kube_version)
 }
 
+/// Why a chart can not be installed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotInstallable {
+    /// It is a library, or something else that is no application.
+    #[error("{0} charts are not installable")]
+    Type(String),
+    /// `charts/` lacks what Chart.yaml declares.
+    #[error(
+        "An error occurred while checking for chart dependencies. You may need to run `helm dependency build` to \
+         fetch missing dependencies: found in Chart.yaml, but missing in charts/ directory: {}",
+        .0.join(", ")
+    )]
+    Missing(Vec<String>),
+}
+
+/// Checks that a loaded chart is an application and has the sub-charts that it declares.
+///
+/// # Errors
+/// [`NotInstallable`], in Helm's words.
+pub fn check_installable(chart: &Chart) -> Result<(), NotInstallable> {
+    let kind = chart.metadata.r#type.as_str();
+    if !matches!(kind, "" | "application") {
+        return Err(NotInstallable::Type(kind.to_owned()));
+    }
+    let has = |name: &str| chart.dependencies.iter().any(|d| d.name() == name);
+    let declared = chart.metadata.dependencies.iter().map(|d| d.name.as_str());
+    let missing: Vec<String> = declared.filter(|name| !has(name)).map(str::to_owned).collect();
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        Err(NotInstallable::Missing(missing))
+    }
+}
+
 /// A release's name is not one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

@@ -1,0 +1,3 @@
+module helmapp.io/oracle/judge
+
+go 1.24.0
