@@ -134,6 +134,11 @@ fn command(program: Option<&Path>) -> clap::Command {
     }
 }
 
+/// The definition of the whole command line, for documents that are made from it.
+pub fn command_line() -> clap::Command {
+    command(None)
+}
+
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error
         .chain()

@@ -4,6 +4,15 @@
 #![allow(clippy::expect_used, clippy::panic)]
 
 mod dependencies;
+#[allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "other tests use the rest"
+)]
+#[path = "../support/install.rs"]
+mod install;
+mod installation;
 mod sources;
 
 use std::path::Path;
