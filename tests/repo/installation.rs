@@ -44,7 +44,6 @@ fn rendered(arguments: &[&str]) -> Vec<Value> {
     all.extend(arguments);
     let text = output(env!("CARGO_BIN_EXE_helmapp"), &all);
     split_documents(&text)
-        .into_iter()
         .map(|document| sigs::to_json(document, Numbers::Exact).expect("YAML"))
         .filter(|object| !object.is_null())
         .collect()
