@@ -26,8 +26,8 @@ const CONTEXT: usize = 3;
 /// Show what a HelmApp would change in the cluster, without changing anything
 ///
 /// TARGET is a file with a HelmApp (- reads standard input) or the name of one in the cluster. The chart is
-/// rendered and every changed object is dry-run on the server, with your own rights. Values of Secrets are not
-/// shown. Exit code with --exit-code: 0 nothing would change, 3 something would.
+/// rendered and every object is dry-run on the server, with your own rights, so that what others have changed and
+/// would be put back is shown as well. Values of Secrets are not shown. Exit code with --exit-code: 0 nothing would change, 3 something would.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
@@ -175,7 +175,11 @@ fn document(change: &Change) -> Document {
         .to_string();
     Document {
         object: change.id.to_string(),
-        action: word(&change.action),
+        action: if change.drifted {
+            "put back"
+        } else {
+            word(&change.action)
+        },
         diff,
     }
 }
@@ -212,11 +216,20 @@ fn text(name: &str, preview: &Preview, documents: &[Document], colour: bool) -> 
     if documents.is_empty() {
         return format!("{name}: nothing would change\n");
     }
-    let mut text = format!(
-        "{name}: revision {} would change {} objects\n",
-        preview.revision,
-        documents.len()
-    );
+    let drifted = preview.changes.iter().filter(|change| change.drifted).count();
+    let changed = preview.changes.len() - drifted;
+    let mut text = String::new();
+    if changed > 0 {
+        text.push_str(&format!(
+            "{name}: revision {} would change {changed} objects\n",
+            preview.revision
+        ));
+    }
+    if drifted > 0 {
+        text.push_str(&format!(
+            "{name}: others have changed {drifted} objects, which would be put back\n"
+        ));
+    }
     for document in documents {
         text.push_str(&format!("\n{} {}\n", document.action, document.object));
         for line in output::printable(&document.diff).lines() {
@@ -254,6 +267,7 @@ mod tests {
             action: Action::Apply { uid: "1".to_owned() },
             before,
             after,
+            drifted: false,
         }
     }
 

@@ -109,6 +109,14 @@ impl Applier {
         self.send(object, false).await
     }
 
+    /// The object as an apply would leave it; nothing is written.
+    ///
+    /// # Errors
+    /// The server's refusal, or a transient failure after its retries.
+    pub async fn would_be(&self, object: &Object) -> Result<Value> {
+        Ok(self.send(object, true).await?.live)
+    }
+
     /// The live object, `None` when it does not exist.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ mod access;
 mod asked;
 mod base;
 mod claim;
+mod compare;
 mod decision;
 mod deploy;
 mod drift;

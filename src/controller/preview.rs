@@ -8,21 +8,23 @@ use serde_json::Value;
 
 use crate::api::HelmApp;
 use crate::cluster::apply::Applier;
+use crate::cluster::discovery::Snapshot;
 
 use super::base::Base;
-use super::decision::Asked;
-use super::planning::{self, Known};
+use super::decision::{Asked, State};
+use super::planning::{self, Known, NewObjects};
 use super::policy::Error;
 use super::revision::returned_objects;
 use super::subject::Subject;
-use super::{Operator, inputs, namespace, rollback};
+use super::{Context, Operator, compare, inputs, namespace, rollback};
 
 /// What the next revision of a release would do.
 #[derive(Debug, Clone)]
 pub struct Preview {
     /// Number of the next revision.
     pub revision: i64,
-    /// Objects in the order in which they would be written, without those that stay as they are.
+    /// Objects in the order in which they would be written, then those that others changed and that would be put
+    /// back; without those that stay as they are.
     pub changes: Vec<Change>,
 }
 
@@ -37,6 +39,8 @@ pub struct Change {
     pub before: Option<Value>,
     /// As the next one would have it.
     pub after: Option<Value>,
+    /// The release does not change it: others did, and it would be put back. Both sides are of the live object then.
+    pub drifted: bool,
 }
 
 impl Operator {
@@ -50,30 +54,30 @@ impl Operator {
         let mut subject = Subject::new(Arc::new(app), &ctx.identities, &ctx.settings);
         subject.tenant = ctx.identities.operator();
         subject.user = None;
+        self.look_ahead(&subject).await.map_err(|error| Error::Input {
+            reason: error.reason(),
+            again: error.again(),
+            message: ctx.clean(&subject, &error.to_string()),
+        })
+    }
+
+    async fn look_ahead(&self, subject: &Subject) -> Result<Preview, Error> {
+        let ctx = self.context.as_ref();
         for head in ctx.store.heads(&subject.release).await? {
             ctx.memory.recorded(&subject.release, head);
         }
-        let base = Base::read(ctx, &subject).await?;
+        let base = Base::read(ctx, subject).await?;
         let snapshot = ctx.discovery.snapshot().await?;
-        let new = match rollback::asked(ctx, &subject) {
-            Asked::GoBack(revision) => {
-                let target = rollback::stored(ctx, &subject, revision).await?;
-                returned_objects(&target.release, &[], &snapshot)?
-            }
-            Asked::Nothing | Asked::Stay(_) => {
-                let mut gathered = inputs::gather(ctx, &subject).await?;
-                let install = base.is_install();
-                let wanted = inputs::render(ctx, &subject, &mut gathered, base.next(), install).await?;
-                planning::new_objects(
-                    wanted.documents,
-                    &gathered.crds,
-                    &subject.release.namespace,
-                    &snapshot,
-                )
-                .map_err(Error::Objects)?
-            }
+        let stored = match rollback::asked(ctx, subject) {
+            Asked::GoBack(revision) => Some(rollback::stored(ctx, subject, revision).await?),
+            Asked::Stay(_) => base.newest.clone(),
+            Asked::Nothing => None,
         };
-        let coming_namespaces = namespace::missing(ctx, &subject).await?;
+        let new = match stored {
+            Some(stored) => returned_objects(&stored.release, &[], &snapshot)?,
+            None => wanted(ctx, subject, &base, &snapshot).await?,
+        };
+        let coming_namespaces = namespace::missing(ctx, subject).await?;
         let last = base.objects(&snapshot)?;
         let known = Known {
             last: &last,
@@ -85,17 +89,45 @@ impl Operator {
         let applier = Applier::new(subject.tenant.clone(), snapshot.clone(), subject.owner.clone());
         let plan = planning::plan(&applier, &new, &known).await?;
         let before: BTreeMap<&ObjectId, &Object> = last.iter().map(|object| (&object.id, object)).collect();
+        let kept = plan.operations.iter();
+        let kept = kept.filter(|operation| operation.action == Action::Keep);
+        let drifted = compare::drifted(&applier, subject, kept.map(|kept| kept.object).collect()).await?;
         let changes = plan
             .operations
             .iter()
             .filter(|operation| operation.action != Action::Keep)
             .map(|operation| change(operation.object, &operation.action, &before))
+            .chain(drifted)
             .collect();
         Ok(Preview {
             revision: base.next(),
             changes,
         })
     }
+}
+
+/// The objects that the spec asks for. Where it asks for nothing new, nothing is rendered: random functions would give
+/// something else.
+async fn wanted(
+    ctx: &Context,
+    subject: &Subject,
+    base: &Base,
+    snapshot: &Snapshot,
+) -> Result<NewObjects, Error> {
+    let mut gathered = inputs::gather(ctx, subject).await?;
+    let state = State {
+        status: &ctx.status.current(&subject.app),
+        heads: &ctx.memory.records(&subject.release),
+        generation: subject.generation(),
+        settling: None,
+    };
+    if let Some(newest) = base.newest.as_ref().filter(|_| !state.is_new(&gathered.digest)) {
+        return returned_objects(&newest.release, &[], snapshot);
+    }
+    let install = base.is_install();
+    let wanted = inputs::render(ctx, subject, &mut gathered, base.next(), install).await?;
+    let namespace = &subject.release.namespace;
+    planning::new_objects(wanted.documents, &gathered.crds, namespace, snapshot).map_err(Error::Objects)
 }
 
 fn change(object: &Object, action: &Action, before: &BTreeMap<&ObjectId, &Object>) -> Change {
@@ -105,5 +137,6 @@ fn change(object: &Object, action: &Action, before: &BTreeMap<&ObjectId, &Object
         action: action.clone(),
         before: before.get(&object.id).map(|object| object.value.clone()),
         after: (!goes).then(|| object.value.clone()),
+        drifted: false,
     }
 }

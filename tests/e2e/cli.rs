@@ -2,6 +2,8 @@
 
 use std::process::{Command, Output};
 
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::fixture::{CONFIG_MAP, Fixture};
@@ -160,4 +162,61 @@ async fn diff_says_what_would_change_and_changes_nothing() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("valuez"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn diff_says_what_others_have_changed() {
+    let fixture = Fixture::shared("drifted").await;
+    let random =
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: random}\ndata: {text: {{ randAlphaNum 9 }}}\n";
+    let files = [
+        ("templates/a.yaml", CONFIG_MAP),
+        ("templates/b.yaml", SECRET),
+        ("templates/c.yaml", random),
+    ];
+    let chart = fixture.chart("app", &files);
+    let charts = fixture.charts.display().to_string();
+    let values = json!({"text": "one", "password": "hidden-before"});
+    let spec = json!({"chart": {"path": chart}, "values": values});
+    fixture.app("shop", spec.clone()).await;
+    fixture.ready("shop").await;
+    let diff = ["diff", "shop", "--chart-dir", &charts, "--exit-code"];
+    assert_eq!(says(&fixture, &diff).await, "shop: nothing would change\n");
+
+    let mut suspended = spec;
+    suspended["suspend"] = json!(true);
+    fixture.app("shop", suspended).await;
+    fixture
+        .until("shop", |app| {
+            crate::fixture::condition(app, "Stalled").is_some_and(|stalled| stalled.reason == "Suspended")
+        })
+        .await;
+    let maps: Api<ConfigMap> = fixture.namespace.api();
+    let merge = PatchParams::default();
+    let changed = json!({"data": {"text": "mine", "extra": "theirs"}});
+    maps.patch("shop", &merge, &Patch::Merge(&changed)).await.unwrap();
+    maps.delete("random", &DeleteParams::default()).await.unwrap();
+    let secrets: Api<Secret> = fixture.namespace.api();
+    let changed = json!({"stringData": {"password": "hidden-by-others"}});
+    secrets
+        .patch("shop", &merge, &Patch::Merge(&changed))
+        .await
+        .unwrap();
+
+    let output = helmapp(&fixture, &diff).await;
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(
+        said.starts_with("shop: others have changed 3 objects, which would be put back\n"),
+        "{said}"
+    );
+    assert!(said.contains("-  text: mine\n+  text: one\n"), "{said}");
+    assert!(
+        said.contains("/random\n") && said.contains("+  name: random\n"),
+        "{said}"
+    );
+    assert!(said.contains("'[not shown, before]'"), "{said}");
+    for hidden in ["hidden-", "theirs", "revision"] {
+        assert!(!said.contains(hidden), "{hidden} in: {said}");
+    }
 }
