@@ -165,9 +165,20 @@ async fn hold(ctx: &Context, subject: &Subject) {
     if !deployed || ctx.settling.get(&subject.key).is_some() {
         return;
     }
-    if let Err(error) = keep(ctx, subject).await {
-        let error = ctx.clean(subject, &error.to_string());
-        info!(app = %subject.key.name, namespace = %subject.key.namespace, error, "the deployed revision can not be kept as it is");
+    match keep(ctx, subject).await {
+        Ok(Next::Change) => {}
+        // What is asked for may not be tried again for long; the next correction is not to wait for that.
+        Ok(Next::After(wait)) => {
+            let (memory, key) = (ctx.memory.clone(), subject.key.clone());
+            tokio::spawn(async move {
+                tokio::time::sleep(wait).await;
+                memory.wake(&key);
+            });
+        }
+        Err(error) => {
+            let error = ctx.clean(subject, &error.to_string());
+            info!(app = %subject.key.name, namespace = %subject.key.namespace, error, "the deployed revision can not be kept as it is");
+        }
     }
 }
 

@@ -1,9 +1,9 @@
 //! What charts ask of the cluster: a kind that comes concerns those that asked for it, and no others.
 
-use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::fixture::{CONFIG_MAP, DEPLOYMENT, Fixture, revision};
 use crate::support::wait::{until, within};
@@ -123,4 +123,56 @@ spec:
         1,
         "its own CRD is nothing new"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_rendering_asked_is_kept_with_the_release() {
+    let fixture = Fixture::shared("kept").await;
+    let secret = json!({"metadata": {"name": "other"}, "stringData": {"text": "hunter2-looked-up"}});
+    fixture.create::<Secret>(secret).await;
+    let chart = fixture.chart(
+        "asks",
+        &[(
+            "templates/a.yaml",
+            "
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: {{ .Release.Name }}
+data:
+  has: \"{{ .Capabilities.APIVersions.Has \"batch/v1/CronJob\" }}\"
+  minor: \"{{ .Capabilities.KubeVersion.Minor }}\"
+  length: \"{{ (lookup \"v1\" \"Secret\" .Release.Namespace \"other\").data.text | b64dec | len }}\"
+  none: \"{{ len (lookup \"v1\" \"Secret\" .Release.Namespace \"none\") }}\"
+",
+        )],
+    );
+    fixture.app("app", json!({"chart": {"path": chart}})).await;
+    let status = fixture.ready("app").await;
+    let [asked] = status.asked.as_slice() else {
+        panic!("{:?}", status.asked);
+    };
+    assert!(asked.kube_version && !asked.all_api_versions);
+    assert_eq!(asked.api_versions, ["batch/v1/CronJob"]);
+    assert_eq!(
+        Some(&asked.input_digest),
+        status.release.unwrap().input_digest.as_ref()
+    );
+
+    let secrets: Api<Secret> = fixture.namespace.api();
+    let companion = secrets.get("helmapp.v1.app").await.unwrap().data.unwrap();
+    let text = String::from_utf8(companion["companion"].0.clone()).unwrap();
+    assert!(!text.contains("hunter2"), "{text}");
+    let companion: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(companion["asked"]["apiVersions"], json!(["batch/v1/CronJob"]));
+    let namespace = &fixture.namespace.name;
+    let digests: Vec<_> = ["none", "other"]
+        .map(|name| {
+            companion["lookups"][format!("v1 Secret {namespace}/{name}")]
+                .as_str()
+                .unwrap_or("")
+                .len()
+        })
+        .to_vec();
+    assert_eq!(digests, [64, 64], "{companion}");
 }
