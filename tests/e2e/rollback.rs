@@ -5,6 +5,7 @@ use kube::api::Api;
 use serde_json::{Value, json};
 
 use crate::fixture::{CONFIG_MAP, DEPLOYMENT, Fixture, condition, condition_of, message, revision};
+use crate::support::wait::{until, within};
 
 fn values(text: &str, pod: &str) -> Value {
     json!({"text": text, "replicas": 1, "tag": text, "pod": pod})
@@ -243,5 +244,48 @@ async fn a_remedy_that_fails_is_said_with_what_it_was_for() {
             && ready.message.contains("; the remedy failed too: revision 3"),
         "{}",
         ready.message
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_apply_without_room_is_remedied_when_its_time_is_over() {
+    let fixture = Fixture::shared("noroom").await;
+    let more = "{{ range .Values.more }}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ . }}}\n{{ end }}";
+    let chart = fixture.chart(
+        "app",
+        &[("templates/a.yaml", CONFIG_MAP), ("templates/b.yaml", more)],
+    );
+    let upgrade = json!({"timeout": "3s", "remediation": {"strategy": "rollback"}});
+    let spec = |text: &str, more: &[&str]| {
+        let values = json!({"text": text, "more": more});
+        json!({"chart": {"path": chart}, "values": values, "upgrade": upgrade})
+    };
+    let maps: Api<ConfigMap> = fixture.namespace.api();
+    // The cluster's own ConfigMap comes on its own time, and has to be counted.
+    until(&maps, "kube-root-ca.crt", within(20), |_| true).await;
+    fixture.app("app", spec("one", &[])).await;
+    fixture.ready("app").await;
+    fixture.quota(json!({"count/configmaps": "3"})).await;
+    fixture.app("app", spec("two", &["first", "second"])).await;
+    let status = fixture
+        .until("app", |app| {
+            condition(app, "Remediated").is_some_and(|remediated| remediated.status == "True")
+        })
+        .await;
+    let said = message(&status, "Ready");
+    assert!(said.contains("exceeded quota"), "{said}");
+    let states: Vec<_> = status
+        .history
+        .iter()
+        .map(|entry| (entry.revision, entry.status.as_str()))
+        .collect();
+    assert_eq!(states, [(3, "deployed"), (2, "failed"), (1, "superseded")]);
+    assert_eq!(text(maps.get("app").await.unwrap()), "one");
+    let found = fixture.namespace.objects().await;
+    assert!(
+        !found
+            .iter()
+            .any(|name| name.ends_with("/first") || name.ends_with("/second")),
+        "{found:?}"
     );
 }
