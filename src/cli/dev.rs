@@ -3,11 +3,11 @@
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use futures::FutureExt as _;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 
 use super::output;
 use crate::controller::Operator;
@@ -15,11 +15,14 @@ use crate::local::{ControlPlane, Options};
 use crate::settings::{Allowed, Fetch, Settings};
 use crate::telemetry::{self, LogFormat};
 
+/// How long work under way may take to end after a signal.
+const DRAIN: Duration = Duration::from_secs(10);
+
 /// Start a local control plane with the operator, to try things out
 ///
 /// It is a Kubernetes but for the containers: etcd, API server, controller manager, scheduler and simulated
-/// nodes, on loopback ports and in one temporary directory. Ctrl-c ends it and removes everything. The first
-/// start builds it with Go, which takes some minutes.
+/// nodes, on loopback ports and in one temporary directory. Ctrl-c ends it and removes everything; a second one
+/// does not wait for what is under way. The first start builds it with Go, which takes some minutes.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Simulated nodes, each in a zone of its own
@@ -40,18 +43,10 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     telemetry::start(LogFormat::Text, &arguments.log)?;
     // What is typed wrong is said before some minutes are spent on a build.
     let chart_dirs = existing(arguments.chart_dir)?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let told = async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    }
-    .shared();
+    let told = count_signals()?;
     if arguments.build_only {
         let built = tokio::select! {
-            () = told => return Ok(()),
+            () = at_least(told, 1) => return Ok(()),
             built = ControlPlane::build(progress) => built?,
         };
         return output::write(&format!("{}\n", built.display()));
@@ -63,7 +58,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         ..Options::default()
     });
     let plane = tokio::select! {
-        () = told.clone() => return Ok(()),
+        () = at_least(told.clone(), 1) => return Ok(()),
         started = starting => started?,
     };
     plane.install_crd().await?;
@@ -79,10 +74,42 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let seconds = started.elapsed().as_secs_f32();
     output::write(&ready(seconds, plane.server(), plane.kubeconfig_path()))?;
     tokio::select! {
-        ran = operator.run(told) => ran?,
+        ran = operator.run(at_least(told.clone(), 1)) => ran?,
+        () = enough(told) => progress("what is under way is cut short"),
         error = plane.ended() => return Err(error.into()),
     }
     Ok(plane.stop().await?)
+}
+
+/// How often we have been told to end.
+fn count_signals() -> std::io::Result<watch::Receiver<u32>> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let (count, counted) = watch::channel(0);
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            count.send_modify(|count: &mut u32| *count = count.saturating_add(1));
+        }
+    });
+    Ok(counted)
+}
+
+async fn at_least(mut told: watch::Receiver<u32>, times: u32) {
+    // An error means that nobody counts any more, which ends us as well.
+    let _ = told.wait_for(|count| *count >= times).await;
+}
+
+/// Told to end, and then told again or out of patience: what is under way may hang for as long as a request does.
+async fn enough(told: watch::Receiver<u32>) {
+    at_least(told.clone(), 1).await;
+    tokio::select! {
+        () = at_least(told, 2) => {}
+        () = tokio::time::sleep(DRAIN) => {}
+    }
 }
 
 /// Whoever tries things out serves charts where the control plane is.

@@ -69,7 +69,7 @@ impl Command {
                     ExitCode::SUCCESS
                 });
             }
-            Self::Run(arguments) => run::runtime()?.block_on(run::run(*arguments)),
+            Self::Run(arguments) => on_threads(run::run(*arguments)),
             Self::List(arguments) => block_on(list::run(arguments)),
             Self::Status(arguments) => block_on(status::run(arguments)),
             Self::History(arguments) => block_on(history::run(arguments)),
@@ -78,7 +78,7 @@ impl Command {
             Self::Crd(arguments) => crd::run(&arguments),
             Self::Template(arguments) => template::run(*arguments),
             Self::Version(arguments) => version::run(&arguments),
-            Self::Dev(arguments) => run::runtime()?.block_on(dev::run(arguments)),
+            Self::Dev(arguments) => on_threads(dev::run(arguments)),
             Self::Completion(arguments) => completion::run(&arguments, command.clone()),
         };
         done.map(|()| ExitCode::SUCCESS)
@@ -144,6 +144,14 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
         .chain()
         .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
         .any(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+/// Work that was cut short, such as a rendering that waits for an answer, does not keep the process.
+fn on_threads(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    let runtime = run::runtime()?;
+    let done = runtime.block_on(work);
+    runtime.shutdown_background();
+    done
 }
 
 fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {

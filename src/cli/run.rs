@@ -345,7 +345,12 @@ async fn operate(
     if let Some(address) = settings.listen {
         let server = Server::bind(address).await?;
         tracing::info!(address = %server.address(), "serving metrics and probes");
-        tokio::spawn(server.serve(metrics.clone(), readiness.clone(), until_stopped(stopped.clone())));
+        let serving = server.serve(metrics.clone(), readiness.clone(), until_stopped(stopped.clone()));
+        tokio::spawn(async move {
+            if let Err(error) = serving.await {
+                tracing::error!(%error, "metrics and probes are not served any more");
+            }
+        });
     }
     let lead = match &settings.election {
         Some(election) => {

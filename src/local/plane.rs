@@ -20,6 +20,10 @@ use crate::cluster::crds;
 /// Time for the components to end and the directory to go.
 const STOP_DEADLINE: Duration = Duration::from_secs(30);
 
+/// How often, and after which pause, a directory is removed that others still write to.
+const REMOVALS: u32 = 20;
+const BETWEEN_REMOVALS: Duration = Duration::from_millis(100);
+
 /// How to start a control plane.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
@@ -96,6 +100,22 @@ struct Answer {
 pub struct ControlPlane {
     ready: Ready,
     supervisor: Supervisor,
+}
+
+impl Drop for ControlPlane {
+    /// The supervisor removes its directory, unless it was killed. Its components end by themselves then, and may
+    /// still be writing.
+    fn drop(&mut self) {
+        self.supervisor.end();
+        for _ in 0..REMOVALS {
+            match std::fs::remove_dir_all(&self.ready.dir) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    std::thread::sleep(BETWEEN_REMOVALS);
+                }
+                _ => return,
+            }
+        }
+    }
 }
 
 impl ControlPlane {
@@ -317,13 +337,20 @@ impl Supervisor {
     }
 }
 
-impl Drop for Supervisor {
-    fn drop(&mut self) {
+impl Supervisor {
+    /// Ends the supervisor and waits until it is gone.
+    fn end(&mut self) {
         self.wire.get_mut().requests = None;
         if let Some(reader) = self.reader.take() {
             // Nothing can be done for a reader that panicked.
             let _ = reader.join();
         }
+    }
+}
+
+impl Drop for Supervisor {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 

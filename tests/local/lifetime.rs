@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use helmapp::api::HelmApp;
 use helmapp::local::{Component, Error};
 use k8s_openapi::api::core::v1::{ConfigMap, Node};
-use kube::api::{Api, ListParams};
+use kube::api::{Api, ListParams, PostParams};
 use kube::config::Kubeconfig;
 use serde_json::json;
 
@@ -130,6 +131,12 @@ fn dev() -> (Child, PathBuf) {
     (dev, directory.to_owned())
 }
 
+async fn client(directory: &Path) -> kube::Client {
+    let kubeconfig = Kubeconfig::read_from(directory.join("admin.kubeconfig")).expect("a kubeconfig");
+    let config = kube::Config::from_custom_kubeconfig(kubeconfig, &Default::default()).await;
+    kube::Client::try_from(config.expect("a configuration")).expect("a client")
+}
+
 /// The processes that have the directory in their command line, or that the
 /// process with this id started.
 fn processes(directory: &Path, parent: u32) -> BTreeMap<String, u32> {
@@ -160,14 +167,62 @@ async fn nothing_is_left_when_the_parent_is_killed() {
 }
 
 #[tokio::test]
+async fn nothing_is_left_when_the_supervisor_is_killed() {
+    let _turn = plane::turn().await;
+    let (mut dev, directory) = tokio::task::spawn_blocking(dev).await.expect("no panic");
+    let mut processes = processes(&directory, dev.id());
+    let supervisor = processes.remove("up").expect("the supervisor runs");
+    kill(supervisor);
+    let status = tokio::task::spawn_blocking(move || dev.wait());
+    let status = status.await.expect("no panic").expect("it ended");
+    assert_eq!(status.code(), Some(1));
+    no_traces(&processes, &directory).await;
+}
+
+/// A chart's server that never answers keeps a reconcile under way.
+#[tokio::test]
+async fn dev_that_is_told_twice_does_not_wait() {
+    let _turn = plane::turn().await;
+    let (mut dev, directory) = tokio::task::spawn_blocking(dev).await.expect("no panic");
+    let processes = processes(&directory, dev.id());
+    let server = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
+    let address = server.local_addr().expect("an address");
+    let app = json!({
+        "apiVersion": "helmapp.io/v1alpha1", "kind": "HelmApp",
+        "metadata": {"name": "app"}, "spec": {"chart": {"url": format!("http://{address}/app.tgz")}},
+    });
+    let apps: Api<HelmApp> = Api::namespaced(client(&directory).await, "default");
+    let app = serde_json::from_value(app).expect("a HelmApp");
+    apps.create(&PostParams::default(), &app).await.expect("created");
+    let asked = tokio::time::timeout(within(30), server.accept()).await;
+    let _connection = asked.expect("in time").expect("a connection");
+
+    let interrupt = || {
+        let told = Command::new("kill")
+            .args(["-INT", &dev.id().to_string()])
+            .status();
+        assert!(told.expect("kill can be run").success());
+    };
+    interrupt();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(runs(processes["up"]), "it waits for what is under way");
+    let began = Instant::now();
+    interrupt();
+    let status = tokio::task::spawn_blocking(move || dev.wait());
+    let status = status.await.expect("no panic").expect("it ended");
+    assert!(status.success(), "{status}");
+    assert!(began.elapsed() < within(5), "{:?}", began.elapsed());
+    assert_eq!(traces(&processes, &directory), Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn dev_serves_the_crd_and_ends_when_it_is_told() {
     let _turn = plane::turn().await;
     let (mut dev, directory) = tokio::task::spawn_blocking(dev).await.expect("no panic");
     let processes = processes(&directory, dev.id());
-    let kubeconfig = Kubeconfig::read_from(directory.join("admin.kubeconfig")).expect("a kubeconfig");
-    let config = kube::Config::from_custom_kubeconfig(kubeconfig, &Default::default()).await;
-    let client = kube::Client::try_from(config.expect("a configuration")).expect("a client");
-    let apps: Api<HelmApp> = Api::all(client);
+    let apps: Api<HelmApp> = Api::all(client(&directory).await);
     let apps = apps
         .list(&ListParams::default())
         .await
