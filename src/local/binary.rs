@@ -79,7 +79,7 @@ pub(super) async fn find_or_build(progress: fn(&str)) -> Result<PathBuf> {
     if !binary.is_file() {
         let source = home.join("source");
         write_sources(&source).map_err(failed(&source))?;
-        build(&source, &binary, progress).await?;
+        build(&home, &source, &binary, progress).await?;
     }
     Ok(binary)
 }
@@ -121,18 +121,45 @@ fn write_sources(directory: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
+/// Where a build writes until it is done. Go has no time to tidy up when it is killed with us, and goes on for a
+/// while when we are killed alone; whoever builds next, under the lock, removes what it finds.
+struct Workplace(PathBuf);
+
+impl Workplace {
+    fn new(home: &Path) -> std::io::Result<Self> {
+        let all = home.join("work");
+        // What is still written to stays, and is not ours to use.
+        let _ = std::fs::remove_dir_all(&all);
+        let own = all.join(std::process::id().to_string());
+        std::fs::create_dir_all(&own)?;
+        Ok(Self(own))
+    }
+}
+
+impl Drop for Workplace {
+    fn drop(&mut self) {
+        // The next build removes what is still written to.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
 /// Builds beside the final name and renames, so that nobody runs half a file.
-async fn build(source: &Path, binary: &Path, progress: fn(&str)) -> Result<()> {
+async fn build(home: &Path, source: &Path, binary: &Path, progress: fn(&str)) -> Result<()> {
     progress("building the local control plane with Go: once, some minutes");
     let started = Instant::now();
-    let partial = binary.with_extension("partial");
+    let workplace = Workplace::new(home).map_err(|source| Error::Cache {
+        path: home.to_owned(),
+        source,
+    })?;
+    let partial = workplace.0.join("helmapp-local");
     let output = tokio::process::Command::new("go")
-        .args(["build", "-trimpath", "-ldflags", LDFLAGS, "-o"])
+        .args(["build", "-mod=readonly", "-trimpath", "-ldflags", LDFLAGS, "-o"])
         .arg(&partial)
         .arg(".")
         .current_dir(source)
         // A workspace above the cache directory is none of this build's business.
         .env("GOWORK", "off")
+        .env("GOTMPDIR", &workplace.0)
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output();

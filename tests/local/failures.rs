@@ -27,7 +27,7 @@ fn dev(cache: &Path, search: &Path) -> (Option<i32>, String) {
 /// A directory with a program `go` that is this script.
 fn script(directory: &TempDir, text: &str) -> PathBuf {
     let go = directory.path().join("go");
-    fs::write(&go, format!("#!/bin/sh\n{text}\n")).expect("written");
+    fs::write(&go, format!("#!/bin/sh\nPATH=/usr/bin:/bin\n{text}\n")).expect("written");
     fs::set_permissions(&go, fs::Permissions::from_mode(0o700)).expect("executable");
     directory.path().to_owned()
 }
@@ -55,6 +55,26 @@ fn failed_build_shows_the_end_of_its_output() {
     let expected =
         "Error: building the local control plane failed (exit status: 3): up.go:1: no such module\n";
     assert!(said.ends_with(expected), "{said}");
+}
+
+#[test]
+fn builds_leave_nothing_but_the_program() {
+    let (cache, search) = (TempDir::new().expect("made"), TempDir::new().expect("made"));
+    let left = || {
+        let builds = cache.path().join("local");
+        let home = fs::read_dir(builds).expect("a list").next().expect("one build");
+        let work = home.expect("a directory").path().join("work");
+        fs::read_dir(work).map_or(0, |entries| entries.count())
+    };
+    // Go's own scratch directory, and its parent killed in the midst of the build.
+    let killed = script(&search, "mkdir \"$GOTMPDIR/go-build1\"; kill -9 $PPID; exit 1");
+    let (code, said) = dev(cache.path(), &killed);
+    assert_eq!(code, None, "{said}");
+    assert_eq!(left(), 1, "nobody could tidy up");
+    let fails = script(&search, "mkdir \"$GOTMPDIR/go-build1\"; echo no >&2; exit 1");
+    let (code, said) = dev(cache.path(), &fails);
+    assert_eq!(code, Some(1), "{said}");
+    assert_eq!(left(), 0);
 }
 
 #[test]
