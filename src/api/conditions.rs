@@ -45,6 +45,8 @@ pub mod reason {
     pub const DRIFT_DETECTED: &str = "DriftDetected";
     pub const DRIFT_CORRECTED: &str = "DriftCorrected";
     pub const NO_DRIFT: &str = "NoDriftDetected";
+    /// The operator lacks the right to watch kinds of the release's objects.
+    pub const NOT_WATCHED: &str = "NotWatched";
 
     pub const CHART_NOT_FOUND: &str = "ChartNotFound";
     pub const CHART_INVALID: &str = "ChartInvalid";
@@ -70,7 +72,7 @@ pub mod reason {
     pub const TIMED_OUT: &str = "TimedOut";
 
     /// Every reason, for tests and for metrics that must stay bounded.
-    pub const ALL: [&str; 34] = [
+    pub const ALL: [&str; 35] = [
         INSTALL_SUCCEEDED,
         INSTALL_FAILED,
         UPGRADE_SUCCEEDED,
@@ -84,6 +86,7 @@ pub mod reason {
         DRIFT_DETECTED,
         DRIFT_CORRECTED,
         NO_DRIFT,
+        NOT_WATCHED,
         CHART_NOT_FOUND,
         CHART_INVALID,
         CHART_TOO_LARGE,

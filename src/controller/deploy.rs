@@ -87,14 +87,8 @@ pub(super) async fn apply(
 ) -> Result<Applied, Error> {
     let applied = applier.apply(object).await?;
     let health = health::of(&applied.live);
-    let lasting = health::is_lasting(&object.id.group, &object.id.kind);
-    ctx.memory.applied(
-        &subject.key,
-        &object.id,
-        &metadata(&applied.live),
-        health,
-        lasting,
-    );
+    ctx.memory
+        .applied(&subject.key, &object.id, &metadata(&applied.live), health);
     Ok(applied)
 }
 

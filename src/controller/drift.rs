@@ -114,6 +114,7 @@ pub(super) async fn correct(ctx: &Context, subject: &Subject) -> Result<Option<D
             Due::Never(why) => left.push((id, why)),
         }
     }
+    let mut corrected: Vec<ObjectId> = Vec::new();
     if !due.is_empty() {
         let snapshot = ctx.discovery.snapshot().await?;
         let applier = Applier::new(
@@ -125,7 +126,6 @@ pub(super) async fn correct(ctx: &Context, subject: &Subject) -> Result<Option<D
             Some(stored) => stored_objects([&stored], &snapshot)?,
             None => Vec::new(),
         };
-        let mut corrected: Vec<ObjectId> = Vec::new();
         for object in objects {
             let Some((_, was)) = due.iter().find(|(id, _)| *id == object.id) else {
                 continue;
@@ -158,6 +158,8 @@ pub(super) async fn correct(ctx: &Context, subject: &Subject) -> Result<Option<D
     }
     if !left.is_empty() {
         report::drifted(ctx, subject, &left);
+    } else if later.is_none() && corrected.is_empty() {
+        report::undrifted(ctx, subject);
     }
     Ok(later)
 }

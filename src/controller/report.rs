@@ -12,7 +12,7 @@ use crate::status::{Report, Urgency};
 use crate::store::{Head, Stored};
 
 use super::inputs::Gathered;
-use super::memory::{Health, Tracked};
+use super::memory::{Health, InventoryDigest, Tracked};
 use super::policy::{Again, Error};
 use super::revision::Change;
 use super::settle::{self, Cause, Settling, Verdict};
@@ -140,11 +140,15 @@ pub(super) fn finished(ctx: &Context, subject: &Subject, settling: &Settling, de
 pub(super) fn failed(ctx: &Context, subject: &Subject, settling: &Settling, cause: &Cause) {
     let mut report = start(ctx, subject);
     released(ctx, subject, &mut report, settling, &settling.stored);
-    report.released(false, cause.reason, &cause.message).healthy(
-        false,
-        reason::HEALTH_CHECK_FAILED,
-        &cause.message,
-    );
+    // The next process knows by the reason that all objects were applied.
+    let unhealthy = if settling.applied {
+        reason::HEALTH_CHECK_FAILED
+    } else {
+        cause.reason
+    };
+    report
+        .released(false, cause.reason, &cause.message)
+        .healthy(false, unhealthy, &cause.message);
     match &settling.cause {
         Some(first) => {
             unremedied(&mut report, first, cause.reason, &cause.message);
@@ -211,14 +215,39 @@ pub(super) fn drifted(ctx: &Context, subject: &Subject, objects: &[(ObjectId, St
     put(ctx, subject, report, Urgency::Soon);
 }
 
-/// All objects are as they should be.
+/// All objects are as they should be, as far as the operator may see them.
 pub(super) fn undrifted(ctx: &Context, subject: &Subject) {
     let mut report = start(ctx, subject);
-    let drifted = report
+    let said = report
         .condition(conditions::DRIFTED)
-        .is_some_and(|drifted| drifted.status == "True");
-    if drifted {
-        report.drifted(false, reason::NO_DRIFT, "all objects are as the release has them");
+        .map(|drifted| (drifted.status.clone(), drifted.message.clone()));
+    let mut changed = false;
+    match ctx.forbidden(&subject.key) {
+        Some((kinds, why)) => {
+            let message = format!(
+                "what others do to objects of kind {} is not noticed: {why}; give the operator the right to list and watch them, with a ClusterRole that has the label helmapp.io/aggregate-to-operator: \"true\"",
+                kinds.join(", ")
+            );
+            if said.is_none_or(|(status, text)| status != "Unknown" || text != message) {
+                report.unwatched(reason::NOT_WATCHED, &message);
+                ctx.events.warning(&subject.app, reason::NOT_WATCHED, &message);
+                changed = true;
+            }
+        }
+        None if said.is_some_and(|(status, _)| status != "False") => {
+            report.drifted(false, reason::NO_DRIFT, "all objects are as the release has them");
+            changed = true;
+        }
+        None => {}
+    }
+    // The next process compares with this.
+    let noted = report.status.inventory_digest.as_deref();
+    let stale = noted.is_some_and(|noted| InventoryDigest::parse(noted).marks != known(ctx, subject).marks);
+    if stale && ctx.settling.get(&subject.key).is_none() {
+        inventory(ctx, subject, &mut report);
+        changed = true;
+    }
+    if changed {
         put(ctx, subject, report, Urgency::Soon);
     }
 }
@@ -533,7 +562,11 @@ fn attempted(report: &mut Report, input_digest: &str, reason: Option<&str>) {
 fn inventory(ctx: &Context, subject: &Subject, report: &mut Report) {
     let objects = ctx.memory.objects(&subject.key);
     report.inventory(objects.iter().map(inventory_entry).collect());
-    report.status.inventory_digest = Some(ctx.memory.marks_digest(&subject.key));
+    report.status.inventory_digest = Some(known(ctx, subject).to_string());
+}
+
+fn known(ctx: &Context, subject: &Subject) -> InventoryDigest {
+    ctx.memory.known(&subject.key, &ctx.unwatched(&subject.key))
 }
 
 fn inventory_entry((id, object): &(ObjectId, Tracked)) -> InventoryEntry {

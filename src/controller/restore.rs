@@ -8,13 +8,13 @@ use helmapp_helm::plan::{ObjectId, split_api_version};
 use helmapp_helm::release::Status;
 use tokio::time::Instant;
 
-use crate::api::conditions::reason;
+use crate::api::conditions::{self, reason};
 use crate::api::{HelmAppStatus, InventoryEntry};
 use crate::cluster::apply::Applier;
 use crate::store::{Head, Stored};
 
 use super::base::deployed;
-use super::memory::Health;
+use super::memory::{Health, InventoryDigest};
 use super::planning::{self, Known};
 use super::policy::Error;
 use super::revision::{Change, returned_objects, stored_objects};
@@ -40,18 +40,27 @@ pub(super) async fn restore(ctx: &Context, subject: &Subject) -> Result<(), Erro
         return Ok(());
     }
     let objects = objects(ctx, subject, head, &status).await?;
-    let wanted = objects.iter().map(|(id, version, _)| (id, version.as_str()));
+    let wanted = objects.iter().map(|object| (&object.id, object.version.as_str()));
     ctx.memory.want(&subject.key, head.revision, wanted);
+    for object in &objects {
+        if let Some(uid) = &object.uid {
+            ctx.memory.made(&subject.key, &object.id, uid);
+        }
+    }
     let listed = ctx
-        .follow(&super::kinds(objects.iter().map(|(id, ..)| id)))
+        .follow(&super::kinds(objects.iter().map(|object| &object.id)))
         .await?;
     let deadline = Instant::now() + LISTING;
     for state in listed {
         let left = deadline.saturating_duration_since(Instant::now());
         crate::cluster::watches::listed(state, left).await;
     }
-    if status.inventory_digest.as_deref() == Some(ctx.memory.marks_digest(&subject.key).as_str()) {
-        ctx.memory.verified(&subject.key, |id| health_of(&objects, id));
+    let known = InventoryDigest::parse(status.inventory_digest.as_deref().unwrap_or_default());
+    let shown = ctx.memory.shown(&subject.key, &ctx.unwatched(&subject.key));
+    if known.marks == shown.marks {
+        let looked = known.looks == shown.looks;
+        ctx.memory
+            .verified(&subject.key, |id| health_of(&objects, id), looked);
     } else {
         ctx.memory.doubt(&subject.key);
     }
@@ -83,7 +92,13 @@ pub(super) async fn adopt(ctx: &Context, subject: &Subject, newest: &Stored) -> 
     release::follow(ctx, subject, &new.objects, newest.head.revision).await
 }
 
-type Listed = (ObjectId, String, Option<String>);
+/// An object as status or a record has it.
+struct Listed {
+    id: ObjectId,
+    version: String,
+    uid: Option<String>,
+    health: Option<String>,
+}
 
 async fn objects(
     ctx: &Context,
@@ -100,7 +115,12 @@ async fn objects(
     let objects = stored_objects(stored.iter().map(|stored| &stored.release), &snapshot)?;
     Ok(objects
         .into_iter()
-        .map(|object| (object.id, object.version, None))
+        .map(|object| Listed {
+            id: object.id,
+            version: object.version,
+            uid: None,
+            health: None,
+        })
         .collect())
 }
 
@@ -112,19 +132,20 @@ fn listed(entry: &InventoryEntry) -> Listed {
         name: entry.name.clone(),
     };
     let (_, version) = split_api_version(&entry.version);
-    (id, version.to_owned(), entry.health.clone())
+    Listed {
+        id,
+        version: version.to_owned(),
+        uid: entry.uid.clone(),
+        health: entry.health.clone(),
+    }
 }
 
-fn health_of(objects: &[Listed], id: &ObjectId) -> (Health, bool) {
-    let health = objects
-        .iter()
-        .find(|(known, ..)| known == id)
-        .and_then(|(.., health)| health.as_deref());
-    let lasting = super::health::is_lasting(&id.group, &id.kind);
+fn health_of(objects: &[Listed], id: &ObjectId) -> Health {
+    let listed = objects.iter().find(|object| object.id == *id);
     // An inventory that is not complete does not say; what it leaves out was ready when it was written.
-    match health {
-        Some("Ready") | None => (Health::Ready, lasting),
-        _ => (Health::Unknown, lasting),
+    match listed.and_then(|object| object.health.as_deref()) {
+        Some("Ready") | None => Health::Ready,
+        _ => Health::Unknown,
     }
 }
 
@@ -153,11 +174,17 @@ async fn given_up(
         chart: report::chart_of(&stored.release, &status.chart.clone().unwrap_or_default()),
         replaces: deployed(ctx, subject).await?,
         cause: None,
-        // The record does not say how far its apply got.
-        applied: false,
+        applied: was_applied(status),
         failed: true,
         stored,
     };
     ctx.settling.insert(&subject.key, Arc::new(settling));
     Ok(())
+}
+
+/// Whether all objects of a failed revision were applied: only then was their health what failed it.
+fn was_applied(status: &HelmAppStatus) -> bool {
+    status.conditions.iter().any(|condition| {
+        condition.type_ == conditions::HEALTHY && condition.reason == reason::HEALTH_CHECK_FAILED
+    })
 }

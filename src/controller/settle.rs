@@ -15,7 +15,6 @@ use tracing::{info, warn};
 use crate::api::conditions::reason;
 use crate::api::{ChartStatus, RemediationStrategy};
 use crate::cluster::apply::Applier;
-use crate::cluster::watches::State;
 use crate::store::{self, Stored};
 
 use super::memory::{Health, Tracked};
@@ -218,8 +217,7 @@ async fn read<'a>(
 }
 
 fn is_followed(ctx: &Context, id: &ObjectId) -> bool {
-    ctx.kind_state(&id.group, &id.kind)
-        .is_some_and(|state| !matches!(state, State::Failing(_) | State::Forbidden(_)))
+    ctx.is_followed(&id.group, &id.kind)
 }
 
 fn has_unwatched(ctx: &Context, objects: &[(ObjectId, Tracked)]) -> bool {

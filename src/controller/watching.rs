@@ -69,6 +69,38 @@ impl Context {
             .find(|target| target.resource.group == group && target.resource.kind == kind && is_owned(target))
     }
 
+    /// Whether what happens to objects of the kind is seen.
+    pub(super) fn is_followed(&self, group: &str, kind: &str) -> bool {
+        let state = self.kind_state(group, kind);
+        state.is_some_and(|state| !matches!(state, State::Failing(_) | State::Forbidden(_)))
+    }
+
+    /// The kinds of a release's objects that can't be followed.
+    pub(super) fn unwatched(&self, app: &AppKey) -> Kinds {
+        let kinds = self.memory.kinds_of(app).into_iter();
+        kinds
+            .filter(|(group, kind)| !self.is_followed(group, kind))
+            .collect()
+    }
+
+    /// The kinds of a release's objects that the operator has no right to watch, and what the server says of the
+    /// first one.
+    pub(super) fn forbidden(&self, app: &AppKey) -> Option<(Vec<String>, String)> {
+        let mut names = Vec::new();
+        let mut first = None;
+        for (group, kind) in self.memory.kinds_of(app) {
+            if let Some(State::Forbidden(why)) = self.kind_state(&group, &kind) {
+                names.push(if group.is_empty() {
+                    kind
+                } else {
+                    format!("{kind}.{group}")
+                });
+                first.get_or_insert(why);
+            }
+        }
+        Some((names, first?))
+    }
+
     /// Watches the kind of a referenced object, and reads the object's version where the listing of its kind did
     /// not ask for it.
     pub(super) async fn follow_reference(&self, reference: &Reference) -> Result<(), policy::Error> {

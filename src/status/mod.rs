@@ -111,6 +111,11 @@ impl Report {
         self.set(conditions::DRIFTED, word(yes), reason, message)
     }
 
+    /// Whether objects differ from the release can't be known.
+    pub fn unwatched(&mut self, reason: &str, message: &str) -> &mut Self {
+        self.set(conditions::DRIFTED, "Unknown", reason, message)
+    }
+
     /// How the remediation of a failed release went; the message says what it answered.
     pub fn remediated(&mut self, yes: bool, reason: &str, message: &str) -> &mut Self {
         self.set(conditions::REMEDIATED, word(yes), reason, message)

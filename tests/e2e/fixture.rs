@@ -102,9 +102,15 @@ pub struct Operator {
 impl Operator {
     /// Starts an operator on a thread of its own and waits until it is ready.
     pub async fn start(plane: &ControlPlane, charts: &Path) -> Self {
+        Self::start_as(plane, charts, None).await
+    }
+
+    /// The same with the rights of a user.
+    pub async fn start_as(plane: &ControlPlane, charts: &Path, user: Option<&str>) -> Self {
         logged();
         let requests = Counter::default();
-        let config = plane.config().await.expect("a kubeconfig");
+        let mut config = plane.config().await.expect("a kubeconfig");
+        config.auth_info.impersonate = user.map(str::to_owned);
         let settings = settings(charts);
         let (stop, stopped) = oneshot::channel();
         let (ready, is_ready) = oneshot::channel();

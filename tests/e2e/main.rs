@@ -24,3 +24,4 @@ mod restart;
 mod rollback;
 mod tenancy;
 mod uninstall;
+mod unseen;

@@ -5,6 +5,7 @@
 //! behind one lock.
 
 mod attempts;
+mod digest;
 mod object;
 mod objects;
 mod observer;
@@ -25,8 +26,10 @@ use crate::cluster::watches::{Listed, Target};
 use crate::store::{Head, ReleaseKey};
 
 use super::drift::Correction;
+use super::watching::Kinds;
 
 pub use attempts::Basis;
+pub use digest::InventoryDigest;
 pub use object::{Health, Tracked};
 pub use observer::Observer;
 pub use references::Reference;
@@ -190,8 +193,13 @@ impl Memory {
     }
 
     /// Remembers an object as the server answered to our apply, with its health.
-    pub fn applied(&self, app: &AppKey, id: &ObjectId, live: &ObjectMeta, health: Health, lasting: bool) {
-        self.lock().of(app).objects.applied(id, live, health, lasting);
+    pub fn applied(&self, app: &AppKey, id: &ObjectId, live: &ObjectMeta, health: Health) {
+        self.lock().of(app).objects.applied(id, live, health);
+    }
+
+    /// Remembers that an object with this UID was ours.
+    pub fn made(&self, app: &AppKey, id: &ObjectId, uid: &str) {
+        self.lock().of(app).objects.made(id, uid);
     }
 
     /// Remembers the health of an object that was read at a resourceVersion.
@@ -221,20 +229,31 @@ impl Memory {
         self.read(app, Objects::uids)
     }
 
-    /// A digest of the marks of all objects as last seen: equal to an earlier one when nobody has touched our
-    /// fields in between.
-    pub fn marks_digest(&self, app: &AppKey) -> String {
-        self.read(app, Objects::marks_digest)
+    /// The objects when they were as we want them, without kinds that nobody can watch.
+    pub fn known(&self, app: &AppKey, unwatched: &Kinds) -> InventoryDigest {
+        self.read(app, |objects| objects.known(unwatched))
     }
 
-    /// Takes all objects as they are seen for what we want them to be, with their health.
-    pub fn verified(&self, app: &AppKey, health: impl Fn(&ObjectId) -> (Health, bool)) {
-        self.lock().of(app).objects.verify(health);
+    /// The objects as they are seen, without kinds that nobody can watch: equal to what was known when nobody has
+    /// touched them in between.
+    pub fn shown(&self, app: &AppKey, unwatched: &Kinds) -> InventoryDigest {
+        self.read(app, |objects| objects.shown(unwatched))
+    }
+
+    /// Takes all objects as they are seen for what we want them to be, with their health; `looked` when it is that
+    /// of what is seen.
+    pub fn verified(&self, app: &AppKey, health: impl Fn(&ObjectId) -> Health, looked: bool) {
+        self.lock().of(app).objects.verify(health, looked);
     }
 
     /// Takes all objects for changed, so that they are checked one by one.
     pub fn doubt(&self, app: &AppKey) {
         self.lock().of(app).objects.doubt();
+    }
+
+    /// The groups and kinds of a release's objects.
+    pub fn kinds_of(&self, app: &AppKey) -> Kinds {
+        self.read(app, |objects| objects.kinds().collect())
     }
 
     /// The groups and kinds of all objects that are followed.

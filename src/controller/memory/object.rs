@@ -1,5 +1,6 @@
 //! One object of a release: a few numbers that say whether it is as we left it, and how it is doing.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -61,6 +62,17 @@ impl Sight {
     }
 }
 
+/// What is known of our fields being as we want them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verified {
+    /// They were never so.
+    Never,
+    /// They were so when the object had this mark.
+    At(u64),
+    /// They were so when nobody could see the object.
+    Unseen,
+}
+
 /// One object of a release.
 #[derive(Debug, Clone)]
 pub struct Tracked {
@@ -72,8 +84,9 @@ pub struct Tracked {
     pub health: Health,
     /// Mark of our fields as last seen; `None` when it is not there.
     pub(super) seen: Option<u64>,
-    /// Mark of our fields when they were last as we want them; `None` before.
-    verified: Option<u64>,
+    verified: Verified,
+    /// Of the UID that it had when it was last ours; 0 when that is not known.
+    made: u64,
     /// Newest resourceVersion seen, as a number.
     resource_version: u64,
     /// resourceVersion at the last look at its health.
@@ -89,25 +102,41 @@ pub struct Tracked {
 }
 
 impl Tracked {
-    pub(super) fn new(version: &str) -> Self {
+    pub(super) fn new(version: &str, lasting: bool) -> Self {
         Self {
             version: version.into(),
             uid: Box::default(),
             health: Health::Unknown,
             seen: None,
-            verified: None,
+            verified: Verified::Never,
+            made: 0,
             resource_version: 0,
             looked_at: 0,
             unconfirmed: None,
             uncertain: false,
             wanted: false,
-            lasting: false,
+            lasting,
         }
     }
 
     /// Our fields are not as we left them, or may not be.
     pub(super) fn is_dirty(&self) -> bool {
-        self.wanted && self.verified.is_some() && (self.seen != self.verified || self.uncertain)
+        let changed = match self.verified {
+            Verified::Never => false,
+            Verified::At(mark) => self.seen != Some(mark) || self.uncertain,
+            Verified::Unseen => self.seen.is_some(),
+        };
+        self.wanted && changed
+    }
+
+    /// Whether an object with this UID is the one that was ours; `None` when that is not known.
+    pub fn was(&self, uid: &str) -> Option<bool> {
+        (self.made != 0).then(|| self.made == short(uid))
+    }
+
+    /// An object with this UID was ours.
+    pub(super) fn is_made(&mut self, uid: &str) {
+        self.made = short(uid);
     }
 
     /// Whether the live object is the one that was last seen, unchanged.
@@ -127,20 +156,20 @@ impl Tracked {
     }
 
     /// It is as the server answered to our apply.
-    pub(super) fn applied(&mut self, live: &ObjectMeta, health: Health, lasting: bool) {
+    pub(super) fn applied(&mut self, live: &ObjectMeta, health: Health) {
         let version = number(live);
-        let mark = Some(stamp(live));
+        let mark = stamp(live);
         self.wanted = true;
-        self.lasting = lasting;
         self.health = health;
-        self.verified = mark;
+        self.verified = Verified::At(mark);
+        self.made = short(live.uid.as_deref().unwrap_or_default());
         self.looked_at = self.looked_at.max(version);
         if version > self.resource_version {
             self.unconfirmed = Some(Instant::now());
         }
         self.uncertain = false;
         if version >= self.resource_version {
-            self.seen = mark;
+            self.seen = Some(mark);
             self.resource_version = version;
             self.uid = live.uid.as_deref().unwrap_or_default().into();
         }
@@ -193,18 +222,58 @@ impl Tracked {
         }
     }
 
-    /// It is as we want it, with this health.
-    pub(super) fn verify(&mut self, health: Health, lasting: bool) {
-        self.verified = self.seen;
-        self.looked_at = self.resource_version;
+    /// It is as we want it, with this health. Where that is not the health of what is seen, it is looked at again.
+    pub(super) fn verify(&mut self, health: Health, looked: bool) {
+        self.verified = self.seen.map_or(Verified::Unseen, Verified::At);
+        self.looked_at = if looked { self.resource_version } else { 0 };
         self.health = health;
-        self.lasting = lasting;
     }
 
     /// It is taken for changed.
     pub(super) fn doubt(&mut self) {
-        self.verified = Some(!self.seen.unwrap_or_default());
+        self.verified = Verified::At(!self.seen.unwrap_or_default());
     }
+
+    /// What it was like when it was as we want it.
+    pub(super) fn known(&self) -> Look {
+        let mark = match self.verified {
+            Verified::At(mark) => mark,
+            Verified::Never | Verified::Unseen => 0,
+        };
+        let looked = self.health == Health::Ready && self.looked_at >= self.resource_version;
+        Look {
+            mark,
+            version: if looked { self.changing() } else { 0 },
+        }
+    }
+
+    /// What it is like.
+    pub(super) fn shown(&self) -> Look {
+        Look {
+            mark: self.seen.unwrap_or_default(),
+            version: self.changing(),
+        }
+    }
+
+    /// resourceVersion, where it says something of the health.
+    fn changing(&self) -> u64 {
+        if self.lasting { 0 } else { self.resource_version }
+    }
+}
+
+/// What tells whether an object has changed while nobody looked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Look {
+    /// Mark of our fields.
+    pub(super) mark: u64,
+    /// resourceVersion at which it was ready; 0 where that does not change, or was not so.
+    pub(super) version: u64,
+}
+
+fn short(uid: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    uid.hash(&mut hasher);
+    hasher.finish().max(1)
 }
 
 fn number(metadata: &ObjectMeta) -> u64 {
@@ -232,8 +301,8 @@ mod tests {
     }
 
     fn applied(health: Health, lasting: bool) -> Tracked {
-        let mut object = Tracked::new("v1");
-        object.applied(&live(10, json!({"f:a": {}})), health, lasting);
+        let mut object = Tracked::new("v1", lasting);
+        object.applied(&live(10, json!({"f:a": {}})), health);
         object
     }
 
@@ -312,11 +381,42 @@ mod tests {
         let mut object = applied(Health::Ready, true);
         object.doubt();
         assert!(object.is_dirty());
-        object.applied(&live(10, json!({"f:a": {}})), Health::Ready, true);
+        object.applied(&live(10, json!({"f:a": {}})), Health::Ready);
         assert!(!object.is_dirty());
-        let mut absent = Tracked::new("v1");
+        let mut absent = Tracked::new("v1", true);
         absent.wanted = true;
         absent.doubt();
         assert!(absent.is_dirty(), "one that was never seen too");
+    }
+
+    #[test]
+    fn what_nobody_could_see_is_checked_when_it_is_seen() {
+        let mut object = Tracked::new("v1", false);
+        object.wanted = true;
+        object.verify(Health::Ready, false);
+        assert!(!object.is_dirty(), "no reason to touch it");
+        assert_eq!(object.see(&Sight::of(&live(10, json!({})))), Wake::Now);
+        assert!(object.is_dirty());
+    }
+
+    #[test]
+    fn a_workload_that_changed_unseen_is_looked_at() {
+        for (looked, lasting, expected) in [(true, false, false), (false, false, true), (false, true, false)]
+        {
+            let mut object = Tracked::new("v1", lasting);
+            object.wanted = true;
+            object.see(&Sight::of(&live(10, json!({}))));
+            object.verify(Health::Ready, looked);
+            assert_eq!(object.wants_look(), expected, "{looked} {lasting}");
+        }
+    }
+
+    #[test]
+    fn an_object_made_again_is_another() {
+        let mut object = Tracked::new("v1", true);
+        assert_eq!(object.was("u"), None);
+        object.applied(&live(10, json!({})), Health::Ready);
+        object.see(&Sight::gone(&live(11, json!({}))));
+        assert_eq!((object.was("u"), object.was("v")), (Some(true), Some(false)));
     }
 }

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 
 use helmapp_helm::plan::ObjectId;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use sha2::{Digest, Sha256};
 
-use crate::cluster::discovery::hex;
 use crate::cluster::watches::Listed;
+use crate::controller::health::is_lasting;
 
-use super::object::{Health, Sight, Tracked, Wake};
+use super::Kinds;
+use super::digest::{Digester, InventoryDigest};
+use super::object::{Health, Look, Sight, Tracked, Wake};
 
 /// The objects of the applied revision, and those that are still seen.
 #[derive(Debug, Default)]
@@ -37,8 +38,15 @@ impl Objects {
     }
 
     /// An object is as the server answered to our apply.
-    pub(super) fn applied(&mut self, id: &ObjectId, live: &ObjectMeta, health: Health, lasting: bool) {
-        self.entry(id, "").applied(live, health, lasting);
+    pub(super) fn applied(&mut self, id: &ObjectId, live: &ObjectMeta, health: Health) {
+        self.entry(id, "").applied(live, health);
+    }
+
+    /// An object with this UID was ours.
+    pub(super) fn made(&mut self, id: &ObjectId, uid: &str) {
+        if let Some(object) = self.all.get_mut(id) {
+            object.is_made(uid);
+        }
     }
 
     /// An object was read; `None` when it was not there.
@@ -99,21 +107,30 @@ impl Objects {
             .collect()
     }
 
-    /// A digest of the marks of all objects as last seen.
-    pub(super) fn marks_digest(&self) -> String {
-        let mut hash = Sha256::new();
-        for (id, object) in self.all.iter().filter(|(_, object)| object.wanted) {
-            hash.update(id.to_string().as_bytes());
-            hash.update(object.seen.unwrap_or_default().to_be_bytes());
-        }
-        hex(hash.finalize().get(..8).unwrap_or_default())
+    /// The objects when they were as we want them. Kinds that nobody can watch are left out.
+    pub(super) fn known(&self, unwatched: &Kinds) -> InventoryDigest {
+        self.digest(unwatched, Tracked::known)
     }
 
-    /// All objects are as we want them, with their health.
-    pub(super) fn verify(&mut self, health: impl Fn(&ObjectId) -> (Health, bool)) {
+    /// The objects as they are seen.
+    pub(super) fn shown(&self, unwatched: &Kinds) -> InventoryDigest {
+        self.digest(unwatched, Tracked::shown)
+    }
+
+    fn digest(&self, unwatched: &Kinds, look: fn(&Tracked) -> Look) -> InventoryDigest {
+        let mut digest = Digester::default();
+        for (id, object) in self.all.iter().filter(|(_, object)| object.wanted) {
+            if !unwatched.contains(&(id.group.clone(), id.kind.clone())) {
+                digest.add(id, look(object));
+            }
+        }
+        digest.finish()
+    }
+
+    /// All objects are as we want them, with their health; `looked` when it is that of what is seen.
+    pub(super) fn verify(&mut self, health: impl Fn(&ObjectId) -> Health, looked: bool) {
         for (id, object) in &mut self.all {
-            let (health, lasting) = health(id);
-            object.verify(health, lasting);
+            object.verify(health(id), looked);
         }
     }
 
@@ -127,7 +144,7 @@ impl Objects {
         self.all.keys().any(|id| id.group == group && id.kind == kind)
     }
 
-    /// Groups and kinds.
+    /// Groups and kinds, of each object.
     pub(super) fn kinds(&self) -> impl Iterator<Item = (String, String)> {
         self.all.keys().map(|id| (id.group.clone(), id.kind.clone()))
     }
@@ -135,7 +152,7 @@ impl Objects {
     fn entry(&mut self, id: &ObjectId, version: &str) -> &mut Tracked {
         self.all
             .entry(id.clone())
-            .or_insert_with(|| Tracked::new(version))
+            .or_insert_with(|| Tracked::new(version, is_lasting(&id.group, &id.kind)))
     }
 
     fn tidy(&mut self) {
@@ -170,7 +187,7 @@ mod tests {
         let ids: Vec<ObjectId> = names.iter().map(|name| id(name)).collect();
         objects.want(1, ids.iter().map(|id| (id, "v1")));
         for id in &ids {
-            objects.applied(id, &live(10), Health::Ready, true);
+            objects.applied(id, &live(10), Health::Ready);
         }
         objects
     }
@@ -215,17 +232,49 @@ mod tests {
         assert_eq!(objects.kinds().count(), 0);
     }
 
+    /// The objects after a restart, seen at this version.
+    fn again(names: &[&str], version: u64) -> Objects {
+        let mut objects = Objects::default();
+        let ids: Vec<ObjectId> = names.iter().map(|name| id(name)).collect();
+        objects.want(1, ids.iter().map(|id| (id, "v1")));
+        for id in &ids {
+            objects.see(id, "v1", &Sight::of(&live(version)));
+        }
+        objects
+    }
+
     #[test]
-    fn the_marks_digest_survives_a_restart() {
-        let digest = with(&["a"]).marks_digest();
-        let mut again = Objects::default();
-        again.want(1, [(&id("a"), "v1")]);
-        assert_ne!(again.marks_digest(), digest);
-        again.see(&id("a"), "v1", &Sight::of(&live(12)));
-        assert_eq!(again.marks_digest(), digest);
-        again.verify(|_| (Health::Ready, true));
-        assert!(again.are_quiet());
-        again.doubt();
-        assert_eq!(names(&again, Tracked::is_dirty), ["a"]);
+    fn a_restart_finds_the_objects_as_they_were() {
+        let none = Kinds::new();
+        let known = with(&["a"]).known(&none);
+        assert_ne!(again(&[], 0).shown(&none), known);
+        let mut objects = again(&["a"], 12);
+        assert_eq!(
+            objects.shown(&none),
+            known,
+            "a resourceVersion says nothing of a ConfigMap"
+        );
+        objects.verify(|_| Health::Ready, true);
+        assert!(objects.are_quiet());
+        objects.doubt();
+        assert_eq!(names(&objects, Tracked::is_dirty), ["a"]);
+    }
+
+    #[test]
+    fn what_changed_behind_us_does_not_become_what_is_known() {
+        let none = Kinds::new();
+        let mut objects = with(&["a"]);
+        let known = objects.known(&none);
+        objects.see(&id("a"), "v1", &Sight::gone(&live(11)));
+        assert_eq!(objects.known(&none), known);
+        assert_ne!(objects.shown(&none), known);
+    }
+
+    #[test]
+    fn kinds_that_nobody_can_watch_are_left_out() {
+        let unwatched = Kinds::from([(String::new(), "ConfigMap".to_owned())]);
+        let mut objects = Objects::default();
+        objects.want(1, [(&id("a"), "v1")]);
+        assert_eq!(objects.shown(&unwatched), with(&["a"]).known(&unwatched));
     }
 }

@@ -12,9 +12,13 @@ fn app() -> AppKey {
 }
 
 fn id() -> ObjectId {
+    of_kind("ConfigMap")
+}
+
+fn of_kind(kind: &str) -> ObjectId {
     ObjectId {
         group: String::new(),
-        kind: "ConfigMap".into(),
+        kind: kind.into(),
         namespace: "web".into(),
         name: "c".into(),
     }
@@ -43,7 +47,7 @@ fn basis() -> Basis {
 async fn a_decision_stands_until_an_object_is_touched() {
     let (memory, mut woken) = Memory::new();
     memory.want(&app(), 1, [(&id(), "v1")]);
-    memory.applied(&app(), &id(), &live(10, json!({"f:a": {}})), Health::Ready, true);
+    memory.applied(&app(), &id(), &live(10, json!({"f:a": {}})), Health::Ready);
     memory.decided(&app(), Some(basis()));
     assert_eq!(memory.standing(&app()), Some(basis()));
     memory.saw_object(&app(), &id(), "v1", &Sight::of(&live(11, json!({}))));
@@ -54,12 +58,13 @@ async fn a_decision_stands_until_an_object_is_touched() {
 
 #[tokio::test]
 async fn a_workload_that_is_not_ready_is_looked_at_after_a_while() {
+    let id = of_kind("Job");
     let (memory, mut woken) = Memory::new();
-    memory.want(&app(), 1, [(&id(), "v1")]);
+    memory.want(&app(), 1, [(&id, "v1")]);
     let waiting = Health::Progressing("0 of 1".into());
-    memory.applied(&app(), &id(), &live(10, json!({})), waiting, false);
+    memory.applied(&app(), &id, &live(10, json!({})), waiting);
     for version in 11..14 {
-        memory.saw_object(&app(), &id(), "v1", &Sight::of(&live(version, json!({}))));
+        memory.saw_object(&app(), &id, "v1", &Sight::of(&live(version, json!({}))));
     }
     assert!(woken.try_recv().is_err());
     assert_eq!(memory.to_look_at(&app()).len(), 1);
@@ -68,7 +73,7 @@ async fn a_workload_that_is_not_ready_is_looked_at_after_a_while() {
         woken.try_recv().is_ok() && woken.try_recv().is_err(),
         "woken once"
     );
-    memory.looked(&app(), &id(), Some(&live(13, json!({}))), Health::Ready);
+    memory.looked(&app(), &id, Some(&live(13, json!({}))), Health::Ready);
     assert!(memory.to_look_at(&app()).is_empty());
 }
 

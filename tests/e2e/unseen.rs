@@ -1,0 +1,250 @@
+//! What happens while the operator is not there, and to kinds that it may not watch.
+
+use std::path::Path;
+use std::time::Duration;
+
+use helmapp::local::ControlPlane;
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding};
+use kube::Client;
+use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams};
+use kube::core::ApiResource;
+use serde_json::json;
+
+use crate::fixture::{CONFIG_MAP, Fixture, Operator, condition, install_crd, message, revision};
+use crate::support::plane;
+use crate::support::wait::{eventually, within};
+
+/// A kind whose health is what its status says.
+const CRD: &str = "\
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata:
+  name: gears.e2e.helmapp.io
+spec:
+  group: e2e.helmapp.io
+  scope: Namespaced
+  names: {kind: Gear, plural: gears}
+  versions:
+    - name: v1
+      served: true
+      storage: true
+      subresources: {status: {}}
+      schema:
+        openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}
+";
+
+const GEAR: &str = "\
+apiVersion: e2e.helmapp.io/v1
+kind: Gear
+metadata: {name: one}
+spec: {a: 1}
+";
+
+fn gears(fixture: &Fixture) -> Api<DynamicObject> {
+    let resource = ApiResource {
+        group: "e2e.helmapp.io".to_owned(),
+        version: "v1".to_owned(),
+        api_version: "e2e.helmapp.io/v1".to_owned(),
+        kind: "Gear".to_owned(),
+        plural: "gears".to_owned(),
+    };
+    Api::namespaced_with(fixture.client(), &fixture.namespace.name, &resource)
+}
+
+async fn say_ready(gears: &Api<DynamicObject>, ready: &str) {
+    let status = json!({"status": {"conditions": [{
+        "type": "Ready", "status": ready, "reason": "Said", "message": "as the test says",
+        "lastTransitionTime": "2026-01-01T00:00:00Z",
+    }]}});
+    gears
+        .patch_status("one", &PatchParams::default(), &Patch::Merge(&status))
+        .await
+        .unwrap();
+}
+
+async fn prepared(plane: &ControlPlane) -> Client {
+    let client = plane.client().await.unwrap();
+    install_crd(&client).await;
+    client
+}
+
+fn writes(operator: &Operator) -> Vec<String> {
+    let lines = operator.requests.since(0).into_iter();
+    lines.filter(|line| !line.starts_with("GET")).collect()
+}
+
+/// Waits until what was said last is written and nothing is under way.
+async fn pause() {
+    tokio::time::sleep(Duration::from_secs(2)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn health_that_changed_meanwhile_is_noticed() {
+    let own = plane::own().await;
+    let client = prepared(&own.plane).await;
+    let charts = tempfile::tempdir().unwrap();
+    let start = || Operator::start(&own.plane, charts.path());
+    let operator = start().await;
+    let fixture = Fixture::on(client, "meanwhile", charts.path()).await;
+    let gears = gears(&fixture);
+    let chart = fixture.chart("app", &[("crds/a.yaml", CRD), ("templates/a.yaml", GEAR)]);
+    fixture.app("app", json!({"chart": {"path": chart}})).await;
+    fixture.ready("app").await;
+    pause().await;
+    operator.stop();
+
+    say_ready(&gears, "False").await;
+    let operator = start().await;
+    let status = fixture.refused("app", "HealthCheckFailed").await;
+    assert!(
+        message(&status, "Healthy").contains("Gear.e2e.helmapp.io"),
+        "{status:?}"
+    );
+    assert!(
+        !writes(&operator).iter().any(|line| line.contains("/gears/")),
+        "it is looked at, not applied"
+    );
+    pause().await;
+    operator.stop();
+
+    say_ready(&gears, "True").await;
+    let operator = start().await;
+    fixture.ready("app").await;
+    pause().await;
+    operator.stop();
+
+    // Nothing has changed: nothing is read.
+    let operator = start().await;
+    pause().await;
+    let lines = operator.requests.since(0);
+    assert!(
+        !lines.iter().any(|line| line.contains("/gears/one")),
+        "{lines:#?}"
+    );
+    operator.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_revision_that_healed_meanwhile_is_deployed() {
+    let own = plane::own().await;
+    let client = prepared(&own.plane).await;
+    let charts = tempfile::tempdir().unwrap();
+    let operator = Operator::start(&own.plane, charts.path()).await;
+    let fixture = Fixture::on(client, "healed", charts.path()).await;
+    let gears = gears(&fixture);
+    let chart = fixture.chart("app", &[("crds/a.yaml", CRD), ("templates/a.yaml", GEAR)]);
+    fixture.app("app", json!({"chart": {"path": chart}})).await;
+    fixture.ready("app").await;
+    say_ready(&gears, "False").await;
+    fixture.refused("app", "HealthCheckFailed").await;
+    let other = GEAR.replace("a: 1", "a: 2");
+    let chart = fixture.chart("other", &[("crds/a.yaml", CRD), ("templates/a.yaml", &other)]);
+    fixture
+        .app(
+            "app",
+            json!({"chart": {"path": chart}, "upgrade": {"timeout": "2s"}}),
+        )
+        .await;
+    let status = fixture.refused("app", "UpgradeFailed").await;
+    assert_eq!(status.release.unwrap().status, "failed");
+    pause().await;
+    operator.stop();
+
+    say_ready(&gears, "True").await;
+    let operator = Operator::start(&own.plane, charts.path()).await;
+    let status = fixture.ready("app").await;
+    assert_eq!(revision(&status), 2);
+    assert_eq!(status.release.unwrap().status, "deployed");
+    operator.stop();
+}
+
+/// Gives an operator all rights that it needs, but for gears only these.
+async fn grant(fixture: &Fixture, verbs: &[&str]) {
+    let groups = [
+        "",
+        "apps",
+        "helmapp.io",
+        "apiextensions.k8s.io",
+        "events.k8s.io",
+        "authorization.k8s.io",
+    ];
+    let role = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "blind"},
+        "rules": [
+            {"apiGroups": groups, "resources": ["*"], "verbs": ["*"]},
+            {"apiGroups": ["e2e.helmapp.io"], "resources": ["gears"], "verbs": verbs},
+            {"nonResourceURLs": ["*"], "verbs": ["get"]},
+        ],
+    });
+    let binding = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "blind"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "blind"},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "blind"}],
+    });
+    let params = PatchParams::apply("test").force();
+    let roles: Api<ClusterRole> = Api::all(fixture.client());
+    roles.patch("blind", &params, &Patch::Apply(&role)).await.unwrap();
+    let bindings: Api<ClusterRoleBinding> = Api::all(fixture.client());
+    bindings
+        .patch("blind", &params, &Patch::Apply(&binding))
+        .await
+        .unwrap();
+}
+
+async fn start_blind(plane: &ControlPlane, charts: &Path) -> Operator {
+    Operator::start_as(plane, charts, Some("blind")).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kind_that_may_not_be_watched_holds_nobody_up() {
+    let own = plane::own().await;
+    let client = prepared(&own.plane).await;
+    let charts = tempfile::tempdir().unwrap();
+    let fixture = Fixture::on(client, "blind", charts.path()).await;
+    grant(&fixture, &["get", "create", "patch", "delete"]).await;
+    let chart = fixture.chart(
+        "app",
+        &[
+            ("crds/a.yaml", CRD),
+            ("templates/a.yaml", GEAR),
+            ("templates/b.yaml", CONFIG_MAP),
+        ],
+    );
+    let spec = |text: &str| json!({"chart": {"path": chart}, "values": {"text": text}});
+    let operator = start_blind(&own.plane, charts.path()).await;
+    fixture.app("app", spec("one")).await;
+    fixture.ready("app").await;
+    let unknown = |status: &'static str| {
+        move |app: &helmapp::api::HelmApp| {
+            condition(app, "Drifted").is_some_and(|drifted| drifted.status == status)
+        }
+    };
+    let said = message(&fixture.until("app", unknown("Unknown")).await, "Drifted");
+    assert!(
+        said.contains("Gear.e2e.helmapp.io") && said.contains("cannot list resource \"gears\""),
+        "{said}"
+    );
+    pause().await;
+    operator.stop();
+
+    let operator = start_blind(&own.plane, charts.path()).await;
+    pause().await;
+    assert_eq!(writes(&operator), Vec::<String>::new());
+    fixture.app("app", spec("two")).await;
+    let ready = tokio::time::timeout(Duration::from_secs(6), fixture.ready("app")).await;
+    assert_eq!(revision(&ready.expect("no worker waits for the watch")), 2);
+
+    // With the right, what was not seen is seen.
+    grant(&fixture, &["*"]).await;
+    fixture.until("app", unknown("False")).await;
+    let gears = gears(&fixture);
+    gears.delete("one", &DeleteParams::default()).await.unwrap();
+    eventually("it is put back", within(20), || async {
+        match gears.get_opt("one").await {
+            Ok(Some(_)) => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await;
+    operator.stop();
+}
