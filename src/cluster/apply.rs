@@ -66,7 +66,7 @@ impl Applier {
     /// # Errors
     /// Only what says nothing about the object: transient failures after their retries.
     pub async fn dry_run(&self, object: &Object, known_uid: Option<&str>) -> Result<Answer> {
-        let applied = match self.send(object, true).await {
+        let applied = match self.send(object, None, true).await {
             Ok(applied) => applied,
             Err(error) => return refusal(error),
         };
@@ -101,12 +101,13 @@ impl Applier {
         }
     }
 
-    /// Applies the object, taking fields from other managers.
+    /// Applies the object, taking fields from other managers. With `uid` only while the live object has that UID.
     ///
     /// # Errors
-    /// The server's refusal, or a transient failure after its retries.
-    pub async fn apply(&self, object: &Object) -> Result<Applied> {
-        self.send(object, false).await
+    /// The server's refusal, or a transient failure after its retries; [`Error::is_replaced`] for another object
+    /// than that of the UID, or none.
+    pub async fn apply(&self, object: &Object, uid: Option<&str>) -> Result<Applied> {
+        self.send(object, uid, false).await
     }
 
     /// The object as an apply would leave it; nothing is written.
@@ -114,7 +115,7 @@ impl Applier {
     /// # Errors
     /// The server's refusal, or a transient failure after its retries.
     pub async fn would_be(&self, object: &Object) -> Result<Value> {
-        Ok(self.send(object, true).await?.live)
+        Ok(self.send(object, None, true).await?.live)
     }
 
     /// The live object, `None` when it does not exist.
@@ -133,17 +134,20 @@ impl Applier {
         self.read(id, version, METADATA_ONLY).await
     }
 
-    async fn send(&self, object: &Object, dry: bool) -> Result<Applied> {
+    async fn send(&self, object: &Object, uid: Option<&str>, dry: bool) -> Result<Applied> {
         let doing = format!("{} {}", if dry { "check" } else { "apply" }, object.id);
         let resource = self.resource(&object.id, &object.version)?;
         let query = if dry { "&dryRun=All" } else { "" };
         let path = object_path(&resource, &object.id);
         let uri = format!("{path}?fieldManager={FIELD_MANAGER}&force=true{query}");
-        let body =
-            serde_json::to_vec(&prepare(&object.value, &self.owner)).map_err(|error| Error::Connection {
-                doing: doing.clone(),
-                message: error.to_string(),
-            })?;
+        let mut value = prepare(&object.value, &self.owner);
+        if let (Some(uid), Some(metadata)) = (uid, value.get_mut("metadata").and_then(Value::as_object_mut)) {
+            metadata.insert("uid".to_owned(), uid.into());
+        }
+        let body = serde_json::to_vec(&value).map_err(|error| Error::Connection {
+            doing: doing.clone(),
+            message: error.to_string(),
+        })?;
         let secret = is_secret(&object.id);
         retry::transient(|| async {
             let request = Request::builder()

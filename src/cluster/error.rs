@@ -129,6 +129,19 @@ impl Error {
         self.code() == Some(409)
     }
 
+    /// The object is not the one whose UID we know: it was deleted, or made anew.
+    pub fn is_replaced(&self) -> bool {
+        match self {
+            Self::Api {
+                code: 409, message, ..
+            } => message.contains("uid mismatch") || message.contains("UID in precondition"),
+            Self::Api {
+                code: 422, fields, ..
+            } => fields.iter().any(|field| field == "metadata.uid"),
+            _ => false,
+        }
+    }
+
     /// The change would touch a field that can't be changed.
     pub fn is_immutable(&self) -> bool {
         matches!(self, Self::Api { code: 422, message, .. } if says_immutable(message))
@@ -144,6 +157,7 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Api { .. } if self.is_untyped() => false,
+            Self::Api { .. } if self.is_replaced() => true,
             Self::Api { code, .. } => matches!(code, 408 | 409 | 410 | 429 | 500 | 502 | 503 | 504),
             Self::Connection { .. } => true,
             Self::UnknownKind { .. } | Self::Timeout { .. } => false,

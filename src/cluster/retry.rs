@@ -28,7 +28,9 @@ where
         let wait = error
             .retry_after()
             .unwrap_or_else(|| backoff(attempt, FIRST_WAIT, LONGEST_WAIT));
-        if attempt >= ATTEMPTS || !error.is_transient() || wait > LONGEST_WAIT {
+        // Another object than we thought of needs another decision, not another try.
+        let again = error.is_transient() && !error.is_replaced();
+        if attempt >= ATTEMPTS || !again || wait > LONGEST_WAIT {
             return Err(error);
         }
         tokio::time::sleep(wait).await;

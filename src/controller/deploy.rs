@@ -75,7 +75,7 @@ pub(super) async fn run(
     Ok(())
 }
 
-/// Applies one object and remembers how it is.
+/// Applies one object and remembers how it is. With a UID it has to be the object that has it.
 ///
 /// # Errors
 /// The server's refusal, or a failed request.
@@ -84,8 +84,9 @@ pub(super) async fn apply(
     subject: &Subject,
     applier: &Applier,
     object: &Object,
+    uid: Option<&str>,
 ) -> Result<Applied, Error> {
-    let applied = applier.apply(object).await?;
+    let applied = applier.apply(object, uid).await?;
     let health = health::of(&applied.live);
     ctx.memory
         .applied(&subject.key, &object.id, &metadata(&applied.live), health);
@@ -125,7 +126,11 @@ async fn apply_one(
     if one.action == Action::CheckAndApply {
         check(applier, one.object).await?;
     }
-    apply(ctx, subject, applier, one.object).await.map(|_| ())
+    let uid = match &one.action {
+        Action::Apply { uid } | Action::Adopt { uid } => Some(uid.as_str()).filter(|uid| !uid.is_empty()),
+        _ => None,
+    };
+    apply(ctx, subject, applier, one.object, uid).await.map(|_| ())
 }
 
 /// The dry run of an object that could not be checked before the first write.

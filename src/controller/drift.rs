@@ -1,17 +1,22 @@
 //! Objects that others changed or deleted are put back, from the stored manifest of the newest revision.
 //!
 //! Never against another controller: who changes an object again and again wins after [`LIMIT`] corrections, and
-//! an object that another release has taken over is left to it. Both are said in the condition.
+//! an object that another release has taken over is left to it, as is one that somebody made anew without the marks
+//! of the release. All that is said in the condition.
 
-use std::sync::Arc;
+mod fields;
+
 use std::time::Duration;
 
-use helmapp_helm::plan::{ObjectId, Ownership, classify};
+use helmapp_helm::plan::{Object, ObjectId, Ownership, classify};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use tokio::time::Instant;
 use tracing::info;
 
+use crate::api::conditions::reason;
 use crate::cluster::apply::Applier;
 
+use super::memory::Tracked;
 use super::policy::Error;
 use super::revision::stored_objects;
 use super::subject::Subject;
@@ -31,8 +36,17 @@ const QUIET: Duration = Duration::from_secs(600);
 pub struct Correction {
     /// How many there were, and when the last one was.
     made: Option<(u32, Instant)>,
-    /// Why it is left alone.
-    given_up: Option<String>,
+    /// Why it is left alone, and until when; `None` for as long as the spec stays.
+    given_up: Option<(Left, Option<Instant>)>,
+}
+
+/// Why an object is left as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Left {
+    /// Reason of the condition.
+    pub reason: &'static str,
+    /// What is wrong.
+    pub why: String,
 }
 
 /// What is to be done with an object that is not as we left it.
@@ -42,15 +56,17 @@ pub enum Due {
     Now,
     /// Put it back later.
     In(Duration),
-    /// Leave it; the text says why.
-    Never(String),
+    /// Leave it.
+    Never(Left),
 }
 
 impl Correction {
     /// What is due at a time.
     pub fn due(&self, now: Instant) -> Due {
-        if let Some(why) = &self.given_up {
-            return Due::Never(why.clone());
+        match &self.given_up {
+            Some((_, Some(until))) if now >= *until => return Due::Now,
+            Some((left, _)) => return Due::Never(left.clone()),
+            None => {}
         }
         let Some((count, last)) = self.made else {
             return Due::Now;
@@ -60,7 +76,10 @@ impl Correction {
             return Due::Now;
         }
         if count >= LIMIT {
-            return Due::Never(format!("it was changed again after {LIMIT} corrections"));
+            return Due::Never(Left {
+                reason: reason::DRIFT_DETECTED,
+                why: format!("it was changed again after {LIMIT} corrections"),
+            });
         }
         let wait = match count.checked_sub(AT_ONCE) {
             Some(doublings) => FIRST_WAIT.saturating_mul(1 << doublings.min(20)),
@@ -72,20 +91,32 @@ impl Correction {
         }
     }
 
-    /// The object was put back.
-    pub fn made(&mut self, now: Instant) {
+    /// The object was put back after this change.
+    pub fn made(&mut self, now: Instant, change: &str) {
         let before = self
             .made
             .filter(|(_, last)| now.saturating_duration_since(*last) < QUIET);
         self.made = Some((before.map_or(0, |(count, _)| count).saturating_add(1), now));
-        if let Due::Never(why) = self.due(now) {
-            self.given_up = Some(why);
-        }
+        self.given_up = match self.due(now) {
+            Due::Never(mut left) => {
+                if !change.is_empty() {
+                    left.why = format!("{} ({change})", left.why);
+                }
+                Some((left, None))
+            }
+            Due::Now | Due::In(_) => None,
+        };
     }
 
-    /// The object is somebody else's.
-    pub fn give_up(&mut self, why: String) {
-        self.given_up = Some(why);
+    /// The object is somebody else's, until a look at it says something else.
+    pub fn give_up(&mut self, left: Left, until: Instant) {
+        self.given_up = Some((left, Some(until)));
+    }
+
+    /// How long it is left alone from now.
+    fn rest(&self, now: Instant) -> Option<Duration> {
+        let (_, until) = self.given_up.as_ref()?;
+        until.map(|until| until.saturating_duration_since(now))
     }
 }
 
@@ -100,68 +131,124 @@ pub(super) async fn correct(ctx: &Context, subject: &Subject) -> Result<Option<D
         report::undrifted(ctx, subject);
         return Ok(None);
     }
+    let mut found = Found::default();
     let mut due = Vec::new();
-    let mut later = None;
-    let mut left = Vec::new();
     for (id, was) in dirty {
-        match ctx
-            .memory
-            .correction(&subject.key, &id, subject.generation())
-            .due(Instant::now())
-        {
+        let correction = ctx.memory.correction(&subject.key, &id, subject.generation());
+        let now = Instant::now();
+        match correction.due(now) {
             Due::Now => due.push((id, was)),
-            Due::In(wait) => later = Some(later.map_or(wait, |other: Duration| other.min(wait))),
-            Due::Never(why) => left.push((id, why)),
+            Due::In(wait) => found.wait(wait),
+            Due::Never(left) => found.leave(id, left, correction.rest(now)),
         }
     }
-    let mut corrected: Vec<ObjectId> = Vec::new();
     if !due.is_empty() {
         let snapshot = ctx.discovery.snapshot().await?;
-        let applier = Applier::new(
-            subject.tenant.clone(),
-            Arc::clone(&snapshot),
-            subject.owner.clone(),
-        );
         let objects = match stored(ctx, subject).await? {
             Some(stored) => stored_objects([&stored], &snapshot)?,
             None => Vec::new(),
         };
+        let applier = Applier::new(subject.tenant.clone(), snapshot, subject.owner.clone());
         for object in objects {
-            let Some((_, was)) = due.iter().find(|(id, _)| *id == object.id) else {
-                continue;
-            };
-            let mut correction = ctx
-                .memory
-                .correction(&subject.key, &object.id, subject.generation());
-            let live = applier.metadata(&object.id, &object.version).await?;
-            if let Some(Ownership::Another { release, namespace }) =
-                live.as_ref().map(|live| classify(live, &subject.owner))
-            {
-                let why = format!("it belongs to release {namespace}/{release} now");
-                correction.give_up(why.clone());
-                ctx.memory.corrected(&subject.key, &object.id, correction);
-                left.push((object.id, why));
-                continue;
+            if let Some((_, was)) = due.iter().find(|(id, _)| *id == object.id) {
+                correct_one(ctx, subject, &applier, &object, was, &mut found).await?;
             }
-            let applied = deploy::apply(ctx, subject, &applier, &object).await?;
-            if applied.created || !was.is_at(&deploy::metadata(&applied.live)) {
-                correction.made(Instant::now());
-                ctx.memory.corrected(&subject.key, &object.id, correction);
-                corrected.push(object.id);
-            }
-        }
-        if !corrected.is_empty() {
-            let named: Vec<String> = corrected.iter().map(ToString::to_string).collect();
-            info!(app = %subject.key.name, namespace = %subject.key.namespace, objects = ?named, "drift corrected");
-            report::corrected(ctx, subject, &corrected);
         }
     }
-    if !left.is_empty() {
-        report::drifted(ctx, subject, &left);
-    } else if later.is_none() && corrected.is_empty() {
+    if !found.corrected.is_empty() {
+        let named: Vec<String> = found.corrected.iter().map(|(id, _)| id.to_string()).collect();
+        info!(app = %subject.key.name, namespace = %subject.key.namespace, objects = ?named, "drift corrected");
+        report::corrected(ctx, subject, &found.corrected);
+    }
+    if !found.left.is_empty() {
+        report::drifted(ctx, subject, &found.left);
+    } else if found.later.is_none() && found.corrected.is_empty() {
         report::undrifted(ctx, subject);
     }
-    Ok(later)
+    Ok(found.later)
+}
+
+/// What came of the dirty objects.
+#[derive(Debug, Default)]
+struct Found {
+    /// Put back, and what had been changed.
+    corrected: Vec<(ObjectId, String)>,
+    left: Vec<(ObjectId, Left)>,
+    /// When to come again.
+    later: Option<Duration>,
+}
+
+impl Found {
+    fn wait(&mut self, wait: Duration) {
+        self.later = Some(self.later.map_or(wait, |other| other.min(wait)));
+    }
+
+    fn leave(&mut self, id: ObjectId, left: Left, again: Option<Duration>) {
+        self.left.push((id, left));
+        if let Some(wait) = again {
+            self.wait(wait);
+        }
+    }
+}
+
+async fn correct_one(
+    ctx: &Context,
+    subject: &Subject,
+    applier: &Applier,
+    object: &Object,
+    was: &Tracked,
+    found: &mut Found,
+) -> Result<(), Error> {
+    let mut correction = ctx
+        .memory
+        .correction(&subject.key, &object.id, subject.generation());
+    let live = applier.metadata(&object.id, &object.version).await?;
+    let seen = live.as_ref().map(deploy::metadata).unwrap_or_default();
+    if let Some(live) = &live
+        && let Some(left) = foreign(&classify(live, &subject.owner), was, &seen)
+    {
+        let rest = ctx.settings.slow_retry.most;
+        correction.give_up(left.clone(), Instant::now() + rest);
+        ctx.memory.corrected(&subject.key, &object.id, correction);
+        found.leave(object.id.clone(), left, Some(rest));
+        return Ok(());
+    }
+    let change = match &live {
+        Some(_) => fields::taken(&object.value, &seen),
+        None => "deleted".to_owned(),
+    };
+    let applied = deploy::apply(ctx, subject, applier, object, seen.uid.as_deref()).await?;
+    let written = deploy::metadata(&applied.live).resource_version != seen.resource_version;
+    if written || !was.is_at(&seen) {
+        correction.made(Instant::now(), &change);
+        ctx.memory.corrected(&subject.key, &object.id, correction);
+    }
+    if written {
+        found.corrected.push((object.id.clone(), change));
+    }
+    Ok(())
+}
+
+/// Why a live object is not to be taken: it is another release's, or another object than the one that was ours, and
+/// nothing on it says that it belongs to the release.
+fn foreign(ownership: &Ownership, was: &Tracked, live: &ObjectMeta) -> Option<Left> {
+    match ownership {
+        Ownership::Another { release, namespace } => Some(Left {
+            reason: reason::DRIFT_DETECTED,
+            why: format!("it belongs to release {namespace}/{release} now"),
+        }),
+        Ownership::Unowned if was.was(live.uid.as_deref().unwrap_or_default()) == Some(false) => {
+            let by = fields::maker(live).map(|manager| format!(" by {manager}"));
+            Some(Left {
+                reason: reason::ADOPTION_REFUSED,
+                why: format!(
+                    "it was made anew{} without the release's label and annotations; delete it, or give it these, and it is put back",
+                    by.unwrap_or_default()
+                ),
+            })
+        }
+        Ownership::Ours | Ownership::Unowned => None,
+    }
 }
 
 /// The record of the revision that is applied.
@@ -206,12 +293,34 @@ mod tests {
             let due = correction.due(at(seconds));
             assert_eq!(due, expected, "at {seconds}");
             if due == Due::Now {
-                correction.made(at(seconds));
+                correction.made(at(seconds), "data.a by edit");
             }
         }
         for seconds in [7, 5000] {
-            assert!(matches!(correction.due(at(seconds)), Due::Never(_)));
+            let Due::Never(left) = correction.due(at(seconds)) else {
+                panic!("it goes on at {seconds}");
+            };
+            assert_eq!(
+                left.why,
+                "it was changed again after 6 corrections (data.a by edit)"
+            );
         }
+    }
+
+    #[test]
+    fn what_is_not_ours_is_looked_at_again_later() {
+        let start = Instant::now();
+        let left = Left {
+            reason: reason::ADOPTION_REFUSED,
+            why: "it was made anew".to_owned(),
+        };
+        let mut correction = Correction::default();
+        correction.give_up(left.clone(), start + QUIET);
+        assert_eq!(correction.due(start), Due::Never(left));
+        assert_eq!(correction.rest(start), Some(QUIET));
+        assert_eq!(correction.due(start + QUIET), Due::Now);
+        correction.made(start + QUIET, "deleted");
+        assert_eq!(correction.due(start + QUIET), Due::Now);
     }
 
     #[test]
@@ -220,7 +329,7 @@ mod tests {
         let mut now = Instant::now();
         for _ in 0..3 * LIMIT {
             assert_eq!(correction.due(now), Due::Now);
-            correction.made(now);
+            correction.made(now, "");
             now += QUIET;
         }
     }

@@ -11,6 +11,7 @@ use crate::metrics::Action;
 use crate::status::{Report, Urgency};
 use crate::store::{Head, Stored};
 
+use super::drift::Left;
 use super::inputs::Gathered;
 use super::memory::{Health, InventoryDigest, Tracked};
 use super::policy::{Again, Error};
@@ -174,13 +175,13 @@ fn unremedied(report: &mut Report, first: &Cause, reason: &str, message: &str) {
         .remediated(false, reason, &message);
 }
 
-/// Objects were put back.
-pub(super) fn corrected(ctx: &Context, subject: &Subject, objects: &[ObjectId]) {
+/// Objects were put back; the texts say what had been changed.
+pub(super) fn corrected(ctx: &Context, subject: &Subject, objects: &[(ObjectId, String)]) {
     let mut report = start(ctx, subject);
-    let mut names: Vec<String> = objects.iter().take(MAX_NAMED).map(ToString::to_string).collect();
-    if objects.len() > MAX_NAMED {
-        names.push(format!("{} more", objects.len() - MAX_NAMED));
-    }
+    let names = some(objects.iter().map(|(id, change)| match change.as_str() {
+        "" => id.to_string(),
+        change => format!("{id} ({change})"),
+    }));
     let message = format!("put back what was changed or deleted: {}", names.join(", "));
     report.drifted(false, reason::DRIFT_CORRECTED, &message);
     inventory(ctx, subject, &mut report);
@@ -190,19 +191,17 @@ pub(super) fn corrected(ctx: &Context, subject: &Subject, objects: &[ObjectId]) 
 }
 
 /// Objects are not as they should be and are left so.
-pub(super) fn drifted(ctx: &Context, subject: &Subject, objects: &[(ObjectId, String)]) {
-    let mut texts: Vec<String> = objects
+pub(super) fn drifted(ctx: &Context, subject: &Subject, objects: &[(ObjectId, Left)]) {
+    let texts = some(objects.iter().map(|(id, left)| format!("{id}: {}", left.why)));
+    let message = format!("changed by others, and left alone: {}", texts.join("; "));
+    let refused = objects
         .iter()
-        .take(MAX_NAMED)
-        .map(|(id, why)| format!("{id}: {why}"))
-        .collect();
-    if objects.len() > MAX_NAMED {
-        texts.push(format!("{} more", objects.len() - MAX_NAMED));
-    }
-    let message = format!(
-        "changed by others, and left alone until the spec changes: {}",
-        texts.join("; ")
-    );
+        .any(|(_, left)| left.reason == reason::ADOPTION_REFUSED);
+    let reason = if refused {
+        reason::ADOPTION_REFUSED
+    } else {
+        reason::DRIFT_DETECTED
+    };
     let mut report = start(ctx, subject);
     let said = report
         .condition(conditions::DRIFTED)
@@ -210,9 +209,19 @@ pub(super) fn drifted(ctx: &Context, subject: &Subject, objects: &[(ObjectId, St
     if said {
         return;
     }
-    report.drifted(true, reason::DRIFT_DETECTED, &message);
-    ctx.events.warning(&subject.app, reason::DRIFT_DETECTED, &message);
+    report.drifted(true, reason, &message);
+    ctx.events.warning(&subject.app, reason, &message);
     put(ctx, subject, report, Urgency::Soon);
+}
+
+/// The first texts, and how many more there are.
+fn some(all: impl ExactSizeIterator<Item = String>) -> Vec<String> {
+    let more = all.len().saturating_sub(MAX_NAMED);
+    let mut texts: Vec<String> = all.take(MAX_NAMED).collect();
+    if more > 0 {
+        texts.push(format!("{more} more"));
+    }
+    texts
 }
 
 /// All objects are as they should be, as far as the operator may see them.

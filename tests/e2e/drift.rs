@@ -1,5 +1,8 @@
 //! What others change or delete is put back; what is theirs stays.
 
+use helmapp::cluster::apply::Applier;
+use helmapp::cluster::discovery::Discovery;
+use helmapp_helm::plan::{Owner, Scope, objects};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
@@ -67,8 +70,9 @@ async fn changed_and_deleted_objects_are_put_back() {
 
     let status = fixture
         .until("app", |app| {
-            crate::fixture::condition(app, "Drifted")
-                .is_some_and(|drifted| drifted.message.contains("Deployment.apps"))
+            condition(app, "Drifted").is_some_and(|drifted| {
+                drifted.message.contains("Deployment.apps") && drifted.message.contains("(spec.replicas by ")
+            })
         })
         .await;
     assert_eq!(revision(&status), 1, "putting back is no revision");
@@ -170,4 +174,104 @@ async fn what_is_deployed_is_kept_while_its_inputs_can_not_be_read() {
     assert_eq!(revision(&status), 1);
     fixture.create::<Secret>(secret).await;
     assert_eq!(revision(&fixture.ready("app").await), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_that_somebody_made_anew_is_not_taken() {
+    let fixture = Fixture::shared("anew").await;
+    let chart = fixture.chart("app", &[("templates/a.yaml", CONFIG_MAP)]);
+    let spec = json!({"chart": {"path": chart}, "values": {"text": "one"}});
+    fixture.app("app", spec).await;
+    fixture.ready("app").await;
+    let maps: Api<ConfigMap> = fixture.namespace.api();
+    let theirs = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "app"},
+        "data": {"text": "theirs"}});
+    // Deleted while something still holds it, so that nobody comes in between.
+    let held = json!({"metadata": {"finalizers": ["example.com/held"]}});
+    maps.patch("app", &PatchParams::default(), &Patch::Merge(&held))
+        .await
+        .unwrap();
+    fixture
+        .apps()
+        .patch(
+            "app",
+            &PatchParams::default(),
+            &Patch::Merge(&json!({"spec": {"suspend": true}})),
+        )
+        .await
+        .unwrap();
+    fixture
+        .until("app", |app| {
+            condition(app, "Stalled").is_some_and(|stalled| stalled.reason == "Suspended")
+        })
+        .await;
+    maps.delete("app", &DeleteParams::default()).await.unwrap();
+    let released = json!({"metadata": {"finalizers": null}});
+    maps.patch("app", &PatchParams::default(), &Patch::Merge(&released))
+        .await
+        .unwrap();
+    let params = PatchParams::apply("somebody");
+    maps.patch("app", &params, &Patch::Apply(&theirs)).await.unwrap();
+    fixture
+        .apps()
+        .patch(
+            "app",
+            &PatchParams::default(),
+            &Patch::Merge(&json!({"spec": {"suspend": false}})),
+        )
+        .await
+        .unwrap();
+    let status = fixture
+        .until("app", |app| {
+            condition(app, "Drifted").is_some_and(|drifted| drifted.reason == "AdoptionRefused")
+        })
+        .await;
+    let said = message(&status, "Drifted");
+    assert!(
+        said.contains("ConfigMap") && said.contains("by somebody"),
+        "{said}"
+    );
+    assert_eq!(maps.get("app").await.unwrap().data.unwrap()["text"], "theirs");
+
+    // It is in the way no longer.
+    maps.delete("app", &DeleteParams::default()).await.unwrap();
+    until(&maps, "app", within(20), |map| {
+        map.data.as_ref().is_some_and(|data| data["text"] == "one")
+    })
+    .await;
+    fixture
+        .until("app", |app| {
+            condition(app, "Drifted").is_some_and(|drifted| drifted.status == "False")
+        })
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_apply_for_one_object_does_not_touch_another() {
+    let fixture = Fixture::shared("uid").await;
+    let discovery = Discovery::new(fixture.client());
+    let owner = Owner {
+        release: "app".into(),
+        namespace: fixture.namespace.name.clone(),
+        app: None,
+    };
+    let applier = Applier::new(fixture.client(), discovery.snapshot().await.unwrap(), owner);
+    let value =
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"a": "1"}});
+    let scope = |_: &str, _: &str, _: &str| Some(Scope::Namespaced);
+    let object = objects([value], &fixture.namespace.name, scope)
+        .unwrap()
+        .remove(0);
+    let other = "11111111-2222-3333-4444-555555555555";
+    let error = applier.apply(&object, Some(other)).await.unwrap_err();
+    assert!(error.is_replaced(), "none there: {error:?}");
+    let live = applier.apply(&object, None).await.unwrap().live;
+    let error = applier.apply(&object, Some(other)).await.unwrap_err();
+    assert!(error.is_replaced(), "another there: {error:?}");
+    let uid = live["metadata"]["uid"].as_str();
+    let again = applier.apply(&object, uid).await.unwrap().live;
+    assert_eq!(
+        again["metadata"]["resourceVersion"],
+        live["metadata"]["resourceVersion"]
+    );
 }
