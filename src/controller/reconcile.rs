@@ -156,13 +156,17 @@ async fn follow_spec(ctx: &Context, subject: &Subject) -> Result<Next, Error> {
     release(ctx, subject, revision, base).await
 }
 
-/// What is asked for can not be had now. What is deployed is kept as it is meanwhile.
+/// What is asked for can not be had now. What is deployed is kept as it is meanwhile, and what settles has its deadline.
 async fn hold(ctx: &Context, subject: &Subject) {
     let heads = ctx.memory.records(&subject.release);
-    let deployed = heads.first().is_some_and(|head| {
-        head.status == Status::Deployed && head.revision == ctx.memory.revision(&subject.key)
+    let settling = ctx.settling.get(&subject.key);
+    let applied = heads.first().is_some_and(|head| match &settling {
+        Some(settling) => settling.stored.head.revision == head.revision,
+        None => head.status == Status::Deployed && head.revision == ctx.memory.revision(&subject.key),
     });
-    if !deployed || ctx.settling.get(&subject.key).is_some() {
+    // After a decision it is what failed.
+    let decided = ctx.memory.basis(&subject.key);
+    if !applied || decided.is_some() && decided.as_ref() == ctx.begun.get(&subject.key).as_deref() {
         return;
     }
     match keep(ctx, subject).await {

@@ -275,3 +275,39 @@ async fn an_apply_for_one_object_does_not_touch_another() {
         live["metadata"]["resourceVersion"]
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_settles_has_its_deadline_while_its_inputs_can_not_be_read() {
+    let fixture = Fixture::shared("overdue").await;
+    let chart = fixture.chart("app", &[("templates/b.yaml", DEPLOYMENT)]);
+    let secrets: Api<Secret> = fixture.namespace.api();
+    let values = |pod: &str| {
+        let text = format!("replicas: 1\ntag: v1\npod: \"{pod}\"\n");
+        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "values"}, "stringData": {"values.yaml": text}})
+    };
+    fixture.namespace.apply(values("")).await;
+    let from = json!([{"kind": "Secret", "name": "values"}]);
+    let upgrade = json!({"timeout": "5s"});
+    fixture
+        .app(
+            "app",
+            json!({"chart": {"path": chart}, "valuesFrom": from, "upgrade": upgrade}),
+        )
+        .await;
+    fixture.ready("app").await;
+    fixture.namespace.apply(values("crash-loop")).await;
+    let release = |app: &helmapp::api::HelmApp| app.status.clone()?.release;
+    let is = move |app: &helmapp::api::HelmApp, status: &str| {
+        release(app).is_some_and(|release| release.revision == 2 && release.status == status)
+    };
+    fixture
+        .until("app", |app| {
+            let waits = condition(app, "Healthy").is_some_and(|healthy| healthy.status == "Unknown");
+            is(app, "pending-upgrade") && waits
+        })
+        .await;
+    secrets.delete("values", &DeleteParams::default()).await.unwrap();
+    fixture.refused("app", "ValuesError").await;
+    fixture.until("app", |app| is(app, "failed")).await;
+    fixture.refused("app", "ValuesError").await;
+}
