@@ -28,6 +28,7 @@ mod settle;
 mod slots;
 pub mod subject;
 pub mod values;
+mod veil;
 mod watching;
 
 use std::collections::HashMap;

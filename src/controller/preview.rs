@@ -16,7 +16,7 @@ use super::planning::{self, Known, NewObjects};
 use super::policy::Error;
 use super::revision::returned_objects;
 use super::subject::Subject;
-use super::{Context, Operator, compare, inputs, namespace, rollback};
+use super::{Context, Operator, compare, inputs, namespace, rollback, values, veil};
 
 /// What the next revision of a release would do.
 #[derive(Debug, Clone)]
@@ -92,13 +92,26 @@ impl Operator {
         let kept = plan.operations.iter();
         let kept = kept.filter(|operation| operation.action == Action::Keep);
         let drifted = compare::drifted(&applier, subject, kept.map(|kept| kept.object).collect()).await?;
-        let changes = plan
+        let contents = values::read(&subject.tenant, subject.app.home(), &subject.app.spec).await;
+        let config = base.newest.as_ref().map(|newest| &newest.release.config);
+        let redactor = veil::redactor(
+            &subject.app.spec,
+            // What can't be read was not rendered either.
+            &contents.unwrap_or_default(),
+            ctx.redactors.get(&subject.key).as_deref(),
+            config,
+            last.iter().chain(&new.objects),
+        );
+        let mut changes: Vec<Change> = plan
             .operations
             .iter()
             .filter(|operation| operation.action != Action::Keep)
             .map(|operation| change(operation.object, &operation.action, &before))
             .chain(drifted)
             .collect();
+        for change in &mut changes {
+            veil::veil(&redactor, change);
+        }
         Ok(Preview {
             revision: base.next(),
             changes,

@@ -50,7 +50,7 @@ pub fn references(spec: &HelmAppSpec) -> Vec<Reference> {
 }
 
 impl Reference {
-    fn of(from: &ValuesReference) -> Self {
+    pub fn of(from: &ValuesReference) -> Self {
         Self {
             kind: from.kind,
             name: from.name.clone(),

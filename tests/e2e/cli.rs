@@ -220,3 +220,33 @@ async fn diff_says_what_others_have_changed() {
         assert!(!said.contains(hidden), "{hidden} in: {said}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn diff_shows_nothing_that_came_from_a_secret() {
+    let fixture = Fixture::shared("veil").await;
+    let chart = fixture.chart("app", &[("templates/a.yaml", CONFIG_MAP)]);
+    let charts = fixture.charts.display().to_string();
+    for (name, text) in [("old", "hidden-before"), ("new", "hidden-after")] {
+        let values = json!({"values.yaml": format!("text: {text}\n")});
+        let secret = json!({"metadata": {"name": name}, "stringData": values});
+        fixture.create::<Secret>(secret).await;
+    }
+    let spec =
+        |secret: &str| json!({"chart": {"path": chart}, "valuesFrom": [{"kind": "Secret", "name": secret}]});
+    fixture.app("shop", spec("old")).await;
+    fixture.ready("shop").await;
+
+    let file = tempfile::NamedTempFile::with_suffix(".yaml").unwrap();
+    let app = json!({
+        "apiVersion": "helmapp.io/v1alpha1", "kind": "HelmApp",
+        "metadata": {"name": "shop"}, "spec": spec("new"),
+    });
+    std::fs::write(file.path(), app.to_string()).unwrap();
+    let path = file.path().display().to_string();
+    let said = says(&fixture, &["diff", &path, "--chart-dir", &charts]).await;
+    assert!(!said.contains("hidden-"), "{said}");
+    assert!(
+        said.contains("-  text: '[redacted] (before)'\n+  text: '[redacted] (after)'\n"),
+        "{said}"
+    );
+}
