@@ -29,6 +29,10 @@ bench: ## What 100 HelmApps cost: CPU, memory and API requests of the released p
 	@$(CARGO) build --quiet --locked --release
 	@$(CARGO) test --quiet --locked --bench operator
 
+.PHONY: nightly
+nightly: ## 200,000 random cases against Go and Helm, the seed printed
+	@./tests/nightly
+
 .PHONY: lint
 lint: ## Formatting and lints
 	@$(CARGO) fmt --all -- --check

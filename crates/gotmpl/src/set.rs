@@ -9,7 +9,7 @@ use crate::exec::State;
 use crate::func::Functions;
 use crate::parse::parse;
 use crate::strconv;
-use crate::value::Value;
+use crate::value::{Str, Value};
 
 /// What a field of a map gives that has no such key: text/template's option `missingkey`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -147,6 +147,14 @@ impl TemplateSet {
     /// Errors: text/template's errors of execution, those of functions, and limits.
     pub fn execute(self: &Arc<Self>, name: &str, data: &Value, state: &mut State) -> Result<String, Error> {
         Ok(state.capture(self, name, data)?.into_string())
+    }
+
+    /// As [`TemplateSet::execute`], with bytes that are no text left as they are.
+    ///
+    /// # Errors
+    /// As [`TemplateSet::execute`].
+    pub fn execute_str(self: &Arc<Self>, name: &str, data: &Value, state: &mut State) -> Result<Str, Error> {
+        Ok(state.capture(self, name, data)?.into_str())
     }
 
     pub(crate) fn find(&self, name: &str) -> Result<&Arc<Template>, Error> {

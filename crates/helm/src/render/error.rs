@@ -51,6 +51,24 @@ impl Error {
         Error::Execute { text, source }
     }
 
+    /// A file was rendered to bytes that are no text, which its reading as YAML would stumble over.
+    pub(super) fn no_text(file: &str, bytes: &[u8]) -> Error {
+        let lines: Vec<&[u8]> = bytes.split(|b| *b == b'\n').collect();
+        // Each document is read alone, without the ends of lines behind it.
+        let documents = lines.split(|line| line.starts_with(b"---"));
+        let problem = documents
+            .filter_map(|lines| helmapp_goyaml::decode_text(lines.join(&b'\n').trim_ascii_end()).err())
+            .next();
+        let reason = problem.map_or_else(
+            || "not UTF-8".to_owned(),
+            |error| helmapp_goyaml::Error::ToJson(Box::new(error)).to_string(),
+        );
+        Error::Execute {
+            text: format!("YAML parse error on {file}: {reason}"),
+            source: helmapp_gotmpl::Error::new(reason),
+        }
+    }
+
     /// The template engine's error: place, chain, limit.
     pub fn template_error(&self) -> &helmapp_gotmpl::Error {
         match self {

@@ -1,6 +1,7 @@
 //! The functions Helm adds to sprig's (`pkg/engine/funcs.go` and `engine.go` of Helm 3.19), but for `include` and `tpl`.
 
 use helmapp_gotmpl::{Error, Functions, Map, MapType, State, Str, Value};
+use serde_json::Value as Json;
 
 use super::host::Host;
 use super::json::{from_json, from_json_array};
@@ -28,9 +29,11 @@ pub(super) fn add(functions: &mut Functions) {
 
 fn to_toml(value: Value) -> Result<String, Error> {
     Ok(match value.to_json() {
-        Ok(json) if json.is_null() => {
+        Ok(_) if matches!(value, Value::Nil) => {
             return Err(Error::new("reflect: call of reflect.Value.Type on zero Value"));
         }
+        // A map or list that is nil has its type all the same.
+        Ok(Json::Null) if matches!(value, Value::List(_)) => "[]".to_owned(),
         Ok(json) => toml::encode(&json).unwrap_or_else(|e| e.to_string()),
         Err(e) => e.to_string(),
     })
@@ -38,7 +41,7 @@ fn to_toml(value: Value) -> Result<String, Error> {
 
 fn from_toml(text: Str) -> Map {
     match toml::decode(&text.to_str_lossy()) {
-        Ok(map) => Map::from_json(&MapType::ANY, &map),
+        Ok(map) => map,
         Err(e) => yaml::error_map(e.to_string()),
     }
 }

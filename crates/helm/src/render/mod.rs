@@ -46,6 +46,9 @@ use host::Host;
 /// The name that Helm gives its set of templates; texts of `tpl` are parsed under it.
 const SET_NAME: &str = "gotpl";
 
+/// What a file of notes is called; it is no manifest.
+const NOTES: &str = "NOTES.txt";
+
 /// Marks around the message of `fail` and `required`, which becomes the whole error.
 const WARN_START: &str = "HELM_ERR_START";
 const WARN_END: &str = "HELM_ERR_END";
@@ -172,6 +175,7 @@ impl CompiledChart {
         let mut state = State::new(input.limits.clone()).with_user(host);
         let charts = data::root_values(&self.root, &input);
         let mut rendered = BTreeMap::new();
+        let mut no_text = Vec::new();
         for file in &self.files {
             let Some(dot) = charts.get(file.chart) else {
                 continue;
@@ -179,11 +183,24 @@ impl CompiledChart {
             data::set_template(dot, &file.name, &file.base_path);
             let text = self
                 .set
-                .execute(&file.name, &helmapp_gotmpl::Value::Map(dot.clone()), &mut state)
+                .execute_str(&file.name, &helmapp_gotmpl::Value::Map(dot.clone()), &mut state)
                 .map_err(|e| Error::execute(&file.name, e))?;
-            rendered.insert(file.name.to_string(), without_no_value(text));
+            if text.as_utf8().is_none() && !file.name.ends_with(NOTES) {
+                no_text.push((
+                    Arc::clone(&file.name),
+                    Error::no_text(&file.name, text.as_bytes()),
+                ));
+            }
+            rendered.insert(
+                file.name.to_string(),
+                without_no_value(text.to_str_lossy().into_owned()),
+            );
         }
-        Ok(rendered)
+        // The first by name: files are read in that order once all are rendered.
+        match no_text.into_iter().min_by(|a, b| a.0.cmp(&b.0)) {
+            Some((_, error)) => Err(error),
+            None => Ok(rendered),
+        }
     }
 }
 

@@ -103,7 +103,7 @@ pub(super) fn missing(names: &[String]) -> String {
 
 /// A text in single quotes, escaped as Go does.
 pub(super) fn quote(text: &str) -> String {
-    let escaped = format!("{text:?}");
+    let escaped = helmapp_gotmpl::strconv::quote(text.as_bytes());
     let inner = escaped.get(1..escaped.len() - 1).unwrap_or_default();
     format!("'{}'", inner.replace("\\\"", "\"").replace('\'', "\\'"))
 }

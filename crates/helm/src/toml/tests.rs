@@ -23,9 +23,13 @@ fn writes_what_go_writes() {
 fn reads_documents() {
     let text = "a = 1\nb = 2.5\nd = 2026-11-21T10:00:00Z\n[t]\nx = [1, 'y']\n[[l]]\nk = true\n";
     assert_eq!(
-        Value::Object(decode(text).unwrap()),
+        helmapp_gotmpl::Value::Map(decode(text).unwrap())
+            .to_json()
+            .unwrap(),
         json!({"a": 1, "b": 2.5, "d": "2026-11-21T10:00:00Z", "t": {"x": [1, "y"]}, "l": [{"k": true}]})
     );
+    let time = decode("d = 2026-11-21T10:00:00Z").unwrap().get("d").unwrap();
+    assert_eq!(time.type_name().as_ref(), "time.Time");
     assert!(matches!(decode("a = "), Err(Error::Syntax(_))));
 }
 

@@ -49,6 +49,11 @@ impl Program {
     }
 }
 
+/// Helm's own builds set the version of Kubernetes that it takes for granted to that of its client library.
+const LDFLAGS: &str = "-s -w \
+    -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor=1 \
+    -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=34";
+
 /// The path of the built program. Whoever comes while another process builds it waits for that build.
 ///
 /// # Panics
@@ -78,7 +83,7 @@ pub fn binary(program: Program) -> PathBuf {
 
 fn go_build(module: &Path, package: &str, target: &Path) {
     let built = Command::new("go")
-        .args(["build", "-trimpath", "-ldflags", "-s -w", "-o"])
+        .args(["build", "-trimpath", "-ldflags", LDFLAGS, "-o"])
         .arg(target)
         .arg(package)
         .current_dir(module)
@@ -108,9 +113,10 @@ fn cache() -> PathBuf {
         .expect("HOME or HELMAPP_LOCAL_CACHE names where built programs are kept")
 }
 
-/// Equal sources, equal program: of all Go files, go.mod and go.sum.
+/// Equal sources and flags, equal program.
 fn digest(modules: &[&Path]) -> u64 {
     let mut hasher = DefaultHasher::new();
+    LDFLAGS.hash(&mut hasher);
     for module in modules {
         let mut files: Vec<PathBuf> = std::fs::read_dir(module)
             .expect("the judges' sources are there")
