@@ -6,6 +6,7 @@
 
 mod attempts;
 mod digest;
+mod flat;
 mod object;
 mod objects;
 mod observer;

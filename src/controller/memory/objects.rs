@@ -1,6 +1,6 @@
 //! The objects of one release.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use helmapp_helm::plan::ObjectId;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -10,6 +10,7 @@ use crate::controller::health::is_lasting;
 
 use super::Kinds;
 use super::digest::{Digester, InventoryDigest};
+use super::flat::Flat;
 use super::object::{Health, Look, Sight, Tracked, Wake};
 
 /// The objects of the applied revision, and those that are still seen.
@@ -17,7 +18,7 @@ use super::object::{Health, Look, Sight, Tracked, Wake};
 pub(super) struct Objects {
     /// The revision that the wanted objects are of; 0 when none is known.
     pub(super) revision: i64,
-    all: BTreeMap<ObjectId, Tracked>,
+    all: Flat<ObjectId, Tracked>,
 }
 
 impl Objects {
@@ -28,18 +29,19 @@ impl Objects {
         objects: impl IntoIterator<Item = (&'a ObjectId, &'a str)>,
     ) {
         self.revision = revision;
-        self.all.values_mut().for_each(|object| object.wanted = false);
+        self.all.iter_mut().for_each(|(_, object)| object.wanted = false);
         for (id, version) in objects {
-            let object = self.entry(id, version);
-            object.wanted = true;
-            object.version = version.into();
+            self.with(id, version, |object| {
+                object.wanted = true;
+                object.version = version.into();
+            });
         }
         self.tidy();
     }
 
     /// An object is as the server answered to our apply.
     pub(super) fn applied(&mut self, id: &ObjectId, live: &ObjectMeta, health: Health) {
-        self.entry(id, "").applied(live, health);
+        self.with(id, "", |object| object.applied(live, health));
     }
 
     /// An object with this UID was ours.
@@ -58,10 +60,10 @@ impl Objects {
 
     /// A watch of kinds in API version `version` shows an object.
     pub(super) fn see(&mut self, id: &ObjectId, version: &str, sight: &Sight) -> Wake {
-        if sight.present.is_none() && !self.all.contains_key(id) {
+        if sight.present.is_none() && self.all.get(id).is_none() {
             return Wake::No;
         }
-        let wake = self.entry(id, version).see(sight);
+        let wake = self.with(id, version, |object| object.see(sight));
         if wake == Wake::Now {
             self.tidy();
         }
@@ -71,7 +73,7 @@ impl Objects {
     /// A listing of a kind is complete: what is not in it is gone.
     pub(super) fn listed(&mut self, group: &str, kind: &str, listed: &Listed) -> Wake {
         let mut wake = Wake::No;
-        for (id, object) in &mut self.all {
+        for (id, object) in self.all.iter_mut() {
             let of_kind = id.group == group && id.kind == kind;
             if of_kind && !listed.contains(&id.namespace, &id.name) {
                 wake = wake.max(object.lose(listed.began()));
@@ -87,8 +89,8 @@ impl Objects {
     pub(super) fn are_quiet(&self) -> bool {
         !self
             .all
-            .values()
-            .any(|object| object.is_dirty() || object.wants_look())
+            .iter()
+            .any(|(_, object)| object.is_dirty() || object.wants_look())
     }
 
     /// The wanted objects that are so.
@@ -129,34 +131,41 @@ impl Objects {
 
     /// All objects are as we want them, with their health; `looked` when it is that of what is seen.
     pub(super) fn verify(&mut self, health: impl Fn(&ObjectId) -> Health, looked: bool) {
-        for (id, object) in &mut self.all {
+        for (id, object) in self.all.iter_mut() {
             object.verify(health(id), looked);
         }
     }
 
     /// All objects are taken for changed.
     pub(super) fn doubt(&mut self) {
-        self.all.values_mut().for_each(Tracked::doubt);
+        self.all.iter_mut().for_each(|(_, object)| object.doubt());
     }
 
     /// There are objects of the kind.
     pub(super) fn has_kind(&self, group: &str, kind: &str) -> bool {
-        self.all.keys().any(|id| id.group == group && id.kind == kind)
+        self.all
+            .iter()
+            .any(|(id, _)| id.group == group && id.kind == kind)
     }
 
     /// Groups and kinds, of each object.
     pub(super) fn kinds(&self) -> impl Iterator<Item = (String, String)> {
-        self.all.keys().map(|id| (id.group.clone(), id.kind.clone()))
+        self.all.iter().map(|(id, _)| (id.group.clone(), id.kind.clone()))
     }
 
-    fn entry(&mut self, id: &ObjectId, version: &str) -> &mut Tracked {
-        self.all
-            .entry(id.clone())
-            .or_insert_with(|| Tracked::new(version, is_lasting(&id.group, &id.kind)))
+    /// Does something to an object, which is new where it is not known.
+    fn with<T>(&mut self, id: &ObjectId, version: &str, change: impl FnOnce(&mut Tracked) -> T) -> T {
+        if let Some(object) = self.all.get_mut(id) {
+            return change(object);
+        }
+        let mut object = Tracked::new(version, is_lasting(&id.group, &id.kind));
+        let changed = change(&mut object);
+        self.all.insert(id.clone(), object);
+        changed
     }
 
     fn tidy(&mut self) {
-        self.all.retain(|_, object| object.matters());
+        self.all.retain(Tracked::matters);
     }
 }
 
@@ -222,7 +231,7 @@ mod tests {
         assert_eq!(names(&objects, Tracked::is_dirty), ["b"]);
         assert!(!objects.are_quiet());
         assert_eq!(objects.uids().len(), 1);
-        assert_eq!(objects.all.len(), 2, "nobody wants the third");
+        assert_eq!(objects.all.iter().count(), 2, "nobody wants the third");
     }
 
     #[test]

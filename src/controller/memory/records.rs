@@ -1,6 +1,6 @@
 //! The revisions of all releases, as their Secrets' metadata tells them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use helmapp_helm::release::secret_name;
 use tokio::time::Instant;
@@ -8,12 +8,13 @@ use tokio::time::Instant;
 use crate::cluster::watches::Listed;
 use crate::store::{Head, ReleaseKey};
 
+use super::flat::Flat;
 use super::object::parse;
 
 /// Heads by release and revision.
 #[derive(Debug, Default)]
 pub(super) struct Records {
-    heads: HashMap<ReleaseKey, BTreeMap<i64, Head>>,
+    heads: HashMap<ReleaseKey, Flat<i64, Head>>,
     /// When we wrote what no watch has shown yet.
     unconfirmed: HashMap<(ReleaseKey, i64), Instant>,
 }
@@ -22,7 +23,9 @@ impl Records {
     /// The revisions of a release, newest first.
     pub(super) fn of(&self, release: &ReleaseKey) -> Vec<Head> {
         let heads = self.heads.get(release).into_iter();
-        heads.flat_map(|heads| heads.values().rev().cloned()).collect()
+        heads
+            .flat_map(|heads| heads.iter().rev().map(|(_, head)| head.clone()))
+            .collect()
     }
 
     /// Remembers a revision that we wrote, unless the watch has brought it, or what came after it.
@@ -63,7 +66,7 @@ impl Records {
     pub(super) fn listed(&mut self, listed: &Listed) -> Vec<ReleaseKey> {
         let mut lost = Vec::new();
         for (release, heads) in &self.heads {
-            let gone = heads.keys().filter(|revision| {
+            let gone = heads.iter().map(|(revision, _)| revision).filter(|revision| {
                 let written = self.unconfirmed.get(&(release.clone(), **revision));
                 let later = written.is_some_and(|written| *written >= listed.began());
                 !later && !listed.contains(&release.namespace, &secret_name(&release.name, **revision))

@@ -31,44 +31,54 @@ struct Named {
 
 /// All references.
 #[derive(Debug, Default)]
-pub(super) struct References(HashMap<Reference, Named>);
+pub(super) struct References {
+    named: HashMap<Reference, Named>,
+    /// What each HelmApp names, so that a change of one does not look at those of all.
+    of: HashMap<AppKey, Box<[Reference]>>,
+}
 
 impl References {
     /// Says which objects the spec of a HelmApp names.
     pub(super) fn name(&mut self, app: &AppKey, references: &[Reference]) {
-        self.0.retain(|reference, named| {
-            if !references.contains(reference) {
+        let before = self.of.remove(app).unwrap_or_default();
+        for reference in before.iter().filter(|reference| !references.contains(reference)) {
+            if let Some(named) = self.named.get_mut(reference) {
                 named.users.retain(|user| user != app);
+                if named.users.is_empty() {
+                    self.named.remove(reference);
+                }
             }
-            !named.users.is_empty()
-        });
+        }
         for reference in references {
-            let named = self.0.entry(reference.clone()).or_default();
+            let named = self.named.entry(reference.clone()).or_default();
             if !named.users.contains(app) {
                 named.users.push(app.clone());
             }
+        }
+        if !references.is_empty() {
+            self.of.insert(app.clone(), references.into());
         }
     }
 
     /// The resourceVersion of an object.
     pub(super) fn version(&self, reference: &Reference) -> Option<String> {
-        self.0.get(reference)?.version.clone()
+        self.named.get(reference)?.version.clone()
     }
 
     /// Whether it is known if the object is there: one that is named after the listing of its kind is not.
     pub(super) fn is_known(&self, reference: &Reference) -> bool {
-        self.0.get(reference).is_some_and(|named| named.known)
+        self.named.get(reference).is_some_and(|named| named.known)
     }
 
     /// Whether any HelmApp names an object of the kind.
     pub(super) fn has_kind(&self, kind: &str) -> bool {
-        self.0.keys().any(|reference| reference.kind == kind)
+        self.named.keys().any(|reference| reference.kind == kind)
     }
 
     /// A watch shows an object at a resourceVersion, or its deletion. Returns the HelmApps for which that is
     /// news.
     pub(super) fn see(&mut self, reference: &Reference, version: &str, present: bool) -> &[AppKey] {
-        let Some(named) = self.0.get_mut(reference) else {
+        let Some(named) = self.named.get_mut(reference) else {
             return &[];
         };
         let number = parse(version);
@@ -86,7 +96,7 @@ impl References {
                 self.see(reference, version, true);
             }
             None => {
-                if let Some(named) = self.0.get_mut(reference) {
+                if let Some(named) = self.named.get_mut(reference) {
                     named.known = true;
                 }
             }
@@ -97,7 +107,7 @@ impl References {
     /// news.
     pub(super) fn listed(&mut self, kind: &str, listed: &Listed) -> Vec<AppKey> {
         let mut woken = Vec::new();
-        for (reference, named) in &mut self.0 {
+        for (reference, named) in &mut self.named {
             if reference.kind == kind && !listed.contains(&reference.namespace, &reference.name) {
                 woken.extend_from_slice(named.learn(None));
             }
@@ -193,8 +203,8 @@ mod tests {
         let mut references = named();
         references.name(&app("a"), &[]);
         assert!(references.has_kind("Secret") && !references.has_kind("ConfigMap"));
-        assert_eq!(references.0.len(), 1);
+        assert_eq!(references.named.len(), 1);
         references.name(&app("b"), &[]);
-        assert!(references.0.is_empty());
+        assert!(references.named.is_empty() && references.of.is_empty());
     }
 }

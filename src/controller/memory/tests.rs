@@ -108,3 +108,77 @@ async fn records_and_references_wake_whose_they_are() {
     memory.saw_record(&record, true);
     assert!(woken.try_recv().is_err(), "forgotten");
 }
+
+/// Bytes of this process that are in memory; `None` where the system does not say.
+fn resident() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/self/smaps_rollup").ok()?;
+    let line = text.lines().find(|line| line.starts_with("Pss:"))?;
+    let kilobytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kilobytes * 1024)
+}
+
+/// A settled release of three objects, two revisions and one referenced Secret, as the watches tell of it.
+fn settled(memory: &Arc<Memory>, number: usize) {
+    let name = format!("demo-{number:05}");
+    let app = AppKey {
+        namespace: "apps".into(),
+        name: name.clone(),
+    };
+    let release = ReleaseKey::new("apps", &name);
+    let reference = Reference {
+        kind: "Secret",
+        namespace: "apps".into(),
+        name: format!("{name}-values"),
+    };
+    memory.own(&release, &app);
+    memory.refer(&app, std::slice::from_ref(&reference));
+    memory.saw_reference(&reference, "123456", true);
+    for revision in 1..=2 {
+        let record = json!({
+            "namespace": "apps", "name": format!("sh.helm.release.v1.{name}.v{revision}"),
+            "uid": "11111111-2222-3333-4444-555555555555", "resourceVersion": "1234567",
+            "creationTimestamp": "2026-01-01T00:00:00Z", "labels": {"owner": "helm", "status": "deployed"},
+        });
+        memory.saw_record(&serde_json::from_value(record).unwrap(), true);
+    }
+    let objects: Vec<ObjectId> = [("", "ServiceAccount"), ("", "Service"), ("apps", "Deployment")]
+        .map(|(group, kind)| ObjectId {
+            group: group.into(),
+            kind: kind.into(),
+            namespace: "apps".into(),
+            name: name.clone(),
+        })
+        .into();
+    memory.want(&app, 2, objects.iter().map(|id| (id, "v1")));
+    for id in &objects {
+        let live: ObjectMeta = serde_json::from_value(json!({
+            "uid": "11111111-2222-3333-4444-555555555555", "resourceVersion": "1234567",
+        }))
+        .unwrap();
+        memory.applied(&app, id, &live, Health::Ready);
+        memory.saw_object(&app, id, "v1", &Sight::of(&live));
+    }
+    let basis = Basis {
+        references: vec![(reference, Some("123456".into()))],
+        newest: Some((2, "1234567".into())),
+        ..basis()
+    };
+    memory.decided(&app, Some(basis));
+}
+
+/// The budget of the whole process is 8 KiB for a further release; its HelmApp takes some of that.
+#[test]
+fn a_settled_release_stays_small() {
+    const RELEASES: usize = 5_000;
+    const MOST: u64 = 5 * 1024;
+    let Some(before) = resident() else {
+        println!("memory: not measured, as this system has no /proc/self/smaps_rollup");
+        return;
+    };
+    let (memory, _woken) = Memory::new();
+    (0..RELEASES).for_each(|number| settled(&memory, number));
+    let taken = resident().unwrap_or_default().saturating_sub(before) / RELEASES as u64;
+    println!("memory: {taken} bytes a release");
+    assert!(taken <= MOST, "{taken} bytes a release");
+    assert_eq!(memory.records(&ReleaseKey::new("apps", "demo-00007")).len(), 2);
+}
