@@ -71,8 +71,13 @@ pub mod reason {
     pub const HEALTH_CHECK_FAILED: &str = "HealthCheckFailed";
     pub const TIMED_OUT: &str = "TimedOut";
 
+    /// The record of a revision does not fit into a Secret.
+    pub const RECORD_TOO_LARGE: &str = "RecordTooLarge";
+    /// The record of a revision, or the manifest in it, can not be read.
+    pub const RECORD_INVALID: &str = "RecordInvalid";
+
     /// Every reason, for tests and for metrics that must stay bounded.
-    pub const ALL: [&str; 35] = [
+    pub const ALL: [&str; 37] = [
         INSTALL_SUCCEEDED,
         INSTALL_FAILED,
         UPGRADE_SUCCEEDED,
@@ -108,6 +113,8 @@ pub mod reason {
         HEALTH_CHECK_SUCCEEDED,
         HEALTH_CHECK_FAILED,
         TIMED_OUT,
+        RECORD_TOO_LARGE,
+        RECORD_INVALID,
     ];
 }
 

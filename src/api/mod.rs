@@ -31,6 +31,10 @@ pub const KIND: &str = "HelmApp";
 /// On a HelmApp from before the first object is written until the last one is gone.
 pub const FINALIZER: &str = "helmapp.io/uninstall";
 
+/// Annotation of a HelmApp. While it is "true", the deletion of the HelmApp ends although not all objects could be
+/// deleted: what is refused is left in the cluster.
+pub const LEAVE_BEHIND: &str = "helmapp.io/leave-behind";
+
 /// An application that is installed from a Helm chart and kept as the chart and the values say.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
 #[serde(rename_all = "camelCase")]
@@ -271,6 +275,13 @@ impl HelmApp {
             .conditions
             .iter()
             .find(|condition| condition.type_ == kind)
+    }
+
+    /// Whether [`LEAVE_BEHIND`] is set.
+    pub fn leaves_behind(&self) -> bool {
+        self.annotations()
+            .get(LEAVE_BEHIND)
+            .is_some_and(|value| value == "true")
     }
 
     pub fn has_finalizer(&self) -> bool {

@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use helmapp_helm::plan::{ObjectId, Scope, split_api_version};
+use http::Request;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{APIGroup, APIResourceList};
 use k8s_openapi::apimachinery::pkg::version::Info;
 use kube::Client;
 use kube::core::ApiResource;
@@ -20,6 +22,9 @@ use super::{Error, Result, retry};
 
 /// An unknown kind leads to a refresh at most this often, so that a chart that asks for one costs no requests.
 pub const REFRESH_FOR_UNKNOWN: Duration = Duration::from_secs(10);
+
+/// How long the server of a group may take to say what it serves.
+const ANSWER: Duration = Duration::from_secs(5);
 
 /// A kind that the cluster serves.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -251,6 +256,57 @@ impl Discovery {
         match cached.taken {
             Some(taken) if taken.elapsed() < REFRESH_FOR_UNKNOWN => Ok(snapshot),
             _ => self.refresh(&mut cached).await,
+        }
+    }
+
+    /// Whether the cluster surely serves the kind in no version any more, so that no object of it can be left. A
+    /// server of the group that does not answer leaves that open, and is the error.
+    ///
+    /// # Errors
+    /// A request that failed, after its retries.
+    pub async fn is_gone(&self, group: &str, kind: &str) -> Result<bool> {
+        self.invalidate();
+        if self.snapshot().await?.any_version(group, kind).is_some() {
+            return Ok(false);
+        }
+        if group.is_empty() {
+            return Ok(true);
+        }
+        let Some(served) = self.read::<APIGroup>(&format!("/apis/{group}")).await? else {
+            return Ok(true);
+        };
+        for version in served.versions {
+            let path = format!("/apis/{}", version.group_version);
+            let kinds = self.read::<APIResourceList>(&path).await?;
+            if kinds.is_some_and(|list| list.resources.iter().any(|resource| resource.kind == kind)) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// What is served at a path; `None` where nothing is.
+    async fn read<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<Option<T>> {
+        let doing = format!("read {path}");
+        let read = retry::transient(|| async {
+            let request = Request::get(path)
+                .body(Vec::new())
+                .map_err(|error| Error::Connection {
+                    doing: doing.clone(),
+                    message: error.to_string(),
+                })?;
+            let answer = self.client.request::<T>(request).await;
+            answer.map_err(|error| Error::from_kube(&doing, error, false))
+        });
+        // The API server can wait very long for a server that it passes requests on to.
+        match tokio::time::timeout(ANSWER, read).await {
+            Ok(Ok(found)) => Ok(Some(found)),
+            Ok(Err(error)) if error.is_not_found() => Ok(None),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(Error::Timeout {
+                what: format!("{path} does not answer"),
+                limit: ANSWER,
+            }),
         }
     }
 

@@ -26,7 +26,8 @@ pub enum Pruned {
 
 /// Deletes one object if the live one is still the release's and may go.
 ///
-/// The object is looked at first and then deleted by its UID, so that one made anew under the same name stays.
+/// The object is looked at first and then deleted by its UID, so that one made anew under the same name stays. With
+/// `uid`, only that very object goes.
 ///
 /// # Errors
 /// The server's refusal, or a transient failure after its retries.
@@ -35,19 +36,21 @@ pub async fn prune(
     snapshot: &Arc<Snapshot>,
     id: &ObjectId,
     version: &str,
+    uid: Option<&str>,
     owner: &Owner,
     propagation: &PropagationPolicy,
 ) -> Result<Pruned> {
     let Some(resource) = snapshot.resource_of(id, version) else {
         return Ok(Pruned::Gone);
     };
-    retry::transient(|| prune_once(client, &resource, id, owner, propagation)).await
+    retry::transient(|| prune_once(client, &resource, id, uid, owner, propagation)).await
 }
 
 async fn prune_once(
     client: &Client,
     resource: &ApiResource,
     id: &ObjectId,
+    uid: Option<&str>,
     owner: &Owner,
     propagation: &PropagationPolicy,
 ) -> Result<Pruned> {
@@ -60,6 +63,9 @@ async fn prune_once(
     let Some(live) = api.get_opt(&id.name).await.map_err(failed)? else {
         return Ok(Pruned::Gone);
     };
+    if uid.is_some_and(|uid| live.metadata.uid.as_deref() != Some(uid)) {
+        return Ok(Pruned::NotOurs);
+    }
     let marks = marks(&live);
     if keeps(&marks) {
         return Ok(Pruned::Kept);

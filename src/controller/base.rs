@@ -1,15 +1,18 @@
 //! Step 4: what the last revisions say.
 
-use helmapp_helm::plan::Object;
-use helmapp_helm::release::Status;
+use std::collections::BTreeSet;
 
+use helmapp_helm::plan::{Object, ObjectId};
+use helmapp_helm::release::{Release, Status};
+
+use crate::api::conditions::reason;
 use crate::cluster::discovery::Snapshot;
 use crate::store::{Head, Stored};
 
 use super::Context;
-use super::decision::is_same;
+use super::decision::{self, is_same};
 use super::inputs::Wanted;
-use super::policy::Error;
+use super::policy::{Again, Error};
 use super::revision::{History, stored_objects};
 use super::settle::Settling;
 use super::subject::Subject;
@@ -21,12 +24,27 @@ pub(super) struct Base {
     pub newest: Option<Stored>,
     /// The newest deployed one.
     pub deployed: Option<Stored>,
+    /// The manifests of those in between, newest first: what they left in the cluster may be there still.
+    between: Vec<Release>,
     /// What a new record takes from them.
     pub history: History,
 }
 
+/// What the last revisions left in the cluster.
+#[derive(Debug, Default)]
+pub(super) struct Before {
+    /// Objects that were applied.
+    pub last: Vec<Object>,
+    /// Further objects that may be there.
+    pub left: Vec<Object>,
+    /// Further ones of kinds that are not served as far as is known.
+    unserved: Vec<ObjectId>,
+    /// All of `last` is known to be as it says.
+    pub applied: bool,
+}
+
 impl Base {
-    /// Reads the newest revision and, where that is not it, the deployed one.
+    /// Reads the newest revision, the deployed one where that is another, and those in between.
     ///
     /// # Errors
     /// A failed request, or a record that can't be read.
@@ -47,11 +65,11 @@ impl Base {
             Status::Deployed => newest.clone(),
             _ => deployed(ctx, subject).await?,
         };
-        let history = History::new(&heads, newest.as_ref());
         Ok(Self {
+            history: History::new(&heads, newest.as_ref()),
+            between: between(ctx, subject, &heads).await?,
             newest,
             deployed,
-            history,
         })
     }
 
@@ -80,18 +98,22 @@ impl Base {
         (release.info.status == Status::Deployed && is_same(release, wanted)).then_some(newest)
     }
 
-    /// What the last revisions left in the cluster.
-    pub(super) fn objects(&self, snapshot: &Snapshot) -> Result<Vec<Object>, Error> {
+    /// What the last revisions left in the cluster. `applied` is whether the newest one is known to be there as it
+    /// says; otherwise nobody knows which of its objects were made.
+    ///
+    /// # Errors
+    /// A manifest that can't be read.
+    pub(super) fn objects(&self, applied: bool, snapshot: &Snapshot) -> Result<Before, Error> {
         if self.is_install() {
-            return Ok(Vec::new());
+            return Ok(Before::default());
         }
-        stored_objects(
-            self.newest
-                .iter()
-                .chain(&self.deployed)
-                .map(|stored| &stored.release),
-            snapshot,
-        )
+        let newest = self.newest.iter().map(|stored| &stored.release);
+        let deployed = self.deployed.iter().map(|stored| &stored.release);
+        if applied {
+            Before::of(newest.chain(deployed), &self.between, applied, snapshot)
+        } else {
+            Before::of(deployed, newest.chain(&self.between), applied, snapshot)
+        }
     }
 
     /// Whether we know that the newest revision's objects are there as it says.
@@ -106,6 +128,82 @@ impl Base {
                 && (newest.head.status == Status::Deployed || settling.as_deref().is_some_and(settles))
         })
     }
+}
+
+impl Before {
+    /// From the manifests of revisions that were applied, and of such that may have been, newest first each.
+    ///
+    /// # Errors
+    /// A manifest that can't be read.
+    pub(super) fn of<'a>(
+        last: impl IntoIterator<Item = &'a Release>,
+        left: impl IntoIterator<Item = &'a Release>,
+        applied: bool,
+        snapshot: &Snapshot,
+    ) -> Result<Self, Error> {
+        let last = stored_objects(last, snapshot)?;
+        let left = stored_objects(left, snapshot)?;
+        let known: BTreeSet<&ObjectId> = last.objects.iter().map(|object| &object.id).collect();
+        let further = left.objects.into_iter();
+        Ok(Self {
+            left: further.filter(|object| !known.contains(&object.id)).collect(),
+            last: last.objects,
+            unserved: last.unserved.into_iter().chain(left.unserved).collect(),
+            applied,
+        })
+    }
+
+    /// Makes sure that what the new objects don't have any more is gone where it can't be let go of.
+    ///
+    /// # Errors
+    /// The first kind of which nobody can say whether it is served.
+    pub(super) async fn require_gone(&self, ctx: &Context, new: &[Object]) -> Result<(), Error> {
+        let kept: BTreeSet<&ObjectId> = new.iter().map(|object| &object.id).collect();
+        for id in self.unserved.iter().filter(|id| !kept.contains(id)) {
+            is_gone(ctx, id).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Makes sure that an object is gone with its kind.
+///
+/// # Errors
+/// Nobody can say whether the kind is served.
+pub(super) async fn is_gone(ctx: &Context, id: &ObjectId) -> Result<(), Error> {
+    let why = match ctx.discovery.is_gone(&id.group, &id.kind).await {
+        Ok(true) => return Ok(()),
+        Ok(false) => "the kind is served again".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    Err(Error::Input {
+        reason: reason::API_UNAVAILABLE,
+        message: format!(
+            "nobody can say whether {id} still exists: {why}; mend the API server of group {}, or delete its APIService",
+            id.group
+        ),
+        again: Again::Seldom,
+    })
+}
+
+/// The manifests of the revisions between the newest one and the deployed one, newest first.
+///
+/// # Errors
+/// A failed request, or a record that can't be read.
+pub(super) async fn between(ctx: &Context, subject: &Subject, heads: &[Head]) -> Result<Vec<Release>, Error> {
+    let mut found = Vec::new();
+    for head in decision::between(heads) {
+        let stored = ctx.store.read(&subject.release, head.revision).await?;
+        // Charts and values of all of them could be too much to hold.
+        found.extend(stored.map(|stored| Release {
+            name: stored.release.name,
+            namespace: stored.release.namespace,
+            version: stored.release.version,
+            manifest: stored.release.manifest,
+            ..Release::default()
+        }));
+    }
+    Ok(found)
 }
 
 /// The newest deployed revision.

@@ -69,17 +69,27 @@ pub(super) struct Foreign<'a> {
     pub wait: Duration,
 }
 
-/// The newest revision, if somebody else works on it.
+/// The newest revision, if somebody else works on it: an install, an upgrade, a rollback, or an uninstallation.
 pub(super) fn foreign(heads: &[Head], now: Timestamp, takeover: Duration) -> Option<Foreign<'_>> {
     let head = heads
         .first()
-        .filter(|head| head.status.is_pending() && head.holder.is_none())?;
+        .filter(|head| head.holder.is_none())
+        .filter(|head| head.status.is_pending() || head.status == Status::Uninstalling)?;
     let changed = head.changed.unwrap_or(now);
     let quiet = Duration::try_from(now - changed).unwrap_or_default();
     Some(Foreign {
         head,
         wait: takeover.saturating_sub(quiet),
     })
+}
+
+/// The revisions between the newest one and the deployed one, newest first: none of them got to be the release, but
+/// each may have left objects in the cluster.
+pub(super) fn between(heads: &[Head]) -> impl Iterator<Item = &Head> {
+    let unended = heads
+        .iter()
+        .take_while(|head| !matches!(head.status, Status::Deployed | Status::Uninstalled));
+    unended.skip(1)
 }
 
 /// What `spec.rollback.toRevision` asks for.
@@ -197,6 +207,8 @@ mod tests {
             (at(9_990, None, Status::PendingUpgrade), Some(50)),
             (at(9_000, None, Status::PendingUpgrade), Some(0)),
             (at(9_990, Some("us"), Status::PendingUpgrade), None),
+            (at(9_990, None, Status::Uninstalling), Some(50)),
+            (at(9_990, None, Status::Uninstalled), None),
             (at(9_990, None, Status::Deployed), None),
         ];
         for (head, expected) in table {
@@ -205,6 +217,29 @@ mod tests {
             assert_eq!(wait, expected, "{heads:?}");
         }
         assert_eq!(foreign(&[], now, minute), None);
+    }
+
+    #[test]
+    fn revisions_in_between_end_at_the_deployed_one() {
+        use Status::{Deployed, Failed, PendingUpgrade, Superseded, Uninstalled, Uninstalling};
+        let table: [(&[Status], &[i64]); 7] = [
+            (&[], &[]),
+            (&[Deployed, Superseded], &[]),
+            (&[Failed, Deployed, Failed], &[]),
+            (&[PendingUpgrade, Failed, Superseded, Deployed, Failed], &[4, 3]),
+            (&[Failed, Failed], &[1]),
+            (&[Failed, Failed, Uninstalled, Superseded], &[3]),
+            (&[Uninstalling, Superseded], &[1]),
+        ];
+        for (statuses, expected) in table {
+            let newest_first = (1..)
+                .zip(statuses.iter().rev())
+                .map(|(n, status)| head(n, status.clone()));
+            let mut heads: Vec<Head> = newest_first.collect();
+            heads.reverse();
+            let got: Vec<i64> = between(&heads).map(|head| head.revision).collect();
+            assert_eq!(got, expected, "{statuses:?}");
+        }
     }
 
     #[test]

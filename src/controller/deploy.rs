@@ -157,6 +157,7 @@ async fn delete_all(ctx: &Context, subject: &Subject, batch: &[Operation<'_>]) -
             &snapshot,
             &object.id,
             &object.version,
+            None,
             &PropagationPolicy::Background,
         )
         .await?;
@@ -164,7 +165,7 @@ async fn delete_all(ctx: &Context, subject: &Subject, batch: &[Operation<'_>]) -
     Ok(())
 }
 
-/// Deletes one object if it is still the release's.
+/// Deletes one object if it is still the release's and, where the UID is known, still the same.
 ///
 /// # Errors
 /// The server's refusal, or a failed request.
@@ -173,6 +174,7 @@ pub(super) async fn delete(
     snapshot: &Arc<Snapshot>,
     id: &ObjectId,
     version: &str,
+    uid: Option<&str>,
     propagation: &PropagationPolicy,
 ) -> Result<prune::Pruned, Error> {
     let pruned = prune::prune(
@@ -180,6 +182,7 @@ pub(super) async fn delete(
         snapshot,
         id,
         version,
+        uid,
         &subject.owner,
         propagation,
     )

@@ -145,7 +145,7 @@ pub(super) async fn correct(ctx: &Context, subject: &Subject) -> Result<Option<D
     if !due.is_empty() {
         let snapshot = ctx.discovery.snapshot().await?;
         let objects = match stored(ctx, subject).await? {
-            Some(stored) => stored_objects([&stored], &snapshot)?,
+            Some(stored) => stored_objects([&stored], &snapshot)?.objects,
             None => Vec::new(),
         };
         let applier = Applier::new(subject.tenant.clone(), snapshot, subject.owner.clone());

@@ -11,7 +11,8 @@ use serde_json::json;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use crate::api::{FINALIZER, HelmApp};
+use crate::api::conditions::reason;
+use crate::api::{FINALIZER, HelmApp, LEAVE_BEHIND};
 use crate::cluster::apply::Applier;
 use crate::cluster::prune::Pruned;
 use crate::cluster::{Error as ClusterError, retry};
@@ -22,7 +23,7 @@ use super::reconcile::Next;
 use super::revision::stored_objects;
 use super::settle::POLL;
 use super::subject::Subject;
-use super::{Context, access, claim, deploy, namespace, report};
+use super::{Context, access, base, claim, deploy, namespace, report};
 
 /// Adds the finalizer unless it is there.
 ///
@@ -42,7 +43,7 @@ pub(super) async fn ensure(ctx: &Context, subject: &Subject) -> Result<(), Error
 /// Does the next step of the deletion.
 ///
 /// # Errors
-/// A failed request.
+/// A failed request, and what keeps objects from being deleted.
 pub(super) async fn finalize(ctx: &Context, subject: &Subject) -> Result<Next, Error> {
     if !subject.app.has_finalizer() {
         forget(ctx, subject);
@@ -51,20 +52,20 @@ pub(super) async fn finalize(ctx: &Context, subject: &Subject) -> Result<Next, E
     ctx.settling.remove(&subject.key);
     // Where there is no record, nothing of the release is left that a right would be needed for.
     let recorded = !ctx.memory.records(&subject.release).is_empty();
-    if recorded {
-        access::require(ctx, subject).await?;
+    let leaves = subject.app.leaves_behind();
+    if recorded && !leaves {
+        access::require(ctx, subject).await.map_err(with_way_out)?;
     }
-    let granted = recorded || access::is_granted(ctx, subject).await?;
-    if granted && claim::holder(ctx, subject).await?.is_none() {
-        let stored = stored(ctx, subject).await?;
-        let remaining = uninstall(ctx, subject, &stored).await?;
-        if !remaining.is_empty() {
-            return Ok(wait(ctx, subject, &remaining));
+    if access::is_granted(ctx, subject).await? {
+        if claim::holder(ctx, subject).await?.is_none() {
+            ctx.memory.own(&subject.release, &subject.key);
+            if let Some(next) = uninstall(ctx, subject, leaves).await? {
+                return Ok(next);
+            }
         }
-        records(ctx, subject, &stored.unreadable).await?;
-        if !stored.unreadable.is_empty() {
-            report::left_behind(ctx, subject, &stored.unreadable);
-        }
+    } else if recorded {
+        let what = format!("release {} with its records", subject.release);
+        report::left_behind(ctx, subject, &what, "the rights to delete it are missing");
     }
     release_app(ctx, subject).await?;
     report::uninstalled(ctx, subject);
@@ -72,19 +73,62 @@ pub(super) async fn finalize(ctx: &Context, subject: &Subject) -> Result<Next, E
     Ok(Next::Change)
 }
 
-/// Deletes the objects of all revisions, and returns those that are still there. What is refused does not keep
-/// the others.
-async fn uninstall(ctx: &Context, subject: &Subject, stored: &StoredObjects) -> Result<Vec<ObjectId>, Error> {
+/// Deletes objects and records; what is to be waited for, if anything. With `leaves`, what can't be deleted stays.
+async fn uninstall(ctx: &Context, subject: &Subject, leaves: bool) -> Result<Option<Next>, Error> {
+    let stored = stored(ctx, subject).await?;
+    let Outcome { remaining, refused } = delete(ctx, subject, &stored).await?;
+    let since = ctx.uninstalling.since(&subject.key);
+    let late = Instant::now().duration_since(since) > subject.app.spec.uninstall.timeout.0;
+    let passing = refused
+        .iter()
+        .any(|(_, error)| matches!(error.again(), Again::Soon(_)));
+    if !refused.is_empty() && (!leaves || passing && !late) {
+        let errors: Vec<Error> = refused.into_iter().map(|(_, error)| error).collect();
+        return Err(with_way_out(all(&errors)));
+    }
+    let waits = !leaves || !late;
+    if waits && !remaining.is_empty() {
+        report::uninstalling(ctx, subject, &remaining, late);
+        return Ok(Some(Next::After(POLL)));
+    }
+    records(ctx, subject, &stored.unreadable).await?;
+    if !stored.unreadable.is_empty() {
+        let revisions: Vec<String> = stored.unreadable.iter().map(i64::to_string).collect();
+        let what = format!("revision {} and what only it has", revisions.join(", "));
+        report::left_behind(ctx, subject, &what, "its record can not be read");
+    }
+    let left: Vec<ObjectId> = refused.into_iter().map(|(id, _)| id).chain(remaining).collect();
+    if !left.is_empty() {
+        report::left_behind(ctx, subject, &policy::ids(&left), "it could not be deleted");
+    }
+    Ok(None)
+}
+
+/// What became of the objects of a release.
+#[derive(Debug, Default)]
+struct Outcome {
+    /// Those that are going and still there.
+    remaining: Vec<ObjectId>,
+    /// Those that could not be deleted.
+    refused: Vec<(ObjectId, Error)>,
+}
+
+/// Deletes the objects of all revisions. What is refused does not keep the others.
+async fn delete(ctx: &Context, subject: &Subject, stored: &StoredObjects) -> Result<Outcome, Error> {
     let snapshot = ctx.discovery.snapshot().await?;
-    let going = stored.objects.iter().rev().filter(|object| !keeps(&object.value));
     let propagation = subject.propagation();
     let mut deleted = Vec::new();
     let mut refused = Refusals::default();
-    for object in going {
-        match deploy::delete(subject, &snapshot, &object.id, &object.version, &propagation).await {
-            Ok(Pruned::Deleted) => deleted.push((object.id.clone(), object.version.clone())),
+    for Going { id, version, uid } in &stored.going {
+        match deploy::delete(subject, &snapshot, id, version, uid.as_deref(), &propagation).await {
+            Ok(Pruned::Deleted) => deleted.push((id, version)),
             Ok(Pruned::Gone | Pruned::Kept | Pruned::NotOurs) => {}
-            Err(error) => refused.add(ctx, &object.id, error).await?,
+            Err(error) => refused.add(ctx, id, error).await?,
+        }
+    }
+    for id in &stored.unserved {
+        if let Err(error) = base::is_gone(ctx, id).await {
+            refused.add(ctx, id, error).await?;
         }
     }
     // Most deletions are done when the server answers; only what has finalizers or a grace period is waited for.
@@ -95,20 +139,22 @@ async fn uninstall(ctx: &Context, subject: &Subject, stored: &StoredObjects) -> 
     );
     let mut remaining = Vec::new();
     for (id, version) in deleted {
-        match applier.metadata(&id, &version).await {
-            Ok(Some(_)) => remaining.push(id),
+        match applier.metadata(id, version).await {
+            Ok(Some(_)) => remaining.push(id.clone()),
             Ok(None) => {}
-            Err(error) => refused.add(ctx, &id, error.into()).await?,
+            Err(error) => refused.add(ctx, id, error.into()).await?,
         }
     }
-    refused.into_result()?;
-    Ok(remaining)
+    Ok(Outcome {
+        remaining,
+        refused: refused.errors,
+    })
 }
 
 /// Objects that could not be deleted.
 #[derive(Debug, Default)]
 struct Refusals {
-    errors: Vec<Error>,
+    errors: Vec<(ObjectId, Error)>,
     /// Namespaces that were asked for, and whether they are going.
     namespaces: BTreeMap<String, bool>,
 }
@@ -129,77 +175,142 @@ impl Refusals {
                 return Ok(());
             }
         }
-        self.errors.push(error);
+        self.errors.push((id.clone(), error));
         Ok(())
     }
+}
 
-    fn into_result(self) -> Result<(), Error> {
-        let Some(first) = self.errors.first() else {
-            return Ok(());
-        };
-        Err(Error::Input {
-            reason: first.reason(),
-            message: policy::join(&self.errors),
-            // Nothing of the HelmApp changes any more; what is in the way does.
-            again: match first.again() {
-                Again::OnChange => Again::Seldom,
-                again => again,
-            },
-        })
+/// Several errors as one.
+fn all(errors: &[Error]) -> Error {
+    let reason = errors.first().map_or(reason::UNINSTALL_FAILED, Error::reason);
+    let again = match errors.first().map(Error::again) {
+        Some(Again::Soon(wait)) => Again::Soon(wait),
+        // Nothing of the HelmApp changes any more; what is in the way does.
+        Some(Again::OnChange | Again::Seldom) | None => Again::Seldom,
+    };
+    Error::Input {
+        reason,
+        message: policy::join(errors),
+        again,
+    }
+}
+
+/// Says how the deletion can end all the same, where that needs a person.
+fn with_way_out(error: Error) -> Error {
+    if matches!(error.again(), Again::Soon(_)) {
+        return error;
+    }
+    let right = if error.reason() == reason::FORBIDDEN {
+        "give the missing rights, or name a ServiceAccount that has them in spec.serviceAccountName; "
+    } else {
+        ""
+    };
+    Error::Input {
+        reason: error.reason(),
+        message: format!(
+            "{error}; {right}to end the deletion without, annotate the HelmApp with {LEAVE_BEHIND}=true: what can not be deleted is left in the cluster"
+        ),
+        again: error.again(),
     }
 }
 
 /// What the records of a release say.
 #[derive(Debug, Default)]
 struct StoredObjects {
-    /// Each as its newest record has it.
-    objects: Vec<Object>,
+    /// In the order in which they are deleted.
+    going: Vec<Going>,
+    /// Those of kinds that are not served, as far as is known.
+    unserved: Vec<ObjectId>,
     /// Revisions that can't be read: their objects are unknown.
     unreadable: Vec<i64>,
 }
 
-/// All revisions count: a failed one may have left something that later ones don't have.
+/// An object that is to be deleted.
+#[derive(Debug)]
+struct Going {
+    id: ObjectId,
+    version: String,
+    /// Known of those that no revision has any more.
+    uid: Option<String>,
+}
+
+/// All revisions count: a failed one may have left something that later ones don't have. So does what a remedy left.
 async fn stored(ctx: &Context, subject: &Subject) -> Result<StoredObjects, Error> {
     let snapshot = ctx.discovery.snapshot().await?;
     let mut found = StoredObjects::default();
     let mut seen = BTreeSet::new();
+    let mut objects: Vec<Object> = Vec::new();
     for head in ctx.memory.records(&subject.release) {
         if head.status == Status::Uninstalled {
             break;
         }
-        let objects = match ctx.store.read(&subject.release, head.revision).await {
+        let of_one = match ctx.store.read(&subject.release, head.revision).await {
             Ok(None) => continue,
             Ok(Some(stored)) => stored_objects([&stored.release], &snapshot),
             Err(error @ store::Error::Decode { .. }) => Err(error.into()),
             Err(error) => return Err(error.into()),
         };
-        match objects {
-            Ok(objects) => found.objects.extend(
-                objects
-                    .into_iter()
-                    .filter(|object| seen.insert(object.id.clone())),
-            ),
+        match of_one {
+            Ok(of_one) => {
+                let new = of_one.objects.into_iter();
+                objects.extend(new.filter(|object| seen.insert(object.id.clone())));
+                let new = of_one.unserved.into_iter();
+                found.unserved.extend(new.filter(|id| seen.insert(id.clone())));
+            }
             Err(error) => {
                 warn!(release = %subject.release, revision = head.revision, %error, "a revision can not be read");
                 found.unreadable.push(head.revision);
             }
         }
     }
+    let going = objects.into_iter().rev().filter(|object| !keeps(&object.value));
+    found.going = going
+        .map(|object| Going {
+            id: object.id,
+            version: object.version,
+            uid: None,
+        })
+        .collect();
+    for left in left(ctx, subject).await? {
+        if !seen.insert(left.id.clone()) {
+            continue;
+        }
+        if snapshot.any_version(&left.id.group, &left.id.kind).is_some() {
+            found.going.push(left);
+        } else {
+            found.unserved.push(left.id);
+        }
+    }
     Ok(found)
+}
+
+/// What remedies left in the cluster.
+async fn left(ctx: &Context, subject: &Subject) -> Result<Vec<Going>, Error> {
+    let companion = ctx.companions.read(ctx, subject).await?;
+    let left = companion.map(|stored| stored.companion.left).unwrap_or_default();
+    let going = left.into_iter().map(|object| Going {
+        id: ObjectId {
+            group: object.group,
+            kind: object.kind,
+            namespace: object.namespace,
+            name: object.name,
+        },
+        version: object.version,
+        uid: Some(object.uid).filter(|uid| !uid.is_empty()),
+    });
+    Ok(going.collect())
 }
 
 /// Deletes the records, or keeps them as the spec says. One that can't be read stays: it is all that tells
 /// which objects are left.
 async fn records(ctx: &Context, subject: &Subject, unreadable: &[i64]) -> Result<(), Error> {
     if !subject.app.spec.uninstall.keep_history {
-        let heads = ctx.store.heads(&subject.release).await?;
-        for head in heads.iter().rev() {
+        ctx.store.purge(&subject.release, unreadable).await?;
+        for head in ctx.memory.records(&subject.release) {
             if !unreadable.contains(&head.revision) {
-                ctx.store.delete(&subject.release, head).await?;
                 ctx.memory.unrecorded(&subject.release, head.revision);
             }
         }
-        ctx.store.delete_companion(&subject.release).await?;
         return Ok(());
     }
     ctx.store.delete_companion(&subject.release).await?;
@@ -218,13 +329,6 @@ async fn records(ctx: &Context, subject: &Subject, unreadable: &[i64]) -> Result
         ctx.memory.recorded(&subject.release, stored.head);
     }
     Ok(())
-}
-
-fn wait(ctx: &Context, subject: &Subject, remaining: &[ObjectId]) -> Next {
-    let since = ctx.uninstalling.since(&subject.key);
-    let late = Instant::now().duration_since(since) > subject.app.spec.uninstall.timeout.0;
-    report::uninstalling(ctx, subject, remaining, late);
-    Next::After(POLL)
 }
 
 async fn release_app(ctx: &Context, subject: &Subject) -> Result<(), Error> {

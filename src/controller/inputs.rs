@@ -33,7 +33,7 @@ pub struct Gathered {
     /// Identity of all of it together, with what a rendering of it asked of the capabilities.
     pub digest: String,
     /// The same without the capabilities.
-    inputs: String,
+    pub inputs: String,
     /// What the cluster offers.
     capabilities: Arc<Capabilities>,
     /// Why the chart is an earlier copy, when its source could not be asked.

@@ -107,7 +107,7 @@ pub struct Context {
     asked: Slots<asked::Table>,
     begun: Slots<Basis>,
     /// When revisions are given up whose apply was interrupted.
-    deadlines: Slots<Instant>,
+    deadlines: Slots<(i64, Instant)>,
     redactors: Slots<Redactor>,
     uninstalling: Timers,
     guarded: Slots<()>,
@@ -268,7 +268,8 @@ fn what_counts(app: &HelmApp) -> Option<u64> {
     let metadata = &app.metadata;
     let deleted = metadata.deletion_timestamp.is_some();
     let mut hash = DefaultHasher::new();
-    (metadata.generation, deleted, &metadata.finalizers).hash(&mut hash);
+    let leaves = app.leaves_behind();
+    (metadata.generation, deleted, leaves, &metadata.finalizers).hash(&mut hash);
     Some(hash.finish())
 }
 
@@ -368,8 +369,11 @@ impl Context {
 
     /// Forgets a HelmApp, and stops the watches that only it needed.
     fn forget(&self, subject: &Subject) {
+        // One that never had the release is not who the numbers are of.
+        if self.memory.owner(&subject.release).as_ref() == Some(&subject.key) {
+            self.metrics.forget(&subject.release);
+        }
         self.memory.forget(&subject.key);
-        self.metrics.forget(&subject.release);
         self.status.forget(subject.uid());
         self.settling.remove(&subject.key);
         self.attempts.remove(&subject.key);

@@ -65,6 +65,8 @@ pub fn new_objects(
 pub struct Known<'a> {
     /// Objects of the last revisions, as they were applied.
     pub last: &'a [Object],
+    /// Objects that revisions in between may have left in the cluster.
+    pub left: &'a [Object],
     /// All of `last` was applied.
     pub last_applied: bool,
     /// Objects that were changed behind us.
@@ -89,6 +91,7 @@ pub async fn plan<'a>(applier: &Applier, new: &'a NewObjects, known: &Known<'a>)
     namespaces.extend(made.map(|object| object.id.name.clone()));
     let draft = draft(&Inputs {
         last: known.last,
+        left: known.left,
         new: &new.objects,
         dirty: known.dirty,
         last_applied: known.last_applied,

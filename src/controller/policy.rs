@@ -70,7 +70,7 @@ pub enum Error {
     },
     /// Somebody else works on the release.
     #[error(
-        "revision {revision} of release {release} is {status} and was not made by this operator; it is left alone while it changes, and taken over {} s after its last change",
+        "somebody else works on release {release}: revision {revision} is {status}; it is left alone while it changes, and taken over in {} s",
         .wait.as_secs()
     )]
     PendingElsewhere {
@@ -100,6 +100,19 @@ pub enum Error {
 
 impl From<store::Error> for Error {
     fn from(error: store::Error) -> Self {
+        let unusable = match &error {
+            store::Error::TooLarge { .. } => Some((reason::RECORD_TOO_LARGE, Again::OnChange)),
+            // Others than the newest record are not looked at for changes.
+            store::Error::Decode { .. } => Some((reason::RECORD_INVALID, Again::Seldom)),
+            _ => None,
+        };
+        if let Some((reason, again)) = unusable {
+            return Self::Input {
+                reason,
+                message: error.to_string(),
+                again,
+            };
+        }
         let forbidden = matches!(&error, store::Error::Cluster(error) if error.is_forbidden());
         Self::Store {
             transient: error.is_transient(),
@@ -281,6 +294,26 @@ mod tests {
             (
                 refused(RefusalReason::Invalid, "exceeded quota"),
                 reason::OBJECT_INVALID,
+                Again::Seldom,
+            ),
+            (
+                store::Error::TooLarge {
+                    key: ReleaseKey::new("a", "b"),
+                    revision: 1,
+                    bytes: 2_000_000,
+                }
+                .into(),
+                reason::RECORD_TOO_LARGE,
+                Again::OnChange,
+            ),
+            (
+                store::Error::Decode {
+                    key: ReleaseKey::new("a", "b"),
+                    revision: 1,
+                    source: helmapp_helm::release::decode("", &Default::default()).unwrap_err(),
+                }
+                .into(),
+                reason::RECORD_INVALID,
                 Again::Seldom,
             ),
             (

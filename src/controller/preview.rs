@@ -78,17 +78,24 @@ impl Operator {
             None => wanted(ctx, subject, &base, &snapshot).await?,
         };
         let coming_namespaces = namespace::missing(ctx, subject).await?;
-        let last = base.objects(&snapshot)?;
+        let before = base.objects(base.is_deployed(), &snapshot)?;
+        before.require_gone(ctx, &new.objects).await?;
         let known = Known {
-            last: &last,
-            last_applied: base.is_deployed(),
+            last: &before.last,
+            left: &before.left,
+            last_applied: before.applied,
             dirty: &BTreeSet::new(),
             uids: &HashMap::new(),
             coming_namespaces: &coming_namespaces,
         };
         let applier = Applier::new(subject.tenant.clone(), snapshot.clone(), subject.owner.clone());
         let plan = planning::plan(&applier, &new, &known).await?;
-        let before: BTreeMap<&ObjectId, &Object> = last.iter().map(|object| (&object.id, object)).collect();
+        let before: BTreeMap<&ObjectId, &Object> = before
+            .left
+            .iter()
+            .chain(&before.last)
+            .map(|object| (&object.id, object))
+            .collect();
         let kept = plan.operations.iter();
         let kept = kept.filter(|operation| operation.action == Action::Keep);
         let drifted = compare::drifted(&applier, subject, kept.map(|kept| kept.object).collect()).await?;

@@ -13,7 +13,7 @@ use kube::runtime::controller::Action;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use crate::api::{ChartStatus, HelmApp};
+use crate::api::HelmApp;
 use crate::metrics::Outcome;
 
 use super::base::Base;
@@ -22,6 +22,7 @@ use super::inputs::{self, Gathered, Wanted};
 use super::planning;
 use super::policy::{self, Error};
 use super::release::{Revision, release};
+use super::resume::Pending;
 use super::revision::{Change, rendered};
 use super::settle::Settling;
 use super::subject::Subject;
@@ -93,28 +94,26 @@ async fn pursue(ctx: &Context, subject: &Subject) -> Result<Next, Error> {
 
 /// Makes the release what is asked for.
 async fn change(ctx: &Context, subject: &Subject) -> Result<Next, Error> {
-    match rollback::asked(ctx, subject) {
-        Asked::GoBack(revision) => rollback::roll_back_to(ctx, subject, revision).await,
-        Asked::Stay(revision) => {
-            let digest = rollback::digest(subject, revision);
-            match resume::pending(ctx, subject, &digest).await? {
-                Some(pending) => resume::resume(ctx, subject, pending, &[], &ChartStatus::default()).await,
-                None => stand(ctx, subject, &digest).await,
-            }
-        }
-        Asked::Nothing => follow_spec(ctx, subject).await,
+    let pending = resume::pending(ctx, subject).await?;
+    match (rollback::asked(ctx, subject), pending) {
+        (Asked::GoBack(revision), pending) => rollback::roll_back_to(ctx, subject, revision, pending).await,
+        (Asked::Stay(_), Some(pending)) => resume::resume(ctx, subject, pending, None).await,
+        (Asked::Stay(revision), None) => stand(ctx, subject, &rollback::digest(subject, revision)).await,
+        (Asked::Nothing, pending) => follow_spec(ctx, subject, pending).await,
     }
 }
 
 /// The release is to be what chart and values say.
-async fn follow_spec(ctx: &Context, subject: &Subject) -> Result<Next, Error> {
+async fn follow_spec(ctx: &Context, subject: &Subject, pending: Option<Pending>) -> Result<Next, Error> {
     // 1 source, 2 chart, 3 values
     let mut gathered = inputs::gather(ctx, subject).await?;
-    if let Some(pending) = resume::pending(ctx, subject, &gathered.digest).await? {
-        return resume::resume(ctx, subject, pending, &gathered.crds, &gathered.chart_status).await;
-    }
-    if !is_new(ctx, subject, &gathered.digest) {
-        return stand(ctx, subject, &gathered.digest).await;
+    let is_new = is_new(ctx, subject, &gathered.digest);
+    match pending {
+        Some(pending) if pending.is_of(&gathered) || !is_new => {
+            return resume::resume(ctx, subject, pending, Some(&gathered)).await;
+        }
+        None if !is_new => return stand(ctx, subject, &gathered.digest).await,
+        _ => {}
     }
     // 4 store
     let base = Base::read(ctx, subject).await?;
@@ -149,6 +148,7 @@ async fn follow_spec(ctx: &Context, subject: &Subject) -> Result<Next, Error> {
         new,
         crds: gathered.crds,
         input_digest: gathered.digest,
+        made_from: gathered.inputs,
         lookups: wanted.lookups,
         chart: gathered.chart_status,
         cause: None,
@@ -243,7 +243,11 @@ async fn keep_healthy(ctx: &Context, subject: &Subject) -> Result<Next, Error> {
 }
 
 /// The release is what the inputs ask for, or what they ask for was tried and failed.
-async fn stand(ctx: &Context, subject: &Subject, digest: &str) -> Result<Next, Error> {
+///
+/// # Errors
+/// A failed request.
+pub(super) async fn stand(ctx: &Context, subject: &Subject, digest: &str) -> Result<Next, Error> {
+    settle::tidy(ctx, subject).await?;
     ctx.decide(subject).await;
     let next = keep(ctx, subject).await?;
     let status = ctx.status.current(&subject.app);
@@ -301,7 +305,7 @@ async fn fall_back(ctx: &Context, subject: &Subject, error: &Error) -> Next {
     let left = ctx
         .deadlines
         .get(&subject.key)
-        .map(|deadline| deadline.saturating_duration_since(Instant::now()))
+        .map(|known| known.1.saturating_duration_since(Instant::now()))
         .filter(|left| !left.is_zero());
     let wait = wait.map(|wait| left.map_or(wait, |left| wait.min(left)));
     let message = ctx.clean(subject, &error.to_string());

@@ -4,15 +4,15 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use helmapp_helm::plan::{Object, ObjectId};
+use helmapp_helm::plan::{Object, ObjectId, Plan};
 use helmapp_helm::release::{Release, Status};
 use serde_json::{Value, json};
 use tokio::time::Instant;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::api::ChartStatus;
 use crate::cluster::apply::Applier;
-use crate::store::{Companion, Owner, Stored};
+use crate::store::{Companion, LeftObject, Owner, Stored};
 
 use super::base::Base;
 use super::planning::{self, Known, NewObjects};
@@ -35,6 +35,8 @@ pub(super) struct Revision {
     pub crds: Vec<Value>,
     /// Digest of what it is made from.
     pub input_digest: String,
+    /// Digest of what of that the user gave.
+    pub made_from: String,
     /// What lookups were answered, by digest.
     pub lookups: serde_json::Map<String, Value>,
     /// The chart, for status.
@@ -57,7 +59,8 @@ pub(super) async fn release(
     let applier = Applier::new(subject.tenant.clone(), snapshot.clone(), subject.owner.clone());
     // 6 plan
     let coming_namespaces = namespace::missing(ctx, subject).await?;
-    let last = base.objects(&snapshot)?;
+    let before = base.objects(base.is_applied(ctx, subject), &snapshot)?;
+    before.require_gone(ctx, &revision.new.objects).await?;
     let dirty: BTreeSet<ObjectId> = ctx
         .memory
         .dirty(&subject.key)
@@ -68,54 +71,108 @@ pub(super) async fn release(
     // What was changed behind us may have been handed over.
     uids.retain(|id, _| !dirty.contains(id));
     let known = Known {
-        last: &last,
-        last_applied: base.is_applied(ctx, subject),
+        last: &before.last,
+        left: &before.left,
+        last_applied: before.applied,
         dirty: &dirty,
         uids: &uids,
         coming_namespaces: &coming_namespaces,
     };
     let mut plan = planning::plan(&applier, &revision.new, &known).await?;
-    if let Some(cause) = &mut revision.cause {
-        let spared = planning::spare_data(&mut plan);
-        if !spared.is_empty() {
-            let message = format!(
-                "left in the cluster, as it can hold data: {}",
-                policy::ids(&spared)
-            );
-            cause.message = format!("{}; {message}", cause.message);
-        }
-    }
+    let spared = match &mut revision.cause {
+        Some(cause) => spare(ctx, subject, &mut plan, cause),
+        None => Vec::new(),
+    };
     // 7 begin
     finalize::ensure(ctx, subject).await?;
     namespace::create(subject, &coming_namespaces).await?;
-    let stored = begin(ctx, subject, &revision, &base).await?;
+    let stored = begin(ctx, subject, &revision, &spared, &base).await?;
+    let number = stored.head.revision;
     let settling = Settling {
         deadline: Instant::now() + subject.timeout(revision.change),
         stored,
         change: revision.change,
-        input_digest: revision.input_digest.clone(),
-        chart: revision.chart.clone(),
+        input_digest: revision.input_digest,
+        made_from: revision.made_from,
+        chart: revision.chart,
         replaces: base.deployed,
-        cause: revision.cause.clone(),
+        cause: revision.cause,
         applied: false,
         failed: false,
     };
     report::begun(ctx, subject, &settling);
     // 8 apply
-    follow(ctx, subject, &revision.new.objects, settling.stored.head.revision).await?;
-    let snapshot = match deploy::install_crds(ctx, subject, &revision.crds, snapshot).await {
-        Ok(snapshot) => snapshot,
-        Err(error) => return cut_short(ctx, subject, settling, error).await,
+    let applied = async {
+        follow(ctx, subject, &revision.new.objects, number).await?;
+        let snapshot = deploy::install_crds(ctx, subject, &revision.crds, snapshot).await?;
+        apply(
+            ctx,
+            subject,
+            &revision.new,
+            applier.with_snapshot(snapshot),
+            &plan,
+        )
+        .await
     };
-    if !revision.crds.is_empty() {
-        let ids = revision.new.objects.iter().map(|object| &object.id);
+    match applied.await {
+        Ok(()) => start_settling(ctx, subject, settling).await,
+        Err(error) => cut_short(ctx, subject, settling, error).await,
+    }
+}
+
+/// Leaves in the cluster what the plan of a remedy would delete and what can hold data, and says so in the cause.
+pub(super) fn spare(
+    ctx: &Context,
+    subject: &Subject,
+    plan: &mut Plan<'_>,
+    cause: &mut Cause,
+) -> Vec<LeftObject> {
+    let spared = planning::spare_data(plan);
+    let uids = ctx.memory.uids(&subject.key);
+    let versions = |id: &ObjectId| {
+        let mut operations = plan.operations.iter();
+        let found = operations.find(|operation| operation.object.id == *id);
+        found.map(|operation| operation.object.version.clone())
+    };
+    let left = spared
+        .iter()
+        .map(|id| LeftObject {
+            group: id.group.clone(),
+            version: versions(id).unwrap_or_default(),
+            kind: id.kind.clone(),
+            namespace: id.namespace.clone(),
+            name: id.name.clone(),
+            uid: uids.get(id).cloned().unwrap_or_default(),
+        })
+        .collect();
+    if !spared.is_empty() {
+        let said = format!(
+            "left in the cluster, as it can hold data: {}",
+            policy::ids(&spared)
+        );
+        if !cause.message.contains(&said) {
+            cause.message = format!("{}; {said}", cause.message);
+        }
+    }
+    left
+}
+
+/// Step 8: the operations of a plan. Kinds that came with the revision's own CRDs are watched from here on.
+///
+/// # Errors
+/// The server's refusal, or a failed request.
+pub(super) async fn apply(
+    ctx: &Context,
+    subject: &Subject,
+    new: &NewObjects,
+    applier: Applier,
+    plan: &Plan<'_>,
+) -> Result<(), Error> {
+    if !new.coming_kinds.is_empty() {
+        let ids = new.objects.iter().map(|object| &object.id);
         ctx.follow(&super::kinds(ids)).await?;
     }
-    if let Err(error) = deploy::run(ctx, subject, applier.with_snapshot(snapshot), &plan).await {
-        return cut_short(ctx, subject, settling, error).await;
-    }
-    // 9 settle
-    start_settling(ctx, subject, settling).await
+    deploy::run(ctx, subject, applier, plan).await
 }
 
 /// The objects are applied: waits for their health.
@@ -156,7 +213,8 @@ pub(super) async fn cut_short(
         Again::OnChange => false,
     };
     if goes_on {
-        ctx.deadlines.insert(&subject.key, Arc::new(settling.deadline));
+        let deadline = (settling.stored.head.revision, settling.deadline);
+        ctx.deadlines.insert(&subject.key, Arc::new(deadline));
         return Err(error);
     }
     ctx.deadlines.remove(&subject.key);
@@ -180,16 +238,53 @@ pub(super) async fn follow(
     Ok(())
 }
 
-/// Writes the pending record, the companion, and the end of an earlier revision that never got ready.
-async fn begin(ctx: &Context, subject: &Subject, revision: &Revision, base: &Base) -> Result<Stored, Error> {
+/// Writes the companion, the pending record, and the end of an earlier revision that never got ready.
+///
+/// The companion goes first: a pending record that it says nothing of could not go on as what it is.
+async fn begin(
+    ctx: &Context,
+    subject: &Subject,
+    revision: &Revision,
+    spared: &[LeftObject],
+    base: &Base,
+) -> Result<Stored, Error> {
+    let number = base.next();
+    let next = |last: Companion| companion(ctx, subject, revision, number, spared, last);
+    ctx.companions
+        .write(ctx, subject, base.newest.is_some(), next)
+        .await?;
     let stored = ctx
         .store
         .begin(revision.record.clone(), &ctx.settings.identity)
         .await?;
-    let number = stored.head.revision;
     ctx.memory.recorded(&subject.release, stored.head.clone());
     info!(app = %subject.key.name, namespace = %subject.key.namespace, revision = number,
           change = revision.change.noun(), "release begun");
+    if let Some(stale) = &base.newest
+        && (stale.head.status.is_pending() || stale.head.status == Status::Uninstalling)
+    {
+        let description = format!("Replaced by revision {number} before it was ready");
+        let ended = ctx
+            .store
+            .finish(stale.clone(), Status::Superseded, description)
+            .await;
+        match ended {
+            Ok(stale) => ctx.memory.recorded(&subject.release, stale.head),
+            // The end of this revision ends it as well.
+            Err(error) => info!(release = %subject.release, %error, "a replaced revision is ended later"),
+        }
+    }
+    Ok(stored)
+}
+
+fn companion(
+    ctx: &Context,
+    subject: &Subject,
+    revision: &Revision,
+    number: i64,
+    spared: &[LeftObject],
+    last: Companion,
+) -> Companion {
     let mut extra = serde_json::Map::new();
     if let Some(cause) = &revision.cause {
         let cause =
@@ -197,7 +292,7 @@ async fn begin(ctx: &Context, subject: &Subject, revision: &Revision, base: &Bas
         extra.insert(resume::CAUSE.to_owned(), cause);
     }
     asked::keep(ctx, subject, &revision.input_digest, &mut extra);
-    let companion = Companion {
+    let mut companion = Companion {
         owner: Owner {
             namespace: subject.key.namespace.clone(),
             name: subject.key.name.clone(),
@@ -205,20 +300,15 @@ async fn begin(ctx: &Context, subject: &Subject, revision: &Revision, base: &Bas
         },
         revision: number,
         input_digest: revision.input_digest.clone(),
+        made_from: revision.made_from.clone(),
         engine: env!("CARGO_PKG_VERSION").to_owned(),
         lookups: revision.lookups.clone(),
+        left: last.left,
         extra,
     };
-    ctx.companions.write(ctx, subject, companion).await?;
-    if let Some(stale) = &base.newest
-        && stale.release.info.status.is_pending()
-    {
-        let description = format!("Replaced by revision {number} before it was ready");
-        let stale = ctx
-            .store
-            .finish(stale.clone(), Status::Superseded, description)
-            .await?;
-        ctx.memory.recorded(&subject.release, stale.head);
+    for over in companion.leave(spared.to_vec()) {
+        warn!(release = %subject.release, kind = over.kind, namespace = over.namespace, name = over.name,
+              "left in the cluster for good: the companion record has no place for it");
     }
-    Ok(stored)
+    companion
 }

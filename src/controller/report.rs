@@ -391,6 +391,33 @@ pub(super) fn unchanged(ctx: &Context, subject: &Subject, gathered: &Gathered, n
     put(ctx, subject, report, Urgency::Now);
 }
 
+/// A rollback was through before its end was said.
+pub(super) fn went_back(ctx: &Context, subject: &Subject, to: i64, newest: &Stored, digest: &str) {
+    let mut report = start(ctx, subject);
+    let chart = report.status.chart.take().unwrap_or_default();
+    report.status.chart = Some(chart_of(&newest.release, &chart));
+    let revision = newest.head.revision;
+    report.status.rollback = Some(RollbackStatus {
+        to_revision: to,
+        revision,
+        spec_digest: subject.spec_digest(),
+    });
+    report.status.release = Some(ReleaseStatus {
+        name: subject.release.name.clone(),
+        namespace: subject.release.namespace.clone(),
+        revision,
+        status: newest.head.status.as_str().to_owned(),
+        input_digest: Some(digest.to_owned()),
+    });
+    attempted(&mut report, digest, None);
+    let message = format!("went back to revision {to}, as revision {revision}");
+    report
+        .released(true, reason::ROLLBACK_SUCCEEDED, &message)
+        .ready(reason::ROLLBACK_SUCCEEDED, &message);
+    inventory(ctx, subject, &mut report);
+    put(ctx, subject, report, Urgency::Now);
+}
+
 /// A reconcile did not get where it should.
 pub(super) fn error(ctx: &Context, subject: &Subject, error: &Error, message: &str) {
     let mut report = start(ctx, subject);
@@ -457,13 +484,9 @@ pub(super) fn uninstalling(ctx: &Context, subject: &Subject, remaining: &[Object
     put(ctx, subject, report, Urgency::Soon);
 }
 
-/// A deleted HelmApp's release is gone as far as it is known.
-pub(super) fn left_behind(ctx: &Context, subject: &Subject, unreadable: &[i64]) {
-    let revisions: Vec<String> = unreadable.iter().take(MAX_NAMED).map(i64::to_string).collect();
-    let message = format!(
-        "the records of these revisions can not be read, so they and what only they name stay in the cluster: {}",
-        revisions.join(", ")
-    );
+/// Something of a deleted HelmApp's release stays in the cluster.
+pub(super) fn left_behind(ctx: &Context, subject: &Subject, what: &str, why: &str) {
+    let message = format!("left in the cluster, as {why}: {what}");
     ctx.events
         .warning(&subject.app, reason::UNINSTALL_FAILED, &message);
 }

@@ -81,6 +81,7 @@ pub(super) async fn adopt(ctx: &Context, subject: &Subject, newest: &Stored) -> 
     let applier = Applier::new(subject.tenant.clone(), snapshot, subject.owner.clone());
     let known = Known {
         last: &new.objects,
+        left: &[],
         last_applied: false,
         dirty: &BTreeSet::new(),
         uids: &ctx.memory.uids(&subject.key),
@@ -112,7 +113,7 @@ async fn objects(
     }
     let stored = ctx.store.read(&subject.release, head.revision).await?;
     let snapshot = ctx.discovery.snapshot().await?;
-    let objects = stored_objects(stored.iter().map(|stored| &stored.release), &snapshot)?;
+    let objects = stored_objects(stored.iter().map(|stored| &stored.release), &snapshot)?.objects;
     Ok(objects
         .into_iter()
         .map(|object| Listed {
@@ -171,6 +172,7 @@ async fn given_up(
         change: Change::of(&stored.release),
         deadline: Instant::now(),
         input_digest: attempt.input_digest,
+        made_from: String::new(),
         chart: report::chart_of(&stored.release, &status.chart.clone().unwrap_or_default()),
         replaces: deployed(ctx, subject).await?,
         cause: None,

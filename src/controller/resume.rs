@@ -1,9 +1,8 @@
 //! A pending revision of ours that nobody works on, after a crash or an apply that was interrupted: it goes on.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
-use jiff::Timestamp;
+use helmapp_helm::release::Status;
 use serde_json::Value;
 use tokio::time::Instant;
 use tracing::info;
@@ -11,16 +10,18 @@ use tracing::info;
 use crate::api::ChartStatus;
 use crate::api::conditions::reason;
 use crate::cluster::apply::Applier;
-use crate::store::{Stored, StoredCompanion};
+use crate::store::{Companion, Stored, StoredCompanion};
 
+use super::base::{self, Before};
+use super::inputs::Gathered;
 use super::planning::{self, Known};
 use super::policy::Error;
 use super::reconcile::Next;
-use super::release::{cut_short, follow, start_settling};
-use super::revision::{Change, returned_objects, stored_objects};
+use super::release::{apply, cut_short, follow, spare, start_settling};
+use super::revision::{Change, returned_objects};
 use super::settle::{Cause, Settling};
 use super::subject::Subject;
-use super::{Context, base, deploy, report};
+use super::{Context, deploy, finalize, report};
 
 /// Where the companion keeps why a revision remedies another.
 pub(super) const CAUSE: &str = "cause";
@@ -29,22 +30,49 @@ pub(super) const CAUSE: &str = "cause";
 #[derive(Debug)]
 pub(super) struct Pending {
     /// Its record.
-    pub stored: Stored,
-    /// Digest of what it was made from.
-    pub input_digest: String,
-    /// Why it remedies another.
-    pub cause: Option<Cause>,
+    stored: Stored,
+    /// What the companion says of it; `None` when that was lost.
+    companion: Option<Companion>,
 }
 
-/// The pending revision that was made from the same inputs.
+impl Pending {
+    /// Whether it was made from inputs of this digest.
+    pub(super) fn is_from(&self, digest: &str) -> bool {
+        let companion = self.companion.as_ref();
+        companion.is_some_and(|companion| companion.input_digest == digest)
+    }
+
+    /// Whether it was made from what the user gives now. The cluster's capabilities do not count: its own CRDs change
+    /// them.
+    pub(super) fn is_of(&self, gathered: &Gathered) -> bool {
+        let companion = self.companion.as_ref();
+        let same = companion.is_some_and(|companion| companion.made_from == gathered.inputs);
+        same || self.is_from(&gathered.digest)
+    }
+
+    /// Why it remedies another. Without a companion a way back that nobody asked for is a remedy as well.
+    fn cause(&self, ctx: &Context, subject: &Subject) -> Option<Cause> {
+        match &self.companion {
+            Some(companion) => cause(companion),
+            None if self.stored.release.info.status == Status::PendingRollback => {
+                let attempt = ctx.status.current(&subject.app).last_attempted?;
+                Some(Cause {
+                    reason: known(attempt.reason.as_deref()?)?,
+                    message: "an earlier revision failed".to_owned(),
+                    input_digest: attempt.input_digest,
+                    made_from: String::new(),
+                })
+            }
+            None => None,
+        }
+    }
+}
+
+/// The pending revision of ours that nobody works on.
 ///
 /// # Errors
-/// A failed request.
-pub(super) async fn pending(
-    ctx: &Context,
-    subject: &Subject,
-    digest: &str,
-) -> Result<Option<Pending>, Error> {
+/// A failed request, or a record that can't be read.
+pub(super) async fn pending(ctx: &Context, subject: &Subject) -> Result<Option<Pending>, Error> {
     let heads = ctx.memory.records(&subject.release);
     let Some(head) = heads
         .first()
@@ -52,30 +80,19 @@ pub(super) async fn pending(
     else {
         return Ok(None);
     };
-    if ctx
-        .settling
-        .get(&subject.key)
-        .is_some_and(|settling| settling.stored.head.revision == head.revision)
-    {
+    let settles = |settling: &Settling| settling.stored.head.revision == head.revision;
+    if ctx.settling.get(&subject.key).as_deref().is_some_and(settles) {
         return Ok(None);
     }
     let companion = ctx.companions.read(ctx, subject).await?;
-    let Some(StoredCompanion { companion, .. }) = companion else {
-        return Ok(None);
-    };
-    if companion.revision != head.revision || companion.input_digest != digest {
-        return Ok(None);
-    }
-    let cause = companion.extra.get(CAUSE).and_then(cause);
+    let companion = companion
+        .map(|StoredCompanion { companion, .. }| companion)
+        .filter(|companion| companion.revision == head.revision);
     let stored = ctx.store.read(&subject.release, head.revision).await?;
-    Ok(stored.map(|stored| Pending {
-        stored,
-        input_digest: digest.to_owned(),
-        cause,
-    }))
+    Ok(stored.map(|stored| Pending { stored, companion }))
 }
 
-/// Goes on with a pending revision of ours: after a crash, or after an apply that was interrupted.
+/// Goes on with a pending revision. `gathered` is what it was made from, where that is read.
 ///
 /// # Errors
 /// The server's refusal, or a failed request.
@@ -83,73 +100,88 @@ pub(super) async fn resume(
     ctx: &Context,
     subject: &Subject,
     pending: Pending,
-    crds: &[Value],
-    chart: &ChartStatus,
+    gathered: Option<&Gathered>,
 ) -> Result<Next, Error> {
-    let stored = pending.stored;
+    let cause = pending.cause(ctx, subject);
+    let Pending { stored, companion } = pending;
     let change = Change::of(&stored.release);
-    info!(app = %subject.key.name, namespace = %subject.key.namespace, revision = stored.head.revision, "resuming");
-    let deployed = base::deployed(ctx, subject).await?;
-    let begun = stored
-        .release
-        .info
-        .last_deployed
-        .timestamp()
-        .unwrap_or_else(Timestamp::now);
-    let spent = Duration::try_from(Timestamp::now() - begun).unwrap_or_default();
-    let settling = Settling {
-        deadline: Instant::now() + subject.timeout(change).saturating_sub(spent),
+    let number = stored.head.revision;
+    info!(app = %subject.key.name, namespace = %subject.key.namespace, revision = number, "resuming");
+    // While nobody worked on it its time stood still. In this process it goes on from where it was.
+    let deadline = match ctx.deadlines.get(&subject.key) {
+        Some(known) if known.0 == number => known.1,
+        _ => Instant::now() + subject.timeout(change),
+    };
+    let companion = companion.unwrap_or_default();
+    let is_of = gathered.filter(|gathered| companion.made_from == gathered.inputs);
+    let unknown = ChartStatus::default();
+    let chart = gathered.map_or(&unknown, |gathered| &gathered.chart_status);
+    let mut settling = Settling {
+        deadline,
         change,
-        input_digest: pending.input_digest,
+        // What only the cluster changed since is not asked for again.
+        input_digest: is_of.map_or(companion.input_digest, |gathered| gathered.digest.clone()),
+        made_from: companion.made_from,
         chart: report::chart_of(&stored.release, chart),
-        replaces: deployed.clone(),
-        cause: pending.cause,
+        replaces: None,
+        cause,
         applied: false,
         failed: false,
         stored,
     };
-    let snapshot = ctx.discovery.snapshot().await?;
-    let snapshot = match deploy::install_crds(ctx, subject, crds, snapshot).await {
-        Ok(snapshot) => snapshot,
-        Err(error) => return cut_short(ctx, subject, settling, error).await,
-    };
-    let new = match returned_objects(&settling.stored.release, crds, &snapshot) {
-        Ok(new) => new,
-        Err(error) => return cut_short(ctx, subject, settling, error).await,
-    };
-    let last = stored_objects(deployed.iter().map(|stored| &stored.release), &snapshot)?;
-    let uids = ctx.memory.uids(&subject.key);
-    let none = BTreeSet::new();
-    let nowhere = BTreeSet::new();
-    let known = Known {
-        last: &last,
-        last_applied: false,
-        dirty: &none,
-        uids: &uids,
-        coming_namespaces: &nowhere,
-    };
-    let applier = Applier::new(subject.tenant.clone(), snapshot, subject.owner.clone());
-    let mut plan = match planning::plan(&applier, &new, &known).await {
-        Ok(plan) => plan,
-        Err(error) => return cut_short(ctx, subject, settling, error).await,
-    };
-    if settling.cause.is_some() {
-        planning::spare_data(&mut plan);
+    report::begun(ctx, subject, &settling);
+    let crds = gathered.map_or(&[][..], |gathered| &gathered.crds);
+    match go_on(ctx, subject, &mut settling, crds).await {
+        Ok(()) => start_settling(ctx, subject, settling).await,
+        Err(error) => cut_short(ctx, subject, settling, error).await,
     }
-    follow(ctx, subject, &new.objects, settling.stored.head.revision).await?;
-    if let Err(error) = deploy::run(ctx, subject, applier, &plan).await {
-        return cut_short(ctx, subject, settling, error).await;
-    }
-    start_settling(ctx, subject, settling).await
 }
 
-fn cause(value: &Value) -> Option<Cause> {
+/// Steps 6 and 8 once more.
+async fn go_on(
+    ctx: &Context,
+    subject: &Subject,
+    settling: &mut Settling,
+    crds: &[Value],
+) -> Result<(), Error> {
+    finalize::ensure(ctx, subject).await?;
+    settling.replaces = base::deployed(ctx, subject).await?;
+    let between = base::between(ctx, subject, &ctx.memory.records(&subject.release)).await?;
+    let snapshot = ctx.discovery.snapshot().await?;
+    let snapshot = deploy::install_crds(ctx, subject, crds, snapshot).await?;
+    let new = returned_objects(&settling.stored.release, crds, &snapshot)?;
+    let deployed = settling.replaces.iter().map(|stored| &stored.release);
+    let before = Before::of(deployed, &between, false, &snapshot)?;
+    before.require_gone(ctx, &new.objects).await?;
+    let known = Known {
+        last: &before.last,
+        left: &before.left,
+        last_applied: false,
+        dirty: &BTreeSet::new(),
+        uids: &ctx.memory.uids(&subject.key),
+        coming_namespaces: &BTreeSet::new(),
+    };
+    let applier = Applier::new(subject.tenant.clone(), snapshot, subject.owner.clone());
+    let mut plan = planning::plan(&applier, &new, &known).await?;
+    if let Some(cause) = &mut settling.cause {
+        // They are in the companion since the revision was begun.
+        spare(ctx, subject, &mut plan, cause);
+    }
+    follow(ctx, subject, &new.objects, settling.stored.head.revision).await?;
+    apply(ctx, subject, &new, applier, &plan).await
+}
+
+fn cause(companion: &Companion) -> Option<Cause> {
+    let value = companion.extra.get(CAUSE)?;
     let text = |key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
-    let reason = text("reason")?;
-    let reason = reason::ALL.into_iter().find(|known| *known == reason)?;
     Some(Cause {
-        reason,
+        reason: known(&text("reason")?)?,
         message: text("message")?,
         input_digest: text("inputDigest")?,
+        made_from: companion.made_from.clone(),
     })
+}
+
+fn known(text: &str) -> Option<&'static str> {
+    reason::ALL.into_iter().find(|known| *known == text)
 }

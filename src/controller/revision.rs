@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use helmapp_helm::manifest::{ManifestObject, parse_stored};
-use helmapp_helm::plan::{Object, objects};
+use helmapp_helm::plan::{Object, ObjectError, ObjectId, Scope, objects};
 use helmapp_helm::release::{ApplyMethod, Info, Release, Status, Time, secret_name};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -14,7 +14,7 @@ use crate::store::{Head, Stored};
 
 use super::inputs::Wanted;
 use super::planning::{self, NewObjects};
-use super::policy::{Again, Error};
+use super::policy::{self, Again, Error};
 use super::subject::Subject;
 
 /// What kind of change a revision is.
@@ -153,28 +153,54 @@ impl History {
     }
 }
 
-/// The objects of stored records, newest first: each object as the first record that has it says. Kinds that
-/// the cluster no longer serves are left out: nothing can be done to them.
+/// The objects of stored records.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Those of kinds that the cluster serves.
+    pub objects: Vec<Object>,
+    /// Those of kinds that it does not serve, as far as is known. Nothing can be done to them.
+    pub unserved: Vec<ObjectId>,
+}
+
+/// The objects of stored records, newest first: each object as the first record that has it says.
 ///
 /// # Errors
 /// A manifest that can't be read. To take it for an empty one would lose its objects.
 pub fn stored_objects<'a>(
     records: impl IntoIterator<Item = &'a Release>,
     snapshot: &Snapshot,
-) -> Result<Vec<Object>, Error> {
+) -> Result<Found, Error> {
     let mut seen = BTreeSet::new();
-    let mut all = Vec::new();
+    let mut all = Found::default();
+    let served = |group: &str, kind: &str| Some(snapshot.any_version(group, kind)?.scope);
+    // Where an object of an unknown kind lives is not known either.
+    let scope = |group: &str, _: &str, kind: &str| served(group, kind).or(Some(Scope::Namespaced));
     for record in records {
         for document in documents(record)? {
-            let scope = |group: &str, _: &str, kind: &str| Some(snapshot.any_version(group, kind)?.scope);
             if document.object.is_null() {
                 continue;
             }
-            let found = objects([document.object], &record.namespace, scope).unwrap_or_default();
-            all.extend(found.into_iter().filter(|object| seen.insert(object.id.clone())));
+            match objects([document.object], &record.namespace, scope) {
+                Ok(found) => {
+                    let new = found.into_iter().filter(|object| seen.insert(object.id.clone()));
+                    for object in new {
+                        match served(&object.id.group, &object.id.kind) {
+                            Some(_) => all.objects.push(object),
+                            None => all.unserved.push(object.id),
+                        }
+                    }
+                }
+                // What has no name or kind can not have been made.
+                Err(errors) if errors.iter().all(is_none) => {}
+                Err(errors) => return Err(unreadable(record, &policy::join(&errors))),
+            }
         }
     }
     Ok(all)
+}
+
+fn is_none(error: &ObjectError) -> bool {
+    matches!(error, ObjectError::Incomplete { .. })
 }
 
 /// The documents of a stored manifest.
@@ -182,15 +208,19 @@ pub fn stored_objects<'a>(
 /// # Errors
 /// A manifest that can't be read.
 pub fn documents(record: &Release) -> Result<Vec<ManifestObject>, Error> {
-    parse_stored(&record.manifest).map_err(|error| Error::Input {
-        reason: reason::OBJECT_INVALID,
+    parse_stored(&record.manifest).map_err(|error| unreadable(record, &error.to_string()))
+}
+
+fn unreadable(record: &Release, why: &str) -> Error {
+    Error::Input {
+        reason: reason::RECORD_INVALID,
         message: format!(
-            "the stored manifest of revision {0} can not be read: {error}; nothing is changed, as its objects are unknown: mend or delete Secret {1}",
+            "the stored manifest of revision {0} can not be read: {why}; nothing is changed, as its objects are unknown: mend or delete Secret {1}",
             record.version,
             secret_name(&record.name, record.version)
         ),
         again: Again::Seldom,
-    })
+    }
 }
 
 /// The objects of a stored record, as those of a new revision.
@@ -246,11 +276,27 @@ mod tests {
         let error = stored_objects([&broken], &Snapshot::default()).unwrap_err();
         assert_eq!(
             (error.reason(), error.again()),
-            (reason::OBJECT_INVALID, Again::Seldom)
+            (reason::RECORD_INVALID, Again::Seldom)
         );
         assert!(
             error.to_string().contains("sh.helm.release.v1.demo.v3"),
             "{error}"
+        );
+    }
+
+    #[test]
+    fn an_object_of_a_kind_that_is_not_served_is_not_forgotten() {
+        let record = Release {
+            namespace: "web".into(),
+            manifest: "---\nkind: Gadget\napiVersion: e2e/v1\nmetadata: {name: a}\n---\nkind: Gadget\n"
+                .into(),
+            ..Release::default()
+        };
+        let found = stored_objects([&record], &Snapshot::default()).unwrap();
+        let unserved: Vec<String> = found.unserved.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            (found.objects.len(), unserved),
+            (0, vec!["Gadget.e2e web/a".to_owned()])
         );
     }
 

@@ -1,19 +1,21 @@
 //! Going back to a stored revision: on request, and as a remedy. Nothing is rendered again.
 
+use helmapp_helm::release::Status;
 use serde_json::Map;
 
 use crate::api::ChartStatus;
-use crate::store::Stored;
+use crate::store::{Stored, StoredCompanion};
 
 use super::base::Base;
 use super::decision::{self, Asked};
 use super::policy::Error;
 use super::reconcile::Next;
 use super::release::{Revision, release};
+use super::resume::Pending;
 use super::revision::{Change, returned, returned_objects};
 use super::settle::Cause;
 use super::subject::Subject;
-use super::{Context, report};
+use super::{Context, reconcile, report, restore, resume};
 
 /// What `spec.rollback.toRevision` asks for now.
 pub(super) fn asked(ctx: &Context, subject: &Subject) -> Asked {
@@ -30,15 +32,48 @@ pub(super) fn digest(subject: &Subject, revision: i64) -> String {
     format!("rollback:{revision}:{}", subject.spec_digest())
 }
 
-/// Goes back to the revision that `spec.rollback.toRevision` names.
+/// Goes back to the revision that `spec.rollback.toRevision` names. One that was begun before a crash goes on; one
+/// that was through is only said.
 ///
 /// # Errors
 /// It is not stored; the server's refusal; a failed request.
-pub(super) async fn roll_back_to(ctx: &Context, subject: &Subject, revision: i64) -> Result<Next, Error> {
+pub(super) async fn roll_back_to(
+    ctx: &Context,
+    subject: &Subject,
+    revision: i64,
+    pending: Option<Pending>,
+) -> Result<Next, Error> {
+    let digest = digest(subject, revision);
+    if let Some(pending) = pending.filter(|pending| pending.is_from(&digest)) {
+        return resume::resume(ctx, subject, pending, None).await;
+    }
+    if let Some(done) = done(ctx, subject, &digest).await? {
+        if ctx.memory.revision(&subject.key) != done.head.revision {
+            restore::adopt(ctx, subject, &done).await?;
+        }
+        report::went_back(ctx, subject, revision, &done, &digest);
+        return reconcile::stand(ctx, subject, &digest).await;
+    }
     // What fails here was not made from the inputs that were gathered last.
     ctx.attempts.remove(&subject.key);
     let stored = stored(ctx, subject, revision).await?;
     roll_back(ctx, subject, stored, None).await
+}
+
+/// The deployed revision, if it was made by the rollback that this digest stands for.
+async fn done(ctx: &Context, subject: &Subject, digest: &str) -> Result<Option<Stored>, Error> {
+    let heads = ctx.memory.records(&subject.release);
+    let Some(newest) = heads.first().filter(|head| head.status == Status::Deployed) else {
+        return Ok(None);
+    };
+    let companion = ctx.companions.read(ctx, subject).await?;
+    let same = companion.is_some_and(|StoredCompanion { companion, .. }| {
+        companion.revision == newest.revision && companion.input_digest == digest
+    });
+    if !same {
+        return Ok(None);
+    }
+    Ok(ctx.store.read(&subject.release, newest.revision).await?)
 }
 
 /// A revision that a person asked for.
@@ -70,9 +105,12 @@ pub(super) async fn roll_back(
     let base = Base::read(ctx, subject).await?;
     let snapshot = ctx.discovery.snapshot().await?;
     let new = returned_objects(&target.release, &[], &snapshot)?;
-    let input_digest = match &cause {
-        Some(cause) => cause.input_digest.clone(),
-        None => digest(subject, target.head.revision),
+    let (input_digest, made_from) = match &cause {
+        Some(cause) => (cause.input_digest.clone(), cause.made_from.clone()),
+        None => {
+            let digest = digest(subject, target.head.revision);
+            (digest.clone(), digest)
+        }
     };
     let revision = Revision {
         record: returned(&target.release, &base.history),
@@ -80,6 +118,7 @@ pub(super) async fn roll_back(
         new,
         crds: Vec::new(),
         input_digest,
+        made_from,
         lookups: Map::new(),
         chart: report::chart_of(&target.release, &ChartStatus::default()),
         cause,

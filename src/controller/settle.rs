@@ -15,7 +15,7 @@ use tracing::{info, warn};
 use crate::api::conditions::reason;
 use crate::api::{ChartStatus, RemediationStrategy};
 use crate::cluster::apply::Applier;
-use crate::store::{self, Stored};
+use crate::store::{self, Head, Stored};
 
 use super::memory::{Health, Tracked};
 use super::planning::PARALLEL;
@@ -42,6 +42,8 @@ pub(super) struct Settling {
     pub deadline: Instant,
     /// Digest of what it was made from.
     pub input_digest: String,
+    /// Digest of what of that the user gave; empty where it is not known.
+    pub made_from: String,
     /// The chart, for status.
     pub chart: ChartStatus,
     /// The revision that it replaces.
@@ -71,6 +73,8 @@ pub(super) struct Cause {
     pub message: String,
     /// Digest of the inputs that failed.
     pub input_digest: String,
+    /// Digest of what of these the user gave.
+    pub made_from: String,
 }
 
 /// Looks at what changed and says whether the revision is through.
@@ -292,7 +296,20 @@ async fn end(
     Ok(ended)
 }
 
-/// Marks every other deployed revision as superseded.
+/// Ends what an earlier process left undone after the newest revision was deployed.
+///
+/// # Errors
+/// A failed request.
+pub(super) async fn tidy(ctx: &Context, subject: &Subject) -> Result<(), Error> {
+    let heads = ctx.memory.records(&subject.release);
+    let Some(newest) = heads.first().filter(|head| head.status == Status::Deployed) else {
+        return Ok(());
+    };
+    supersede(ctx, subject, None, newest.revision).await?;
+    trim(ctx, subject).await
+}
+
+/// Marks every other deployed revision as superseded, and older ones that were never ended.
 async fn supersede(
     ctx: &Context,
     subject: &Subject,
@@ -300,9 +317,11 @@ async fn supersede(
     revision: i64,
 ) -> Result<(), Error> {
     let heads = ctx.memory.records(&subject.release);
-    let old = heads
-        .iter()
-        .filter(|head| head.status == Status::Deployed && head.revision != revision);
+    let unended = |head: &Head| head.status.is_pending() || head.status == Status::Uninstalling;
+    let old = heads.iter().filter(|head| {
+        head.status == Status::Deployed && head.revision != revision
+            || unended(head) && head.revision < revision
+    });
     for head in old {
         let stored = match replaces {
             Some(stored) if stored.head == *head => Some(stored.clone()),
@@ -324,9 +343,9 @@ async fn supersede(
 
 async fn trim(ctx: &Context, subject: &Subject) -> Result<(), Error> {
     let heads = ctx.memory.records(&subject.release);
-    for head in crate::store::surplus(&heads, subject.app.spec.max_history) {
-        ctx.store.delete(&subject.release, head).await?;
-        ctx.memory.unrecorded(&subject.release, head.revision);
+    let most = subject.app.spec.max_history;
+    for revision in ctx.store.trim(&subject.release, &heads, most).await? {
+        ctx.memory.unrecorded(&subject.release, revision);
     }
     Ok(())
 }
@@ -387,6 +406,7 @@ pub(super) fn cause_of(settling: &Settling) -> Cause {
             settling.stored.head.revision, settling.stored.release.info.description
         ),
         input_digest: settling.input_digest.clone(),
+        made_from: settling.made_from.clone(),
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
+use tracing::warn;
 
 use crate::store::{Companion, Error, StoredCompanion};
 
@@ -82,7 +83,15 @@ impl Companions {
         ctx: &Context,
         subject: &Subject,
     ) -> Result<Option<StoredCompanion>, Error> {
-        let found = ctx.store.companion(&subject.release).await?;
+        let found = match ctx.store.companion(&subject.release).await {
+            // Losing it costs a render; keeping it would cost the release.
+            Err(error @ Error::Companion { .. }) => {
+                warn!(release = %subject.release, %error, "a companion record is made anew");
+                ctx.store.delete_companion(&subject.release).await?;
+                None
+            }
+            found => found?,
+        };
         match &found {
             Some(stored) => self.0.insert(&subject.key, Arc::new(stored.clone())),
             None => self.0.remove(&subject.key),
@@ -90,7 +99,7 @@ impl Companions {
         Ok(found)
     }
 
-    /// Writes the companion of a release.
+    /// Writes what the companion of a release becomes. `made` is whether there can be one already.
     ///
     /// # Errors
     /// A failed request, or another writer.
@@ -98,18 +107,33 @@ impl Companions {
         &self,
         ctx: &Context,
         subject: &Subject,
-        companion: Companion,
+        made: bool,
+        next: impl Fn(Companion) -> Companion,
     ) -> Result<(), Error> {
-        let last = self.0.get(&subject.key);
+        let known = self
+            .0
+            .get(&subject.key)
+            .map(|known| StoredCompanion::clone(&known));
+        let last = match known {
+            None if made => self.read(ctx, subject).await?,
+            known => known,
+        };
+        let after = |last: &Option<StoredCompanion>| {
+            next(
+                last.as_ref()
+                    .map(|last| last.companion.clone())
+                    .unwrap_or_default(),
+            )
+        };
         let written = ctx
             .store
-            .write_companion(&subject.release, companion.clone(), last.as_deref())
+            .write_companion(&subject.release, after(&last), last.as_ref())
             .await;
         let written = match written {
-            Err(Error::Changed { .. }) => {
+            Err(Error::Changed { .. } | Error::Companion { .. }) => {
                 let last = self.read(ctx, subject).await?;
                 ctx.store
-                    .write_companion(&subject.release, companion, last.as_ref())
+                    .write_companion(&subject.release, after(&last), last.as_ref())
                     .await?
             }
             other => other?,

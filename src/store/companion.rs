@@ -17,6 +17,9 @@ const SECRET_TYPE: &str = "helmapp.io/companion.v1";
 const DATA_KEY: &str = "companion";
 const NAME_PREFIX: &str = "helmapp.v1.";
 
+/// Most objects that [`Companion::left`] holds.
+pub const MAX_LEFT: usize = 1000;
+
 /// The companion Secret's name.
 pub fn companion_name(release: &str) -> String {
     format!("{NAME_PREFIX}{release}")
@@ -32,11 +35,18 @@ pub struct Companion {
     pub revision: i64,
     /// Digest of everything that the revision was made from.
     pub input_digest: String,
+    /// Digest of what the user gave of that: chart, spec and what it refers to, without what the cluster can do.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub made_from: String,
     /// Version of the engine that rendered it.
     pub engine: String,
     /// What the chart's lookups were answered, by their arguments.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub lookups: Map<String, Value>,
+    /// Objects that a remedy left in the cluster because they can hold data. They stay known until the release is
+    /// uninstalled, however long ago their revision was trimmed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<LeftObject>,
     /// Fields of later versions.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
@@ -48,6 +58,45 @@ pub struct Owner {
     pub namespace: String,
     pub name: String,
     pub uid: String,
+}
+
+/// An object that no revision has any more.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LeftObject {
+    pub group: String,
+    pub version: String,
+    pub kind: String,
+    pub namespace: String,
+    pub name: String,
+    /// UID of the live object; empty where it was not known.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub uid: String,
+}
+
+impl LeftObject {
+    fn is_same(&self, other: &Self) -> bool {
+        self.group == other.group
+            && self.kind == other.kind
+            && self.namespace == other.namespace
+            && self.name == other.name
+    }
+}
+
+impl Companion {
+    /// Adds objects to those that were left, up to [`MAX_LEFT`]; returns those that had no place.
+    pub fn leave(&mut self, objects: Vec<LeftObject>) -> Vec<LeftObject> {
+        let mut over = Vec::new();
+        for object in objects {
+            let full = self.left.len() >= MAX_LEFT;
+            match self.left.iter_mut().find(|left| left.is_same(&object)) {
+                Some(left) => *left = object,
+                None if full => over.push(object),
+                None => self.left.push(object),
+            }
+        }
+        over
+    }
 }
 
 /// A companion and the version of its Secret.
@@ -188,6 +237,27 @@ mod tests {
         ReleaseKey::new("web", "shop")
     }
 
+    fn left(name: &str, uid: &str) -> LeftObject {
+        LeftObject {
+            version: "v1".to_owned(),
+            kind: "PersistentVolumeClaim".to_owned(),
+            namespace: "web".to_owned(),
+            name: name.to_owned(),
+            uid: uid.to_owned(),
+            ..LeftObject::default()
+        }
+    }
+
+    #[test]
+    fn what_is_left_is_known_once_and_up_to_a_limit() {
+        let mut companion = companion();
+        assert_eq!(companion.leave(vec![left("data", "w"), left("more", "x")]), []);
+        assert_eq!(companion.left, [left("data", "w"), left("more", "x")]);
+        let many = (0..MAX_LEFT).map(|n| left(&n.to_string(), "")).collect();
+        let over = companion.leave(many);
+        assert_eq!((companion.left.len(), over.len()), (MAX_LEFT, 2));
+    }
+
     fn companion() -> Companion {
         Companion {
             owner: Owner {
@@ -199,6 +269,8 @@ mod tests {
             input_digest: "sha256:1".to_owned(),
             engine: "0.1.0".to_owned(),
             lookups: Map::new(),
+            made_from: "sha256:2".to_owned(),
+            left: vec![left("data", "u")],
             extra: [("later".to_owned(), json!({"a": 1}))].into_iter().collect(),
         }
     }

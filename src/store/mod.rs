@@ -27,7 +27,10 @@ use kube::{
 use crate::cluster::{self, retry};
 
 pub use self::{
-    companion::{COMPANION_LABEL, COMPANION_VALUE, Companion, Owner, StoredCompanion, companion_name},
+    companion::{
+        COMPANION_LABEL, COMPANION_VALUE, Companion, LeftObject, MAX_LEFT, Owner, StoredCompanion,
+        companion_name,
+    },
     head::{HOLDER_ANNOTATION, Head, ReleaseKey, surplus},
 };
 
@@ -48,7 +51,10 @@ pub enum Error {
     /// Somebody changed the record since it was read. Read it again.
     #[error("the {what} of release {key} was changed by somebody else in the meantime")]
     Changed { key: ReleaseKey, what: String },
-    #[error("revision {revision} of release {key} can not be read: {source}")]
+    #[error(
+        "revision {revision} of release {key} can not be read: {source}; mend Secret {}/{}, or delete it",
+        .key.namespace, secret_name(&.key.name, *.revision)
+    )]
     Decode {
         key: ReleaseKey,
         revision: i64,
@@ -259,13 +265,13 @@ impl Store {
         self.update(stored, None).await
     }
 
-    /// Deletes the revisions beyond `max` as [`surplus`] chooses them. Returns how many.
-    pub async fn trim(&self, key: &ReleaseKey, heads: &[Head], max: u32) -> Result<usize> {
+    /// Deletes the revisions beyond `max` as [`surplus`] chooses them. Returns which.
+    pub async fn trim(&self, key: &ReleaseKey, heads: &[Head], max: u32) -> Result<Vec<i64>> {
         let surplus = surplus(heads, max);
         for head in &surplus {
             self.delete(key, head).await?;
         }
-        Ok(surplus.len())
+        Ok(surplus.iter().map(|head| head.revision).collect())
     }
 
     /// Deletes one revision, unless it was made anew meanwhile. One that is gone already is no error.
@@ -294,10 +300,12 @@ impl Store {
         Ok(())
     }
 
-    /// Deletes all revisions of a release, oldest first, and its companion.
-    pub async fn purge(&self, key: &ReleaseKey) -> Result<()> {
+    /// Deletes all revisions of a release but those to keep, oldest first, and its companion.
+    pub async fn purge(&self, key: &ReleaseKey, keep: &[i64]) -> Result<()> {
         for head in self.heads(key).await?.iter().rev() {
-            self.delete(key, head).await?;
+            if !keep.contains(&head.revision) {
+                self.delete(key, head).await?;
+            }
         }
         self.delete_companion(key).await
     }

@@ -10,10 +10,10 @@ use helmapp::controller;
 use helmapp::local::ControlPlane;
 use helmapp::settings::{Backoff, Fetch, Settings};
 use http::Request;
-use k8s_openapi::api::core::v1::ResourceQuota;
+use k8s_openapi::api::core::v1::{ResourceQuota, Secret};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::client::{Body, ClientBuilder};
 use kube::runtime::{conditions, wait::await_condition};
 use serde_json::{Value, json};
@@ -21,6 +21,7 @@ use tempfile::TempDir;
 use tokio::sync::{OnceCell, oneshot};
 use tracing_subscriber::fmt::MakeWriter;
 
+use crate::support::faults::Faults;
 use crate::support::namespace::TestNamespace;
 use crate::support::plane;
 use crate::support::wait::{until, within};
@@ -107,6 +108,11 @@ impl Operator {
 
     /// The same with the rights of a user.
     pub async fn start_as(plane: &ControlPlane, charts: &Path, user: Option<&str>) -> Self {
+        Self::start_with(plane, charts, user, Faults::default()).await
+    }
+
+    /// Starts an operator with the rights of a user, some of whose requests fail.
+    pub async fn start_with(plane: &ControlPlane, charts: &Path, user: Option<&str>, faults: Faults) -> Self {
         logged();
         let requests = Counter::default();
         let mut config = plane.config().await.expect("a kubeconfig");
@@ -127,6 +133,7 @@ impl Operator {
                 });
                 let client = ClientBuilder::try_from(config)
                     .unwrap()
+                    .with_layer(&faults)
                     .with_layer(&layer)
                     .build();
                 let operator = controller::Operator::new(client, settings).expect("an operator");
@@ -324,6 +331,25 @@ impl Fixture {
             spec.and_then(|spec| spec.hard.as_ref()) == status.and_then(|status| status.hard.as_ref())
         };
         until(&quotas, "quota", within(30), in_force).await;
+    }
+
+    /// The stored revisions of a release and Helm's words for them, oldest first.
+    pub async fn revisions(&self, release: &str) -> Vec<(i64, String)> {
+        let secrets: Api<Secret> = self.namespace.api();
+        let of_release = ListParams::default().labels(&format!("owner=helm,name={release}"));
+        let found = secrets.list(&of_release).await.expect("a list");
+        let mut revisions: Vec<(i64, String)> = found
+            .into_iter()
+            .map(|secret| {
+                let labels = secret.metadata.labels.unwrap_or_default();
+                (
+                    labels["version"].parse().expect("a number"),
+                    labels["status"].clone(),
+                )
+            })
+            .collect();
+        revisions.sort();
+        revisions
     }
 
     pub async fn create<K>(&self, object: Value)

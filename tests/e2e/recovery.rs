@@ -3,8 +3,11 @@
 use std::path::Path;
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::{ConfigMap, Secret, ServiceAccount};
-use kube::api::{Api, DeleteParams, Patch, PatchParams};
+use helmapp_helm::release::{DecodeLimits, Status, WriteTime, decode, encode, secret_labels};
+use jiff::Timestamp;
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, ServiceAccount};
+use kube::api::{Api, DeleteParams, ListParams, ObjectMeta, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
 use crate::fixture::{CONFIG_MAP, DEPLOYMENT, Fixture, Operator, condition, install_crd, message, revision};
@@ -263,4 +266,144 @@ async fn a_deadline_holds_while_requests_fail() {
         said.contains("not ready within 3 s") && said.contains("get"),
         "{said}"
     );
+}
+
+/// What Helm's own client leaves when it is killed: a revision that nobody ends.
+enum Left {
+    Upgrade,
+    Uninstallation,
+}
+
+/// How long ago a record was last changed that is left alone for these seconds from now.
+const TAKEOVER: i64 = 15 * 60;
+
+async fn leave(fixture: &Fixture, left: Left, seconds: i64) {
+    let secrets: Api<Secret> = fixture.namespace.api();
+    let name = |revision| format!("sh.helm.release.v1.app.v{revision}");
+    let mut record = secrets.get(&name(1)).await.unwrap();
+    let text = String::from_utf8(record.data.as_ref().unwrap()["release"].0.clone()).unwrap();
+    let mut release = decode(&text, &DecodeLimits::default()).unwrap();
+    release.info.status = match left {
+        Left::Upgrade => Status::PendingUpgrade,
+        Left::Uninstallation => Status::Uninstalling,
+    };
+    if matches!(left, Left::Upgrade) {
+        release.version = 2;
+        record.metadata = ObjectMeta::default();
+        record.metadata.name = Some(name(2));
+    }
+    let changed = WriteTime::Modified(Timestamp::now().as_second() - TAKEOVER + seconds);
+    record.metadata.labels = Some(secret_labels(&release, changed));
+    record.metadata.annotations = None;
+    let data = ByteString(encode(&release).unwrap().into_bytes());
+    record.data = Some([("release".to_owned(), data)].into());
+    match left {
+        Left::Upgrade => secrets.create(&PostParams::default(), &record).await.unwrap(),
+        Left::Uninstallation => secrets
+            .replace(&name(1), &PostParams::default(), &record)
+            .await
+            .unwrap(),
+    };
+}
+
+/// Another's pending revision is left alone while it may be worked on, and then taken over without a person.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_helm_never_ended_is_taken_over() {
+    let table = [
+        ("upgrading", Left::Upgrade, "pending-upgrade", 3),
+        ("uninstalling", Left::Uninstallation, "uninstalling", 2),
+    ];
+    for (test, left, word, expected) in table {
+        let fixture = Fixture::shared(test).await;
+        let chart = fixture.chart("app", &[("templates/a.yaml", CONFIG_MAP)]);
+        fixture.app("app", with_text(&chart, &json!("one"))).await;
+        fixture.ready("app").await;
+        leave(&fixture, left, 6).await;
+        fixture.app("app", with_text(&chart, &json!("two"))).await;
+        let status = fixture.refused("app", "PendingElsewhere").await;
+        assert!(message(&status, "Ready").contains(word), "{status:?}");
+        let maps: Api<ConfigMap> = fixture.namespace.api();
+        assert_eq!(maps.get("app").await.unwrap().data.unwrap()["text"], "one");
+
+        let status = fixture.ready("app").await;
+        assert_eq!(revision(&status), expected);
+        assert_eq!(maps.get("app").await.unwrap().data.unwrap()["text"], "two");
+        let earlier = fixture.revisions("app").await;
+        let (newest, earlier) = earlier.split_last().unwrap();
+        assert_eq!(newest, &(expected, "deployed".to_owned()));
+        assert!(
+            earlier.iter().all(|(_, status)| status == "superseded"),
+            "{earlier:?}"
+        );
+        fixture.delete("app").await;
+        fixture.namespace.left(&[]).await;
+    }
+}
+
+/// Makes the pods of a Deployment ready that never get so by themselves.
+pub async fn heal(fixture: &Fixture) {
+    let pods: Api<Pod> = fixture.namespace.api();
+    for pod in pods.list(&ListParams::default()).await.unwrap() {
+        let ready =
+            json!([{"type": "Ready", "status": "True"}, {"type": "ContainersReady", "status": "True"}]);
+        let status = json!({"status": {"conditions": ready}});
+        let name = pod.metadata.name.unwrap();
+        pods.patch_status(&name, &PatchParams::default(), &Patch::Strategic(&status))
+            .await
+            .unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revision_that_heals_after_its_time_is_deployed() {
+    let fixture = Fixture::shared("heals").await;
+    let chart = fixture.chart("app", &[("templates/a.yaml", DEPLOYMENT)]);
+    let spec = |tag: &str, pod: &str| {
+        let values = json!({"replicas": 1, "tag": tag, "pod": pod});
+        json!({"chart": {"path": chart}, "values": values, "upgrade": {"timeout": "2s"}})
+    };
+    fixture.app("app", spec("v1", "")).await;
+    fixture.ready("app").await;
+    fixture.app("app", spec("v2", "crash-loop")).await;
+    let status = fixture.refused("app", "UpgradeFailed").await;
+    assert_eq!(revision(&status), 2);
+    let word = |revision, status: &str| (revision, status.to_owned());
+    assert_eq!(
+        fixture.revisions("app").await,
+        [word(1, "deployed"), word(2, "failed")]
+    );
+    heal(&fixture).await;
+    let status = fixture.ready("app").await;
+    assert_eq!(revision(&status), 2);
+    assert_eq!(
+        fixture.revisions("app").await,
+        [word(1, "superseded"), word(2, "deployed")]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_is_too_large_is_the_charts_fault() {
+    let fixture = Fixture::shared("large").await;
+    // Text that does not compress: a sequence of a simple generator.
+    let mut state = 1_u64;
+    let noise = (0..2_000_000).map(|_| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        char::from(b'0' + u8::try_from((state >> 33) % 70).unwrap())
+    });
+    let noise: String = noise.collect();
+    let chart = fixture.chart(
+        "app",
+        &[("templates/a.yaml", CONFIG_MAP), ("files/noise", &noise)],
+    );
+    fixture.app("app", with_text(&chart, &json!("one"))).await;
+    let status = fixture.refused("app", "RecordTooLarge").await;
+    let said = message(&status, "Stalled");
+    assert!(said.contains(".helmignore"), "{said}");
+    assert_eq!(fixture.revisions("app").await, []);
+    let maps: Api<ConfigMap> = fixture.namespace.api();
+    assert!(maps.get_opt("app").await.unwrap().is_none());
+    fixture.delete("app").await;
+    fixture.namespace.left(&[]).await;
 }

@@ -203,6 +203,21 @@ async fn a_remedy_does_not_delete_what_can_hold_data() {
     let found = fixture.namespace.objects().await;
     assert!(found.contains(&"StatefulSet/data".to_owned()), "{found:?}");
     assert!(!found.contains(&"ConfigMap/extra".to_owned()), "{found:?}");
+
+    // It stays known when the revision that had it is long trimmed.
+    for tag in ["v2", "v3", "v4"] {
+        let mut later = spec("", false);
+        later["values"]["tag"] = json!(tag);
+        later["maxHistory"] = json!(2);
+        fixture.app("app", later).await;
+        fixture.ready("app").await;
+    }
+    let found = fixture.namespace.objects().await;
+    assert!(found.contains(&"StatefulSet/data".to_owned()), "{found:?}");
+    assert!(
+        !found.contains(&"Secret/sh.helm.release.v1.app.v2".to_owned()),
+        "{found:?}"
+    );
     fixture.delete("app").await;
     fixture.namespace.left(&[]).await;
 }

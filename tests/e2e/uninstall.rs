@@ -4,10 +4,13 @@ use helmapp_helm::release::{DecodeLimits, decode, encode};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret, ServiceAccount};
 use k8s_openapi::api::rbac::v1::RoleBinding;
-use kube::api::{Api, DeleteParams, PostParams};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIService;
+use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
-use crate::fixture::{CONFIG_MAP, Fixture, message};
+use crate::fixture::{CONFIG_MAP, DEPLOYMENT, Fixture, Operator, install_crd, message, revision};
+use crate::support::plane;
 use crate::support::wait::{events, eventually, within};
 
 const SECRET: &str = "apiVersion: v1\nkind: Secret\nmetadata: {name: '{{ .Release.Name }}'}\n";
@@ -165,7 +168,189 @@ async fn a_manifest_that_can_not_be_read_stops_the_upgrade() {
     fixture.ready("app").await;
     spoil(&fixture, without_a_readable_manifest).await;
     fixture.app("app", spec("two")).await;
-    let status = fixture.refused("app", "ObjectInvalid").await;
+    let status = fixture.refused("app", "RecordInvalid").await;
     let said = message(&status, "Ready");
     assert!(said.contains("sh.helm.release.v1.app.v1"), "{said}");
+}
+
+/// ConfigMaps of these names, after a Deployment.
+const MANY: &str = "\
+{{- range .Values.maps }}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: {{ . }}
+{{- end }}
+";
+
+/// Each of several failed revisions can have left something that neither the newest nor the deployed one has.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_failed_revisions_left_goes() {
+    let table: [(&str, bool); 2] = [("orphans", true), ("orphansgone", false)];
+    for (test, upgraded) in table {
+        let fixture = Fixture::shared(test).await;
+        let chart = fixture.chart(
+            "app",
+            &[("templates/a.yaml", DEPLOYMENT), ("templates/b.yaml", MANY)],
+        );
+        let spec = |maps: &[&str], pod: &str| {
+            let values = json!({"replicas": 1, "tag": "v1", "pod": pod, "maps": maps});
+            json!({"chart": {"path": chart}, "values": values, "upgrade": {"timeout": "2s"}})
+        };
+        fixture.app("app", spec(&["a"], "")).await;
+        fixture.ready("app").await;
+        fixture.app("app", spec(&["a", "b"], "crash-loop")).await;
+        assert_eq!(revision(&fixture.refused("app", "UpgradeFailed").await), 2);
+
+        // One more than there are, with the one that Kubernetes makes: two that pass their dry runs are too many.
+        fixture.quota(json!({"count/configmaps": "4"})).await;
+        fixture.app("app", spec(&["a", "c", "d"], "crash-loop")).await;
+        fixture
+            .until("app", |app| {
+                let ready = crate::fixture::condition(app, "Ready");
+                ready.is_some_and(|ready| ready.message.contains("quota"))
+                    && app.status.as_ref().is_some_and(|status| revision(status) == 3)
+            })
+            .await;
+        let found = fixture.namespace.objects().await;
+        let has = |name: &str| found.contains(&format!("ConfigMap/{name}"));
+        assert!(has("b") && (has("c") || has("d")), "{found:?}");
+
+        if upgraded {
+            fixture.app("app", spec(&["a"], "")).await;
+            assert_eq!(revision(&fixture.ready("app").await), 4);
+            let found = fixture.namespace.objects().await;
+            let maps: Vec<_> = found
+                .iter()
+                .filter(|name| name.starts_with("ConfigMap/"))
+                .collect();
+            assert_eq!(maps, ["ConfigMap/a"]);
+        }
+        fixture.delete("app").await;
+        fixture.namespace.left(&["ResourceQuota/quota"]).await;
+    }
+}
+
+/// A HelmApp whose tenant lost its rights for good can still be deleted, and what stays is said.
+#[tokio::test(flavor = "multi_thread")]
+async fn rights_that_are_gone_for_good_do_not_keep_the_helmapp() {
+    let fixture = Fixture::shared("forgood").await;
+    by_a_tenant(&fixture).await;
+    let bindings: Api<RoleBinding> = fixture.namespace.api();
+    bindings.delete("tenant", &DeleteParams::default()).await.unwrap();
+    let accounts: Api<ServiceAccount> = fixture.namespace.api();
+    accounts.delete("tenant", &DeleteParams::default()).await.unwrap();
+    fixture
+        .apps()
+        .delete("app", &DeleteParams::default())
+        .await
+        .unwrap();
+    let status = fixture
+        .until("app", |app| {
+            crate::fixture::condition(app, "Ready").is_some_and(|ready| ready.reason == "Forbidden")
+        })
+        .await;
+    let said = message(&status, "Ready");
+    let user = format!("system:serviceaccount:{}:tenant", fixture.namespace.name);
+    for part in [
+        &user,
+        "configmaps",
+        "serviceAccountName",
+        "helmapp.io/leave-behind=true",
+    ] {
+        assert!(said.contains(part), "{part} is not in: {said}");
+    }
+    let leave = json!({"metadata": {"annotations": {"helmapp.io/leave-behind": "true"}}});
+    fixture
+        .apps()
+        .patch("app", &PatchParams::default(), &Patch::Merge(&leave))
+        .await
+        .unwrap();
+    is_gone(&fixture, "app").await;
+    fixture
+        .namespace
+        .left(&["ConfigMap/app", "Role/tenant", "Secret/app"])
+        .await;
+    eventually("the event", within(10), || async {
+        let events = events(fixture.client(), &fixture.namespace.name).await;
+        let said = events.contains("left in the cluster") && events.contains("ConfigMap");
+        said.then_some(()).ok_or(events)
+    })
+    .await;
+}
+
+const GADGET_CRD: &str = "\
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: gadgets.gone.helmapp.io}
+spec:
+  group: gone.helmapp.io
+  scope: Namespaced
+  names: {kind: Gadget, plural: gadgets}
+  versions:
+    - name: v1
+      served: true
+      storage: true
+      schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
+";
+
+/// An object whose kind is not served is gone only if the kind surely is. Here its API's server does not answer, and
+/// then the API is taken away.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kind_that_does_not_answer_is_not_a_kind_that_is_gone() {
+    let own = plane::own().await;
+    let client = own.plane.client().await.unwrap();
+    install_crd(&client).await;
+    let charts = tempfile::tempdir().unwrap();
+    let _operator = Operator::start(&own.plane, charts.path()).await;
+    let fixture = Fixture::on(client.clone(), "gone", charts.path()).await;
+    let gadget = "apiVersion: gone.helmapp.io/v1\nkind: Gadget\nmetadata: {name: one}\n";
+    let chart = fixture.chart(
+        "app",
+        &[("crds/crd.yaml", GADGET_CRD), ("templates/a.yaml", gadget)],
+    );
+    fixture.app("app", json!({"chart": {"path": chart}})).await;
+    fixture.ready("app").await;
+
+    let crds: Api<CustomResourceDefinition> = Api::all(client.clone());
+    crds.delete("gadgets.gone.helmapp.io", &DeleteParams::default())
+        .await
+        .unwrap();
+    let apis: Api<APIService> = Api::all(client.clone());
+    eventually("the API goes with its CRD", within(30), || async {
+        match apis.get_opt("v1.gone.helmapp.io").await {
+            Ok(None) => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await;
+    let silent: APIService = serde_json::from_value(json!({
+        "metadata": {"name": "v1.gone.helmapp.io"},
+        "spec": {"group": "gone.helmapp.io", "version": "v1", "groupPriorityMinimum": 100, "versionPriority": 100,
+                 "insecureSkipTLSVerify": true, "service": {"namespace": "default", "name": "nobody"}},
+    }))
+    .unwrap();
+    apis.create(&PostParams::default(), &silent).await.unwrap();
+    fixture
+        .apps()
+        .delete("app", &DeleteParams::default())
+        .await
+        .unwrap();
+    let status = fixture
+        .until("app", |app| {
+            let ready = crate::fixture::condition(app, "Ready");
+            ready.is_some_and(|ready| ready.message.contains("nobody can say"))
+        })
+        .await;
+    let said = message(&status, "Ready");
+    assert!(
+        said.contains("Gadget.gone.helmapp.io") && said.contains("APIService"),
+        "{said}"
+    );
+    apis.delete("v1.gone.helmapp.io", &DeleteParams::default())
+        .await
+        .unwrap();
+    is_gone(&fixture, "app").await;
+    fixture.namespace.left(&[]).await;
 }

@@ -219,18 +219,21 @@ async fn history_is_superseded_and_trimmed() {
         ]
     );
     let heads = all.store.heads(&all.key).await.unwrap();
-    assert_eq!(all.store.trim(&all.key, &heads, 2).await.unwrap(), 2);
+    assert_eq!(all.store.trim(&all.key, &heads, 2).await.unwrap(), [1, 2]);
     assert_eq!(all.statuses().await, [word(4, "deployed"), word(3, "superseded")]);
     assert_eq!(
         all.store.trim(&all.key, &heads, 2).await.unwrap(),
-        2,
+        [1, 2],
         "what is gone already is no error"
     );
     all.store
         .write_companion(&all.key, Companion::default(), None)
         .await
         .unwrap();
-    all.store.purge(&all.key).await.unwrap();
+    all.store.purge(&all.key, &[3]).await.unwrap();
+    assert_eq!(all.statuses().await, [word(3, "superseded")]);
+    assert_eq!(all.store.companion(&all.key).await.unwrap(), None);
+    all.store.purge(&all.key, &[]).await.unwrap();
     all.namespace.left(&[]).await;
 }
 

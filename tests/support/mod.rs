@@ -12,6 +12,7 @@
     reason = "a test that can't go on fails"
 )]
 
+pub mod faults;
 pub mod install;
 pub mod metrics;
 pub mod namespace;

@@ -90,6 +90,11 @@ impl Process {
         .await;
     }
 
+    /// Ends it as a crash does: SIGKILL, from one moment to the next.
+    pub fn kill(self) {
+        drop(self);
+    }
+
     /// Sends SIGTERM and waits for the end.
     pub async fn terminate(mut self) -> ExitStatus {
         let sent = Command::new("kill")

@@ -305,6 +305,11 @@ impl Memory {
         self.lock().owners.insert(release.clone(), app.clone());
     }
 
+    /// The HelmApp that a release belongs to.
+    pub fn owner(&self, release: &ReleaseKey) -> Option<AppKey> {
+        self.lock().owners.get(release).cloned()
+    }
+
     /// The revisions of a release, newest first.
     pub fn records(&self, release: &ReleaseKey) -> Vec<Head> {
         self.lock().records.of(release)

@@ -10,6 +10,9 @@ use super::ownership::keeps;
 pub struct Inputs<'a, 'b> {
     /// Objects of the last revision whose objects are in the cluster.
     pub last: &'a [Object],
+    /// Objects that revisions in between may have left in the cluster: let go of, but never taken for this
+    /// release's without a look, as they may not have been made.
+    pub left: &'a [Object],
     /// Objects of the new revision, in install order.
     pub new: &'a [Object],
     /// Objects of the last revision that were changed or deleted behind us.
@@ -59,7 +62,8 @@ pub struct Removal<'a> {
 pub struct Draft<'a> {
     /// Objects of the new revision, in install order.
     pub steps: Vec<Step<'a>>,
-    /// Objects to let go of, in reverse order of the last revision's manifest.
+    /// Objects to let go of, in reverse order of the last revision's manifest; then those that revisions in
+    /// between left.
     pub removals: Vec<Removal<'a>>,
 }
 
@@ -86,12 +90,13 @@ pub fn draft<'a>(inputs: &Inputs<'a, '_>) -> Draft<'a> {
         .iter()
         .map(|object| step(inputs, last.get(&object.id).copied(), object))
         .collect();
-    let new: BTreeSet<&ObjectId> = inputs.new.iter().map(|object| &object.id).collect();
+    let mut seen: BTreeSet<&ObjectId> = inputs.new.iter().map(|object| &object.id).collect();
     let gone = inputs
         .last
         .iter()
         .rev()
-        .filter(|object| !new.contains(&object.id));
+        .chain(inputs.left.iter().rev())
+        .filter(|object| seen.insert(&object.id));
     let removals = gone
         .map(|object| Removal {
             object,

@@ -35,6 +35,7 @@ fn owner() -> Owner {
 
 struct Case {
     last: Vec<Object>,
+    left: Vec<Object>,
     new: Vec<Object>,
     dirty: Vec<&'static str>,
     last_applied: bool,
@@ -47,6 +48,7 @@ impl Case {
     fn new(last: Vec<Value>, new: Vec<Value>) -> Self {
         Self {
             last: build(last),
+            left: Vec::new(),
             new: build(new),
             dirty: Vec::new(),
             last_applied: true,
@@ -62,7 +64,7 @@ impl Case {
     }
 
     fn find(&self, name: &str) -> ObjectId {
-        let mut all = self.new.iter().chain(&self.last);
+        let mut all = self.new.iter().chain(&self.last).chain(&self.left);
         all.find(|object| object.id.name == name).unwrap().id.clone()
     }
 
@@ -70,6 +72,7 @@ impl Case {
         let dirty = self.dirty.iter().map(|name| self.find(name)).collect();
         let inputs = Inputs {
             last: &self.last,
+            left: &self.left,
             new: &self.new,
             dirty: &dirty,
             last_applied: self.last_applied,
@@ -220,6 +223,31 @@ fn keep_policy_leaves_objects_behind() {
             "policy {policy:?}"
         );
     }
+}
+
+#[test]
+fn what_revisions_in_between_left_goes_but_is_not_taken_over() {
+    let mut case = Case::new(
+        vec![config_map("a", "1"), config_map("b", "1")],
+        vec![config_map("a", "1"), config_map("c", "1")],
+    )
+    .answer("c", unowned());
+    case.left = build(vec![
+        config_map("b", "2"),
+        config_map("c", "2"),
+        config_map("d", "2"),
+    ]);
+    let refused = case.decide().unwrap_err();
+    assert_eq!(refused.reason(), RefusalReason::NotOwned);
+    case.answers.clear();
+    let case = case.answer("c", ours("u"));
+    let expected = plan(&[
+        ("a", Action::Keep),
+        ("c", Action::Adopt { uid: "u".into() }),
+        ("b", Action::Delete),
+        ("d", Action::Delete),
+    ]);
+    assert_eq!(case.decide().unwrap(), expected);
 }
 
 #[test]
