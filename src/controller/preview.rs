@@ -107,7 +107,7 @@ impl Operator {
             &contents.unwrap_or_default(),
             ctx.redactors.get(&subject.key).as_deref(),
             config,
-            last.iter().chain(&new.objects),
+            before.values().copied().chain(&new.objects),
         );
         let mut changes: Vec<Change> = plan
             .operations
