@@ -33,6 +33,10 @@ bench: ## What 100 HelmApps cost: CPU, memory and API requests of the released p
 nightly: ## 200,000 random cases against Go and Helm, the seed printed
 	@./tests/nightly
 
+.PHONY: fuzz
+fuzz: ## Fuzz each target, guided by coverage, for FUZZ_SECONDS (600)
+	@./fuzz/run
+
 .PHONY: lint
 lint: ## Formatting and lints
 	@$(CARGO) fmt --all -- --check

@@ -8,6 +8,7 @@ mod dev;
 mod diff;
 mod explain;
 mod history;
+mod limits;
 mod list;
 mod output;
 mod progress;

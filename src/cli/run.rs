@@ -9,7 +9,7 @@ use tokio::{
     sync::watch,
 };
 
-use super::cluster::ClusterArguments;
+use super::{cluster::ClusterArguments, limits::LimitArguments};
 use crate::{
     api::Duration,
     controller::Operator,
@@ -169,6 +169,8 @@ struct SettingsArguments {
     /// Bytes of charts that are kept in memory
     #[arg(long, env = "HELMAPP_CHART_CACHE_BYTES", default_value_t = 64 << 20, value_name = "BYTES")]
     chart_cache_bytes: usize,
+    #[command(flatten)]
+    limits: LimitArguments,
     /// Address of /metrics, /healthz and /readyz, or off
     #[arg(
         long,
@@ -285,6 +287,7 @@ impl SettingsArguments {
                 fresh: self.fetch_fresh.0,
                 cache_bytes: self.chart_cache_bytes,
             },
+            limits: self.limits.validate()?,
             listen: self.listen.0,
             election,
             identity: self.identity.unwrap_or_else(identity),
@@ -443,6 +446,7 @@ mod tests {
     use clap::{CommandFactory as _, FromArgMatches as _};
 
     use super::*;
+    use crate::settings::Limits;
 
     #[derive(Debug, clap::Parser)]
     struct Line {
@@ -487,6 +491,17 @@ mod tests {
             "--fetch-allow=::1",
             "--fetch-fresh=10s",
             "--chart-cache-bytes=11",
+            "--render-timeout=13s",
+            "--render-steps=14",
+            "--render-depth=15",
+            "--render-output-bytes=16",
+            "--render-text-bytes=17",
+            "--render-memory-bytes=18",
+            "--render-list-items=19",
+            "--render-key-work=20",
+            "--chart-unpacked-bytes=21",
+            "--chart-file-bytes=22",
+            "--chart-files=23",
             "--listen=off",
             "--leader-elect",
             "--lease-name=lease",
@@ -521,6 +536,22 @@ mod tests {
                 fresh: seconds(10),
                 cache_bytes: 11,
             },
+            limits: Limits {
+                render_timeout: seconds(13),
+                render: helmapp_helm::render::Limits {
+                    steps: 14,
+                    template_depth: 15,
+                    output_bytes: 16,
+                    text_bytes: 17,
+                    memory_bytes: 18,
+                    list_items: 19,
+                    key_work: 20,
+                    ..Default::default()
+                },
+                chart_unpacked_bytes: 21,
+                chart_file_bytes: 22,
+                chart_files: 23,
+            },
             listen: None,
             election: Some(Election {
                 namespace: "ops".to_owned(),
@@ -544,6 +575,7 @@ mod tests {
                 "--lease-duration must be",
             ),
             (&["--chart-dir=/none/such"], "/none/such is not a directory"),
+            (&["--render-timeout=0s"], "--render-timeout must be"),
             (&["--listen=here"], "neither off nor an address"),
             (&["--fetch-timeout=soon"], "is not a duration"),
             (&["--fetch-allow=10.0.0.0/40"], "neither a host name nor"),

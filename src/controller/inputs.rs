@@ -7,8 +7,8 @@ use helmapp_helm::chart::Chart;
 use helmapp_helm::manifest::{Manifest, parse_stored};
 use helmapp_helm::release::{ChartRecord, Hook};
 use helmapp_helm::render::{
-    Asked, CompiledChart, PrepareError, Questions, ReleaseOptions, RenderInput, check_kube_version,
-    check_release_name, prepare,
+    Asked, CompiledChart, Limit, Limits, PrepareError, Questions, ReleaseOptions, RenderInput,
+    check_kube_version, check_release_name, prepare,
 };
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -246,6 +246,7 @@ pub async fn render(
         capabilities,
         asked: asked.clone(),
         lookup: lookup.clone(),
+        limits: ctx.settings.limits.of_render(),
     };
     // Rendering is pure computation, but for lookups, which wait for the API server.
     let work = move || rendered(&chart, &values, &release, host);
@@ -300,6 +301,7 @@ struct Host {
     capabilities: Arc<Capabilities>,
     asked: Arc<Asked>,
     lookup: Arc<Lookup>,
+    limits: Limits,
 }
 
 fn rendered(
@@ -332,9 +334,17 @@ fn rendered(
     let mut input = RenderInput::new(&prepared.values, release, host.capabilities);
     input.asked = host.asked;
     input.lookup = host.lookup;
-    let files = compiled
-        .render(input)
-        .map_err(|error| failed(error.to_string()))?;
+    input.limits = host.limits;
+    let files = compiled.render(input).map_err(|error| {
+        let mut refused = failed(error.to_string());
+        // Whether the clock runs out depends on more than the chart.
+        if let (Error::Input { again, .. }, Some(Limit::Deadline)) =
+            (&mut refused, error.template_error().limit())
+        {
+            *again = Again::Seldom;
+        }
+        refused
+    })?;
     Manifest::build(chart.name(), files).map_err(|error| failed(error.to_string()))
 }
 

@@ -1,10 +1,14 @@
 //! What a person sets on the operator: one validated struct. Flags, environment and file names end in `cli`.
 
 mod allowed;
+mod limits;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-pub use self::allowed::{Allowed, AllowedError};
+pub use self::{
+    allowed::{Allowed, AllowedError},
+    limits::Limits,
+};
 
 /// Settings of `helmapp run`. `Settings::default()` is what it does without a flag.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +28,7 @@ pub struct Settings {
     /// rights given, a referenced object made.
     pub slow_retry: Backoff,
     pub fetch: Fetch,
+    pub limits: Limits,
     /// Where metrics and probes are served. None: nowhere.
     pub listen: Option<SocketAddr>,
     /// Leader election. None: this process is the only one.
@@ -85,6 +90,7 @@ impl Default for Settings {
                 most: Duration::from_secs(15 * 60),
             },
             fetch: Fetch::default(),
+            limits: Limits::default(),
             listen: None,
             election: None,
             identity: "helmapp".to_owned(),

@@ -55,10 +55,7 @@ impl Sources {
     pub fn new(settings: &Settings) -> Self {
         Self {
             directories: settings.chart_dirs.clone(),
-            limits: Limits {
-                archive_bytes: settings.fetch.max_archive_bytes,
-                ..Limits::default()
-            },
+            limits: settings.limits.of_chart(settings.fetch.max_archive_bytes),
             http: http::Downloads::new(&settings.fetch),
             // Half of the workers stay for what needs no download.
             admission: Admission::new(settings.fetch.per_namespace, settings.workers / 2),

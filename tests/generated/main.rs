@@ -5,6 +5,7 @@
 mod commands;
 mod conditions;
 mod fields;
+mod limits;
 
 use std::{env, fs, path::Path, path::PathBuf};
 

@@ -58,7 +58,8 @@ impl Error {
         }))
     }
 
-    pub(crate) fn limited(limit: Limit, message: impl Into<String>) -> Error {
+    /// An error of a function that a limit has stopped.
+    pub fn limited(limit: Limit, message: impl Into<String>) -> Error {
         Error(Box::new(Inner {
             message: message.into(),
             place: None,
@@ -67,12 +68,21 @@ impl Error {
         }))
     }
 
-    pub(crate) fn value_depth() -> Error {
+    /// The error about containers nested deeper than [`MAX_VALUE_DEPTH`](crate::value::MAX_VALUE_DEPTH).
+    pub fn value_depth() -> Error {
         let max = crate::value::MAX_VALUE_DEPTH;
         Error::limited(
             Limit::ValueDepth,
             format!("value depth limit exceeded: containers nested deeper than {max}"),
         )
+    }
+
+    pub(crate) fn steps(max: u64) -> Error {
+        Error::limited(Limit::Steps, format!("steps limit exceeded: more than {max}"))
+    }
+
+    pub(crate) fn deadline() -> Error {
+        Error::limited(Limit::Deadline, "deadline exceeded")
     }
 
     pub(crate) fn at(mut self, place: Place) -> Error {

@@ -7,6 +7,7 @@ use crate::compile::{Builtin, Template, lower};
 use crate::error::{Error, Place};
 use crate::exec::State;
 use crate::func::Functions;
+use crate::limits::Limit;
 use crate::parse::parse;
 use crate::strconv;
 use crate::value::{Str, Value};
@@ -28,7 +29,11 @@ pub enum MissingKey {
 #[derive(Clone, Debug)]
 pub struct Unit {
     templates: Arc<[Arc<Template>]>,
+    nodes: usize,
 }
+
+/// Nodes that the sources of one layer of a set may have together.
+pub const MAX_SET_NODES: usize = 600_000;
 
 impl Unit {
     /// Parses and compiles a source under a name.
@@ -37,13 +42,18 @@ impl Unit {
     pub fn compile(name: &str, source: &str, funcs: &Functions) -> Result<Unit, Error> {
         let file: Arc<str> = Arc::from(name);
         let known = |name: &str| funcs.get(name).is_some() || Builtin::named(name).is_some();
-        let trees = parse(&file, source, &known)?;
+        let (trees, nodes) = parse(&file, source, &known)?;
         let text: Arc<str> = Arc::from(source);
         let templates = trees
             .values()
             .map(|tree| Arc::new(lower(tree, &file, &text, funcs)))
             .collect();
-        Ok(Unit { templates })
+        Ok(Unit { templates, nodes })
+    }
+
+    /// The nodes of its syntax trees: what it takes up, in units of some 200 bytes.
+    pub fn nodes(&self) -> usize {
+        self.nodes
     }
 
     /// The names of the templates, in no order.
@@ -60,6 +70,7 @@ pub struct TemplateSet {
     templates: HashMap<Arc<str>, Arc<Template>>,
     funcs: Arc<Functions>,
     missing_key: MissingKey,
+    nodes: usize,
 }
 
 impl TemplateSet {
@@ -71,6 +82,7 @@ impl TemplateSet {
             templates: HashMap::new(),
             funcs,
             missing_key: MissingKey::Default,
+            nodes: 0,
         }
     }
 
@@ -88,15 +100,24 @@ impl TemplateSet {
             templates: HashMap::new(),
             funcs: Arc::clone(&self.funcs),
             missing_key: self.missing_key,
+            nodes: 0,
         }
     }
 
     /// Parses, compiles and adds a source: its own template under `name` and those that it defines. A
     /// template of white space only does not replace one that is there.
     ///
-    /// Errors: text/template's parse errors; then the set is as before.
+    /// Errors: text/template's parse errors, and more than [`MAX_SET_NODES`]; then the set is as before.
     pub fn add(&mut self, name: &str, source: &str) -> Result<(), Error> {
         let unit = Unit::compile(name, source, &self.funcs)?;
+        self.nodes += unit.nodes;
+        if self.nodes > MAX_SET_NODES {
+            self.nodes -= unit.nodes;
+            let message = format!(
+                "template: {name}: source nodes limit exceeded, more than {MAX_SET_NODES} in all sources"
+            );
+            return Err(Error::limited(Limit::SourceNodes, message));
+        }
         self.add_unit(&unit);
         Ok(())
     }
@@ -170,6 +191,9 @@ impl TemplateSet {
     }
 }
 
+/// The most characters of a line that an error shows.
+const MAX_EXCERPT: usize = 500;
+
 /// The place of a node in its source.
 pub(crate) fn place(template: &Template, pos: u32, context: String) -> Place {
     let pos = pos as usize;
@@ -186,6 +210,6 @@ pub(crate) fn place(template: &Template, pos: u32, context: String) -> Place {
         column: Some((pos - line_start) as u32),
         executing: Some(template.name.to_string()),
         context,
-        excerpt: excerpt.to_string(),
+        excerpt: excerpt.chars().take(MAX_EXCERPT).collect(),
     }
 }

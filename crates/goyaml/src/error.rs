@@ -26,14 +26,20 @@ pub enum Error {
     /// More nodes come from aliases than go-yaml allows for a document of this size.
     #[error("yaml: document contains excessive aliasing")]
     ExcessiveAliasing,
+    /// The document has more nodes than [`Limits::nodes`](crate::Limits::nodes).
+    #[error("yaml: the document has more than {limit} nodes (limit nodes)")]
+    Nodes {
+        /// The limit in force.
+        limit: usize,
+    },
     /// Scalars reached through aliases add up to more than [`Limits::expanded_bytes`](crate::Limits::expanded_bytes).
-    #[error("yaml: aliases expand the document to more than {limit} bytes")]
+    #[error("yaml: aliases expand the document to more than {limit} bytes (limit expanded_bytes)")]
     ExpandedBytes {
         /// The limit in force.
         limit: usize,
     },
     /// Nesting is deeper than [`Limits::depth`](crate::Limits::depth).
-    #[error("yaml: {}exceeded max depth of {limit}", line.map(|n| format!("line {n}: ")).unwrap_or_default())]
+    #[error("yaml: {}exceeded max depth of {limit} (limit depth)", line.map(|n| format!("line {n}: ")).unwrap_or_default())]
     Depth {
         /// Line where the limit was passed, when it is known.
         line: Option<u32>,
@@ -41,7 +47,7 @@ pub enum Error {
         limit: usize,
     },
     /// The text is longer than [`Limits::input_bytes`](crate::Limits::input_bytes).
-    #[error("yaml: input of {size} bytes exceeds the limit of {limit} bytes")]
+    #[error("yaml: input of {size} bytes exceeds the limit of {limit} bytes (limit input_bytes)")]
     InputBytes {
         /// Length of the text.
         size: usize,
@@ -63,6 +69,18 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether a limit of [`Limits`](crate::Limits) was passed, rather than the text being wrong.
+    pub fn is_limit(&self) -> bool {
+        match self {
+            Error::Nodes { .. }
+            | Error::ExpandedBytes { .. }
+            | Error::Depth { .. }
+            | Error::InputBytes { .. } => true,
+            Error::ToJson(cause) => cause.is_limit(),
+            _ => false,
+        }
+    }
+
     pub(crate) fn document(message: impl Into<String>) -> Self {
         Error::Document(message.into())
     }

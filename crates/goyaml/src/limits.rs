@@ -7,7 +7,10 @@ pub struct Limits {
     pub input_bytes: usize,
     /// Deepest nesting of sequences and mappings, aliases followed. Default 1000 (go-yaml: 10000).
     pub depth: usize,
-    /// Sum of the lengths of all scalars that are reached through aliases. Default 64 MiB. Go shares a
+    /// Nodes of one document: scalars, sequences and maps, those reached through aliases counted each time.
+    /// Default 500,000.
+    pub nodes: usize,
+    /// Sum of the lengths of all scalars that are reached through aliases. Default 16 MiB. Go shares a
     /// string among its aliases and needs no such limit; a builder may copy it each time.
     pub expanded_bytes: usize,
 }
@@ -17,7 +20,8 @@ impl Default for Limits {
         Limits {
             input_bytes: 64 << 20,
             depth: 1000,
-            expanded_bytes: 64 << 20,
+            nodes: 500_000,
+            expanded_bytes: 16 << 20,
         }
     }
 }

@@ -2,17 +2,17 @@
 
 /// Limits on loading a chart. A chart that goes over one is refused with an error that names the limit.
 ///
-/// `unpacked_bytes` and `file_bytes` have Helm's defaults. Unlike Helm's, they hold for the chart with all
+/// `file_bytes` has Helm's default. Unlike in Helm, `unpacked_bytes` holds for the chart with all
 /// the sub-chart archives inside it, so that nesting archives does not multiply what a chart may unpack to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of the packed archive. Default 64 MiB.
     pub archive_bytes: u64,
-    /// Bytes of all files together, unpacked. Default 100 MiB, as Helm's.
+    /// Bytes of all files together, unpacked. Default 64 MiB (Helm: 100 MiB).
     pub unpacked_bytes: u64,
     /// Bytes of one file, unpacked. Default 5 MiB, as Helm's.
     pub file_bytes: u64,
-    /// Number of files. Default 20,000.
+    /// Number of files. Default 10,000.
     pub file_count: usize,
     /// How deep sub-charts may nest, the chart itself being 1. Default 32.
     pub chart_depth: usize,
@@ -25,9 +25,9 @@ impl Default for Limits {
         const MIB: u64 = 1024 * 1024;
         Self {
             archive_bytes: 64 * MIB,
-            unpacked_bytes: 100 * MIB,
+            unpacked_bytes: 64 * MIB,
             file_bytes: 5 * MIB,
-            file_count: 20_000,
+            file_count: 10_000,
             chart_depth: 32,
             directory_depth: 64,
         }

@@ -21,6 +21,8 @@ use helmapp_helm::render::{self, CompiledChart, Limits, Prepared, ReleaseOptions
 use helmapp_helm::values::Layers;
 use serde_json::Value;
 
+use crate::settings;
+
 pub use arguments::Arguments;
 use messages::log_line;
 use output::Output;
@@ -171,7 +173,7 @@ impl Job {
         let input = RenderInput {
             limits: Limits {
                 stack_bytes: STACK_BYTES - (1 << 20),
-                ..Limits::default()
+                ..settings::Limits::default().of_render()
             },
             ..RenderInput::new(values, &self.release, Arc::clone(&self.capabilities))
         };

@@ -4,16 +4,22 @@
 use std::sync::Arc;
 
 use crate::compile::code::{At, NodeKind, Template};
+use crate::meter;
 use crate::parse::ast::{BranchKind, Command, List, Node, Operand, Pipe};
 use crate::parse::parse;
 
 /// The node as Go prints it.
 pub(crate) fn describe(template: &Template, at: At) -> String {
+    if !meter::may_tell(template.source.len()) {
+        return "...".to_owned();
+    }
     let trees = parse(&Arc::clone(&template.file), &template.source, &|name| {
         // Only what the lexer took as keywords matters here.
         !matches!(name, "break" | "continue")
     });
-    let Ok(trees) = trees else { return String::new() };
+    let Ok((trees, _)) = trees else {
+        return String::new();
+    };
     let found = trees.get(template.name.as_ref()).and_then(|t| list(&t.root, at));
     found
         .or_else(|| trees.values().find_map(|t| list(&t.root, at)))

@@ -151,7 +151,12 @@ impl State {
         if let (Some(last), Some((i, slot))) = (call.last, slots.next()) {
             *slot = validate(frame, Rv::concrete(last), param(signature, i))?.value;
         }
-        self.spend(1).map_err(|e| frame.place(e))?;
+        let text: usize = args
+            .iter()
+            .filter_map(Value::as_str)
+            .map(crate::value::Str::len)
+            .sum();
+        self.spend(1 + text as u64 / 16).map_err(|e| frame.place(e))?;
         let result = match target {
             Target::Func(f) => f.call(self, args),
             Target::Builtin(Builtin::Call) => {
@@ -171,7 +176,8 @@ impl State {
                 name,
             } => methods.call(receiver, self, name, args),
         };
-        result.map_err(|e| {
+        let settled = result.and_then(|value| self.settle(&value).map(|()| value));
+        settled.map_err(|e| {
             frame.at = call.node;
             frame.place(Error::caused(format!("error calling {name}"), e))
         })

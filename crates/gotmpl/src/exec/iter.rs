@@ -3,7 +3,8 @@
 use crate::error::Error;
 use crate::exec::frame::Rv;
 use crate::fmt;
-use crate::value::{IntType, List, Str, UintType, Value};
+use crate::meter::Charge;
+use crate::value::{Bytes, IntType, List, Str, UintType, Value};
 
 /// The turns that are left.
 #[derive(Debug)]
@@ -23,12 +24,14 @@ pub(super) enum Iter {
         next: usize,
     },
     Bytes {
-        bytes: std::rc::Rc<[u8]>,
+        bytes: Bytes,
         next: usize,
     },
     Map {
         entries: std::vec::IntoIter<(Str, Value)>,
         interface: bool,
+        /// What the entries take up: ranges within ranges may hold many copies.
+        _charge: Charge,
     },
 }
 
@@ -75,6 +78,7 @@ impl Iter {
                 (!map.is_empty()).then(|| Iter::Map {
                     entries: map.entries().into_iter(),
                     interface,
+                    _charge: Charge::new(map.len() * size_of::<(Str, Value)>()),
                 })
             }
             Value::Object(object) => match object.underlying() {
@@ -117,7 +121,9 @@ impl Iter {
                 let value = Value::Uint(u64::from(*bytes.get(i)?), UintType::Uint8);
                 Some((index(i), Rv::concrete(value)))
             }
-            Iter::Map { entries, interface } => {
+            Iter::Map {
+                entries, interface, ..
+            } => {
                 let (key, value) = entries.next()?;
                 Some((
                     Rv::concrete(Value::String(key)),

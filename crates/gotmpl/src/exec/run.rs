@@ -6,6 +6,7 @@ use crate::exec::State;
 use crate::exec::frame::{Frame, Rv, Slot};
 use crate::exec::iter::Iter;
 use crate::limits::Limit;
+use crate::meter;
 use crate::strconv;
 
 /// A range that is under way.
@@ -44,6 +45,7 @@ impl State {
             return Err(Error::limited(Limit::TemplateDepth, message));
         }
         self.check_stack()?;
+        meter::check(0)?;
         self.depth += 1;
         Ok(())
     }

@@ -9,6 +9,7 @@ use crate::exec::frame::{Rv, Slot};
 use crate::exec::output::Output;
 use crate::exec::run::Loop;
 use crate::limits::{Limit, Limits};
+use crate::meter::{self, Bounds};
 use crate::set::{MissingKey, TemplateSet};
 use crate::value::{Map, Str, Value, WeakMap};
 
@@ -22,6 +23,16 @@ pub struct State {
     /// When to look at the limits again.
     next_check: u64,
     written: usize,
+    /// Work on keys so far.
+    key_work: u64,
+    /// Bytes of values alive when the state was made.
+    base: isize,
+    /// Outputs that are being captured, the outermost included.
+    captures: u32,
+    /// Bytes of the outer ones of them.
+    pending: usize,
+    /// Bytes written since memory was last looked at.
+    unchecked: usize,
     mutated: Vec<WeakMap>,
     user: Option<Box<dyn Any>>,
     /// The templates that can be called now.
@@ -39,6 +50,13 @@ pub struct State {
 
 const CLOCK_EVERY: u64 = 1024;
 
+/// Bytes of output between two looks at the memory.
+const MEMORY_EVERY: usize = 4096;
+
+/// The largest buffer that is kept for the next captured output, and the most of them.
+const SPARE_BYTES: usize = 32 << 10;
+const SPARES: usize = 64;
+
 impl State {
     /// The state of a new render.
     pub fn new(limits: Limits) -> State {
@@ -48,6 +66,11 @@ impl State {
             steps: 0,
             next_check: CLOCK_EVERY.min(first_check),
             written: 0,
+            key_work: 0,
+            base: meter::live(),
+            captures: 0,
+            pending: 0,
+            unchecked: 0,
             mutated: Vec::new(),
             user: None,
             set: None,
@@ -105,10 +128,7 @@ impl State {
     fn check_steps(&mut self) -> Result<(), Error> {
         let max = self.limits.steps;
         if self.steps > max {
-            return Err(Error::limited(
-                Limit::Steps,
-                format!("steps limit exceeded: more than {max}"),
-            ));
+            return Err(Error::steps(max));
         }
         // Never beyond the first step that is too many.
         self.next_check = (self.steps + CLOCK_EVERY).min(max.saturating_add(1));
@@ -117,20 +137,68 @@ impl State {
             .deadline
             .is_some_and(|d| std::time::Instant::now() > d)
         {
-            return Err(Error::limited(Limit::Deadline, "deadline exceeded"));
+            return Err(Error::deadline());
+        }
+        Ok(())
+    }
+
+    /// Counts work on keys, certificates and slow hashes, which has a limit of its own.
+    ///
+    /// Errors: too much such work, or past the deadline.
+    pub fn spend_on_keys(&mut self, work: u64) -> Result<(), Error> {
+        self.key_work = self.key_work.saturating_add(work);
+        let max = self.limits.key_work;
+        if self.key_work > max {
+            let message = format!("key work limit exceeded: more than {max}");
+            return Err(Error::limited(Limit::KeyWork, message));
+        }
+        if self
+            .limits
+            .deadline
+            .is_some_and(|d| std::time::Instant::now() > d)
+        {
+            return Err(Error::deadline());
         }
         Ok(())
     }
 
     /// Counts bytes written.
     pub(super) fn wrote(&mut self, bytes: usize) -> Result<(), Error> {
-        self.written = self.written.saturating_add(bytes);
-        if self.written > self.limits.output_bytes {
-            let max = self.limits.output_bytes;
-            let message = format!("output size limit exceeded: more than {max} bytes");
-            return Err(Error::limited(Limit::Output, message));
+        if self.captures > 1 {
+            if self.out.len() > self.limits.text_bytes {
+                meter::check_text(self.out.len())?;
+            }
+        } else {
+            self.written = self.written.saturating_add(bytes);
+            if self.written > self.limits.output_bytes {
+                let max = self.limits.output_bytes;
+                let message = format!("output size limit exceeded: more than {max} bytes");
+                return Err(Error::limited(Limit::Output, message));
+            }
+        }
+        self.unchecked += bytes;
+        if self.unchecked >= MEMORY_EVERY {
+            self.unchecked = 0;
+            meter::check(self.pending + self.out.len())?;
         }
         self.spend(bytes as u64 / 64)
+    }
+
+    /// Takes over what a call has walked through, and looks at what it has made.
+    #[inline]
+    pub(super) fn settle(&mut self, result: &Value) -> Result<(), Error> {
+        if let Value::String(s) = result
+            && s.len() > self.limits.text_bytes
+        {
+            meter::check_text(s.len())?;
+        }
+        if meter::due() { self.settle_due() } else { Ok(()) }
+    }
+
+    #[cold]
+    fn settle_due(&mut self) -> Result<(), Error> {
+        self.spend(meter::take_work())?;
+        meter::check(0)
     }
 
     /// Whether there is stack left, judged by how far the address of a local variable has moved.
@@ -166,7 +234,9 @@ impl State {
     /// child set.
     pub fn render_in(&mut self, set: &Arc<TemplateSet>, name: &str, data: &Value) -> Result<Str, Error> {
         let (text, buffer) = self.capture(set, name, data)?.into_str_and_buffer();
-        self.spare.push(buffer);
+        if buffer.capacity() <= SPARE_BYTES && self.spare.len() < SPARES {
+            self.spare.push(buffer);
+        }
         Ok(text)
     }
 
@@ -178,9 +248,13 @@ impl State {
     ) -> Result<Output, Error> {
         let template = Arc::clone(set.find(name)?);
         let outer = self.set.replace(Arc::clone(set));
+        let mut bounds = None;
         if outer.is_none() {
             self.stack_base = stack_pointer();
+            bounds = Some(Bounds::enter(self.base, &self.limits));
         }
+        self.captures += 1;
+        self.pending += self.out.len();
         let out = std::mem::replace(
             &mut self.out,
             Output::reusing(self.spare.pop().unwrap_or_default()),
@@ -188,6 +262,9 @@ impl State {
         let result = self.run(&template, Rv::concrete(data.clone()));
         self.set = outer;
         let output = std::mem::replace(&mut self.out, out);
+        self.pending -= self.out.len();
+        self.captures -= 1;
+        drop(bounds);
         result.map(|()| output)
     }
 

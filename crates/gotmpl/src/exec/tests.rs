@@ -171,7 +171,7 @@ fn nesting_in_the_source_is_limited_but_a_chain_is_no_nesting() {
         assert_eq!(error.limit(), Some(Limit::ParseDepth));
         assert_eq!(
             error.to_string(),
-            "template: t:1: parse depth limit exceeded: nested deeper than 200"
+            "template: t:1: parse depth limit exceeded, nested deeper than 200"
         );
     }
     let ifs = format!("{}x{}", "{{if true}}".repeat(201), "{{end}}".repeat(201));
@@ -212,7 +212,7 @@ fn formats_cannot_write_without_bound() {
         "{{{{printf `{format}` 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1}}}}"
     );
     let (limit, message) = fails(&source, Limits::default());
-    assert_eq!(limit, Some(Limit::Output), "{message}");
+    assert_eq!(limit, Some(Limit::Text), "{message}");
 }
 
 #[derive(Debug)]

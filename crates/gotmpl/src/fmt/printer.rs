@@ -2,9 +2,6 @@
 
 use crate::exec::output::Output;
 
-/// A single call writes no more than this: widths come from templates.
-pub(super) const MAX_FORMATTED: usize = 64 << 20;
-
 /// The flags of one verb.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Flags {
@@ -24,6 +21,8 @@ pub(super) struct Flags {
 #[derive(Debug)]
 pub(super) struct Printer<'o> {
     pub(super) out: &'o mut Output,
+    /// Where its text starts in the output.
+    pub(super) start: usize,
     pub(super) flags: Flags,
     /// While a bad verb is reported: the value's own methods are not asked then.
     pub(super) erroring: bool,
@@ -31,8 +30,10 @@ pub(super) struct Printer<'o> {
 
 impl<'o> Printer<'o> {
     pub(super) fn new(out: &'o mut Output) -> Printer<'o> {
+        let start = out.len();
         Printer {
             out,
+            start,
             flags: Flags::default(),
             erroring: false,
         }
@@ -44,7 +45,6 @@ impl<'o> Printer<'o> {
 
     /// So many fill characters: zeros only on the left.
     pub(super) fn fill(&mut self, count: usize) {
-        let count = count.min(MAX_FORMATTED.saturating_sub(self.out.len()));
         let fill = if self.flags.zero && !self.flags.minus {
             "0"
         } else {

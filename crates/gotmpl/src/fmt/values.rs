@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use crate::error::Error;
 use crate::exec::output::Output;
-use crate::fmt::printer::{Flags, MAX_FORMATTED, Printer};
-use crate::limits::Limit;
+use crate::fmt::printer::{Flags, Printer};
+use crate::meter;
 use crate::value::{FloatType, Kind, List, MAX_VALUE_DEPTH, Map, Object, Str, UintType, Value};
 
 /// Go's `fmt.Sprint`: default formats, with a space between operands of which neither is a string.
@@ -68,10 +68,7 @@ const ADDRESS: u64 = 0xc0_0000_0000;
 
 impl Printer<'_> {
     pub(super) fn arg(&mut self, value: &Value, verb: char) -> Result<(), Error> {
-        if self.out.len() >= MAX_FORMATTED {
-            let message = format!("output size limit exceeded: more than {MAX_FORMATTED} bytes formatted");
-            return Err(Error::limited(Limit::Output, message));
-        }
+        self.room()?;
         match (verb, value) {
             ('T' | 'v', Value::Nil) => self.pad("<nil>"),
             (_, Value::Nil) => return self.bad_verb(verb, value),
@@ -84,6 +81,12 @@ impl Printer<'_> {
             _ => return self.value(value, verb, 0),
         }
         Ok(())
+    }
+
+    /// Whether there is room to write on, and work left to walk on.
+    fn room(&mut self) -> Result<(), Error> {
+        meter::work(1)?;
+        meter::check_text(self.out.len().saturating_sub(self.start))
     }
 
     fn pointer(&mut self) {
@@ -113,6 +116,9 @@ impl Printer<'_> {
     fn value(&mut self, value: &Value, verb: char, depth: usize) -> Result<(), Error> {
         if depth > MAX_VALUE_DEPTH {
             return Err(Error::value_depth());
+        }
+        if value.is_container() {
+            self.room()?;
         }
         let fits = match value {
             Value::Nil => {
@@ -144,7 +150,7 @@ impl Printer<'_> {
     }
 
     /// Bytes as an operand of their own.
-    fn bytes(&mut self, b: &Rc<[u8]>, verb: char) -> Result<(), Error> {
+    fn bytes(&mut self, b: &[u8], verb: char) -> Result<(), Error> {
         match verb {
             'v' | 'd' if self.flags.sharp_v => {
                 self.push("[]byte{");
@@ -162,7 +168,7 @@ impl Printer<'_> {
     }
 
     /// Bytes within other values.
-    fn nested_bytes(&mut self, b: &Rc<[u8]>, verb: char, depth: usize) -> Result<(), Error> {
+    fn nested_bytes(&mut self, b: &[u8], verb: char, depth: usize) -> Result<(), Error> {
         match verb {
             's' => self.truncated(b),
             'x' | 'X' | 'q' => {
@@ -198,6 +204,7 @@ impl Printer<'_> {
                 self.push(if sharp { ", " } else { " " });
             }
             self.value(item, verb, depth + 1)?;
+            meter::check_text(self.out.len().saturating_sub(self.start))?;
         }
         self.push(if sharp { "}" } else { "]" });
         Ok(())
@@ -220,6 +227,7 @@ impl Printer<'_> {
             self.value(&Value::String(key.clone()), verb, depth + 1)?;
             self.push(":");
             self.value(item, verb, depth + 1)?;
+            meter::check_text(self.out.len().saturating_sub(self.start))?;
         }
         self.push(if sharp { "}" } else { "]" });
         Ok(())

@@ -4,7 +4,9 @@ use std::ops::Deref;
 use std::rc::Rc;
 
 use crate::error::Error;
-use crate::value::{Elem, FloatType, IntType, List, Map, MapType, Object, ParamType, Str, Value, downcast};
+use crate::value::{
+    Bytes, Elem, FloatType, IntType, List, Map, MapType, Object, ParamType, Str, Value, downcast,
+};
 
 /// The arguments of a call, taken from the left.
 #[derive(Debug)]
@@ -164,12 +166,12 @@ impl Param for Strings {
     }
 }
 
-impl Param for Rc<[u8]> {
+impl Param for Bytes {
     const TYPE: ParamType = ParamType::Bytes;
     fn take(args: &mut Args<'_>) -> Result<Self, Error> {
         match args.next_value() {
             Value::Bytes(b) => Ok(b),
-            Value::Nil => Ok(Rc::from([])),
+            Value::Nil => Ok(Bytes::from(Vec::new())),
             other => Err(mismatch(Self::TYPE, &other)),
         }
     }

@@ -1,6 +1,7 @@
 //! JSON to values.
 
 use crate::error::Error;
+use crate::meter;
 use crate::strconv::{parse_float, quote};
 use crate::value::{List, Map, MapType, Str, Value};
 
@@ -131,6 +132,7 @@ impl Decoder<'_> {
             self.at += 1;
             self.spaces();
             entries.push((key, self.value(depth + 1)?));
+            meter::check(entries.capacity() * size_of::<(Str, Value)>())?;
             self.spaces();
             match self.peek() {
                 Some(b',') => self.at += 1,
@@ -154,6 +156,7 @@ impl Decoder<'_> {
         }
         loop {
             items.push(self.value(depth + 1)?);
+            meter::check(items.capacity() * size_of::<Value>())?;
             self.spaces();
             match self.peek() {
                 Some(b',') => self.at += 1,

@@ -3,6 +3,7 @@
 use base64::Engine as _;
 
 use crate::error::Error;
+use crate::meter;
 use crate::strconv::append_float;
 use crate::value::{FloatType, MAX_VALUE_DEPTH, Value};
 
@@ -29,6 +30,10 @@ fn write(out: &mut String, value: &Value, style: Style, depth: usize) -> Result<
     if depth > MAX_VALUE_DEPTH {
         return Err(Error::value_depth());
     }
+    if value.is_container() {
+        meter::work(1)?;
+        meter::check_text(out.len())?;
+    }
     match value {
         Value::Nil => out.push_str("null"),
         Value::Bool(b) => out.push_str(if *b { "true" } else { "false" }),
@@ -37,7 +42,7 @@ fn write(out: &mut String, value: &Value, style: Style, depth: usize) -> Result<
         Value::Float(f, ty) => write_float(out, *f, *ty)?,
         Value::String(s) => write_string(out, &s.to_str_lossy(), s.as_utf8().is_none(), style),
         Value::Bytes(b) => {
-            let text = base64::engine::general_purpose::STANDARD.encode(b);
+            let text = base64::engine::general_purpose::STANDARD.encode(&b[..]);
             write_string(out, &text, false, style);
         }
         Value::List(l) if l.is_nil() => out.push_str("null"),
@@ -99,6 +104,7 @@ fn sequence<T>(
         }
         newline(out, depth + 1);
         each(out, item)?;
+        meter::check_text(out.len())?;
     }
     if !empty {
         newline(out, depth);

@@ -5,23 +5,23 @@ use std::sync::Arc;
 
 use crate::error::{Error, Place};
 use crate::limits::Limit;
-use crate::parse::MAX_PARSE_DEPTH;
 use crate::parse::ast::{Branch, BranchKind, List, Node, TemplateCall, Tree};
 use crate::parse::lexer::Lexer;
 use crate::parse::token::{Kind, Token};
+use crate::parse::{MAX_PARSE_DEPTH, MAX_SOURCE_NODES};
 use crate::strconv;
 use crate::value::Str;
 
 /// The templates of one source, by name.
 pub(crate) type Parsed<'s> = HashMap<String, Tree<'s>>;
 
-/// Parses a source into its own template, named `name`, and those it defines. `has_function` tells
-/// which identifiers are functions.
+/// Parses a source into its own template, named `name`, and those it defines, and counts the nodes.
+/// `has_function` tells which identifiers are functions.
 pub(crate) fn parse<'s>(
     name: &Arc<str>,
     source: &'s str,
     has_function: &dyn Fn(&str) -> bool,
-) -> Result<Parsed<'s>, Error> {
+) -> Result<(Parsed<'s>, usize), Error> {
     let lexer = Lexer::new(source, !has_function("break"), !has_function("continue"));
     let eof = Token {
         kind: Kind::Eof,
@@ -40,6 +40,7 @@ pub(crate) fn parse<'s>(
         action_line: 0,
         range_depth: 0,
         depth: 0,
+        nodes: 0,
         trees: HashMap::new(),
     };
     let root = parser.top()?;
@@ -47,7 +48,7 @@ pub(crate) fn parse<'s>(
         name: name.to_string(),
         root,
     })?;
-    Ok(parser.trees)
+    Ok((parser.trees, parser.nodes))
 }
 
 pub(super) struct Parser<'s, 'f> {
@@ -63,6 +64,7 @@ pub(super) struct Parser<'s, 'f> {
     action_line: u32,
     range_depth: u32,
     pub(super) depth: usize,
+    nodes: usize,
     trees: Parsed<'s>,
 }
 
@@ -168,8 +170,18 @@ impl<'s> Parser<'s, '_> {
     pub(super) fn descend(&mut self) -> Result<()> {
         self.depth += 1;
         if self.depth > MAX_PARSE_DEPTH {
-            let message = format!("parse depth limit exceeded: nested deeper than {MAX_PARSE_DEPTH}");
+            let message = format!("parse depth limit exceeded, nested deeper than {MAX_PARSE_DEPTH}");
             return Err(self.place(Error::limited(Limit::ParseDepth, message)));
+        }
+        Ok(())
+    }
+
+    /// Counts nodes, as far as the limit allows.
+    pub(super) fn count(&mut self, nodes: usize) -> Result<()> {
+        self.nodes += nodes;
+        if self.nodes > MAX_SOURCE_NODES {
+            let message = format!("source nodes limit exceeded, more than {MAX_SOURCE_NODES} in one source");
+            return Err(self.place(Error::limited(Limit::SourceNodes, message)));
         }
         Ok(())
     }
@@ -266,6 +278,7 @@ impl<'s> Parser<'s, '_> {
     }
 
     fn text_or_action(&mut self) -> Result<Item<'s>> {
+        self.count(1)?;
         let token = self.next_non_space();
         match token.kind {
             Kind::Text => Ok(Item::Node(Node::Text {

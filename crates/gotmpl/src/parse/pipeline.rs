@@ -133,6 +133,7 @@ impl<'s> Parser<'s, '_> {
         let Some(mut node) = self.term()? else {
             return Ok(None);
         };
+        self.count(1)?;
         let first = self.peek();
         if first.kind != Kind::Field {
             return Ok(Some(node));
@@ -140,6 +141,7 @@ impl<'s> Parser<'s, '_> {
         let mut fields = Vec::new();
         while self.peek().kind == Kind::Field {
             fields.push(self.next().text.trim_start_matches('.'));
+            self.count(1)?;
         }
         match &mut node {
             Operand::Field { pos, names } => {
@@ -188,6 +190,8 @@ impl<'s> Parser<'s, '_> {
             Kind::Dot => Operand::Dot { pos },
             Kind::Nil => Operand::Nil { pos },
             Kind::Variable => {
+                // Many variables make each mention of one cost more.
+                self.count(self.vars.len() / 64)?;
                 if !self.vars.contains(&token.text) {
                     let name = strconv::quote(token.text.as_bytes());
                     return self.fail(format!("undefined variable {name}"));

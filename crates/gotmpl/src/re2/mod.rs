@@ -19,11 +19,17 @@ use regex::bytes;
 pub use error::{Error, ErrorKind};
 use text::Text;
 
+use crate::error::Error as Limited;
+use crate::meter;
+
 /// The longest pattern, in bytes.
 pub const MAX_PATTERN_LEN: usize = 64 << 10;
 
-/// The largest compiled pattern, in bytes.
+/// The largest compiled pattern, in bytes, and the memory that a search may use for its states.
 pub const MAX_PROGRAM_SIZE: usize = 4 << 20;
+
+/// Patterns whose programs are no larger than this are small: all the patterns of real charts.
+const SMALL_PROGRAM_SIZE: usize = 128 << 10;
 
 /// How deeply groups may nest.
 pub const MAX_DEPTH: usize = 100;
@@ -31,8 +37,22 @@ pub const MAX_DEPTH: usize = 100;
 /// Go's bound for a repetition's count, and for the product of nested counts.
 pub const MAX_REPEAT: u32 = 1000;
 
-/// How many compiled patterns are kept for [`Regex::cached`].
+/// How many compiled small patterns are kept for [`Regex::cached`].
 pub const MAX_CACHED: usize = 128;
+
+/// How many large ones.
+const MAX_CACHED_LARGE: usize = 4;
+
+/// Where a pattern of [`Regex::cached_from`] came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// It had been compiled before.
+    Cache,
+    /// It was compiled, and is small or none at all.
+    Small,
+    /// It was compiled, and is large or too large.
+    Large,
+}
 
 /// A compiled pattern. Cloning shares it.
 #[derive(Debug, Clone)]
@@ -45,7 +65,11 @@ struct Inner {
     names: Vec<Option<String>>,
     /// A `\B` may hold inside a character of several bytes, where Go does not look.
     may_split: bool,
+    is_large: bool,
 }
+
+/// What a match takes up until its part of the text has become a value.
+const SPAN_BYTES: usize = 96;
 
 /// Start and end of each group of a match; a group that took no part has none.
 type Groups = Vec<Option<(usize, usize)>>;
@@ -68,40 +92,59 @@ impl Regex {
             return Err(Error::new(ErrorKind::Large, head + "..."));
         }
         let translated = translate::translate(pattern)?;
-        let program = bytes::RegexBuilder::new(&translated.pattern)
-            .size_limit(MAX_PROGRAM_SIZE)
-            .dfa_size_limit(MAX_PROGRAM_SIZE)
-            .nest_limit(8 * MAX_DEPTH as u32)
-            .build()
-            .map_err(|e| {
-                let kind = match e {
-                    regex::Error::CompiledTooBig(_) => ErrorKind::Large,
-                    _ => ErrorKind::Internal,
-                };
-                Error::new(kind, pattern)
-            })?;
+        let build = |size| {
+            bytes::RegexBuilder::new(&translated.pattern)
+                .size_limit(size)
+                .dfa_size_limit(size)
+                .nest_limit(8 * MAX_DEPTH as u32)
+                .build()
+        };
+        let (program, is_large) = match build(SMALL_PROGRAM_SIZE) {
+            Err(regex::Error::CompiledTooBig(_)) => (build(MAX_PROGRAM_SIZE), true),
+            built => (built, false),
+        };
+        let program = program.map_err(|e| {
+            let kind = match e {
+                regex::Error::CompiledTooBig(_) => ErrorKind::Large,
+                _ => ErrorKind::Internal,
+            };
+            Error::new(kind, pattern)
+        })?;
         Ok(Self(Arc::new(Inner {
             pattern: pattern.to_owned(),
             program,
             names: translated.names,
             may_split: translated.pattern.contains(r"\B"),
+            is_large,
         })))
     }
 
     /// As [`new`](Self::new), from a cache of the patterns compiled before in this process.
     pub fn cached(pattern: &[u8]) -> Result<Self, Error> {
+        Self::cached_from(pattern).0
+    }
+
+    /// As [`cached`](Self::cached), and whether the pattern had to be compiled.
+    pub fn cached_from(pattern: &[u8]) -> (Result<Self, Error>, Origin) {
         static CACHE: LazyLock<Mutex<HashMap<Vec<u8>, Regex>>> = LazyLock::new(Mutex::default);
         // A poisoned cache is still a valid map.
         if let Some(found) = CACHE.lock().unwrap_or_else(PoisonError::into_inner).get(pattern) {
-            return Ok(found.clone());
+            return (Ok(found.clone()), Origin::Cache);
         }
-        let regex = Self::new(pattern)?;
+        let regex = match Self::new(pattern) {
+            Ok(regex) => regex,
+            Err(error) if error.kind() == ErrorKind::Large => return (Err(error), Origin::Large),
+            Err(error) => return (Err(error), Origin::Small),
+        };
+        let is_large = regex.0.is_large;
         let mut cache = CACHE.lock().unwrap_or_else(PoisonError::into_inner);
-        if cache.len() >= MAX_CACHED {
-            cache.clear();
+        let of_a_size = |regex: &Regex| regex.0.is_large == is_large;
+        let most = if is_large { MAX_CACHED_LARGE } else { MAX_CACHED };
+        if cache.values().filter(|r| of_a_size(r)).count() >= most {
+            cache.retain(|_, r| !of_a_size(r));
         }
         cache.insert(pattern.to_vec(), regex.clone());
-        Ok(regex)
+        (Ok(regex), if is_large { Origin::Large } else { Origin::Small })
     }
 
     /// The pattern it was compiled from.
@@ -110,53 +153,56 @@ impl Regex {
     }
 
     /// Whether the pattern matches anywhere.
-    pub fn is_match(&self, text: &[u8]) -> bool {
-        self.find(text).is_some()
+    ///
+    /// Errors, here and below: the limits of the render at work, which bound memory and time of searches.
+    pub fn is_match(&self, text: &[u8]) -> Result<bool, Limited> {
+        Ok(self.find(text)?.is_some())
     }
 
     /// The leftmost match, as `FindString`.
-    pub fn find<'t>(&self, text: &'t [u8]) -> Option<&'t [u8]> {
-        let text = Text::new(text);
-        let (start, end) = self.find_at(&text, 0)?;
-        Some(text.original(start, end))
+    pub fn find<'t>(&self, text: &'t [u8]) -> Result<Option<&'t [u8]>, Limited> {
+        let text = Text::new(text)?;
+        let found = self.find_at(&text, 0)?;
+        Ok(found.map(|(start, end)| text.original(start, end)))
     }
 
     /// Up to `n` successive matches, all of them where `n` is negative, as `FindAllString`.
-    pub fn find_all<'t>(&self, text: &'t [u8], n: i64) -> Vec<&'t [u8]> {
-        let text = Text::new(text);
-        let spans = self.spans(&text, n);
-        spans
-            .into_iter()
-            .map(|(start, end)| text.original(start, end))
-            .collect()
+    pub fn find_all<'t>(&self, text: &'t [u8], n: i64) -> Result<Vec<&'t [u8]>, Limited> {
+        let text = Text::new(text)?;
+        let spans = self.spans(&text, n)?;
+        let parts = spans.into_iter().map(|(start, end)| text.original(start, end));
+        Ok(parts.collect())
     }
 
     /// The text with each match replaced by the template, in which `$1`, `${1}`, `$name` and `${name}`
     /// stand for groups and `$$` for a dollar, as `ReplaceAllString`. A name is as long as possible: `$1x`
     /// is the group named `1x`.
-    pub fn replace_all(&self, text: &[u8], template: &[u8]) -> Vec<u8> {
+    pub fn replace_all(&self, text: &[u8], template: &[u8]) -> Result<Vec<u8>, Limited> {
         self.replace(text, |text, groups, out| self.expand(text, groups, template, out))
     }
 
     /// The text with each match replaced by the literal, as `ReplaceAllLiteralString`.
-    pub fn replace_all_literal(&self, text: &[u8], literal: &[u8]) -> Vec<u8> {
-        self.replace(text, |_, _, out| out.extend_from_slice(literal))
+    pub fn replace_all_literal(&self, text: &[u8], literal: &[u8]) -> Result<Vec<u8>, Limited> {
+        self.replace(text, |_, _, out| {
+            out.extend_from_slice(literal);
+            meter::check_text(out.len())
+        })
     }
 
     /// The texts between the matches, at most `n` where `n` is positive, all of them where it is negative,
     /// as `Split`. `None` (a nil slice) where `n` is 0.
-    pub fn split<'t>(&self, text: &'t [u8], n: i64) -> Option<Vec<&'t [u8]>> {
+    pub fn split<'t>(&self, text: &'t [u8], n: i64) -> Result<Option<Vec<&'t [u8]>>, Limited> {
         if n == 0 {
-            return None;
+            return Ok(None);
         }
         if text.is_empty() && !self.0.pattern.is_empty() {
-            return Some(vec![text]);
+            return Ok(Some(vec![text]));
         }
         let limit = usize::try_from(n).unwrap_or(usize::MAX);
-        let text = Text::new(text);
+        let text = Text::new(text)?;
         let mut parts = Vec::new();
         let (mut begin, mut end) = (0, 0);
-        for (start, stop) in self.spans(&text, n) {
+        for (start, stop) in self.spans(&text, n)? {
             if parts.len() + 1 >= limit {
                 break;
             }
@@ -169,37 +215,44 @@ impl Regex {
         if end != text.len() {
             parts.push(text.original(begin, text.len()));
         }
-        Some(parts)
+        Ok(Some(parts))
     }
 
-    fn find_at(&self, text: &Text<'_>, mut at: usize) -> Option<(usize, usize)> {
+    fn find_at(&self, text: &Text<'_>, mut at: usize) -> Result<Option<(usize, usize)>, Limited> {
         loop {
-            let found = self.0.program.find_at(text.bytes(), at)?;
+            meter::search()?;
+            let Some(found) = self.0.program.find_at(text.bytes(), at) else {
+                return Ok(None);
+            };
             if !self.0.may_split || text.is_boundary(found.start()) {
-                return Some((found.start(), found.end()));
+                return Ok(Some((found.start(), found.end())));
             }
             at = found.start() + 1;
         }
     }
 
-    fn groups_at(&self, text: &Text<'_>, mut at: usize) -> Option<Groups> {
+    fn groups_at(&self, text: &Text<'_>, mut at: usize) -> Result<Option<Groups>, Limited> {
         loop {
-            let found = self.0.program.captures_at(text.bytes(), at)?;
-            let start = found.get(0)?.start();
+            meter::search()?;
+            let Some(found) = self.0.program.captures_at(text.bytes(), at) else {
+                return Ok(None);
+            };
+            let start = found.get(0).map_or(text.len(), |whole| whole.start());
             if !self.0.may_split || text.is_boundary(start) {
-                return Some(found.iter().map(|g| g.map(|g| (g.start(), g.end()))).collect());
+                let groups = found.iter().map(|g| g.map(|g| (g.start(), g.end())));
+                return Ok(Some(groups.collect()));
             }
             at = start + 1;
         }
     }
 
     /// Successive matches. One that is empty and right behind another does not count.
-    fn spans(&self, text: &Text<'_>, n: i64) -> Vec<(usize, usize)> {
+    fn spans(&self, text: &Text<'_>, n: i64) -> Result<Vec<(usize, usize)>, Limited> {
         let limit = usize::try_from(n).unwrap_or(usize::MAX);
         let mut spans = Vec::new();
         let (mut at, mut last_end) = (0, None);
         while spans.len() < limit && at <= text.len() {
-            let Some((start, end)) = self.find_at(text, at) else {
+            let Some((start, end)) = self.find_at(text, at)? else {
                 break;
             };
             let mut accept = true;
@@ -212,17 +265,23 @@ impl Regex {
             last_end = Some(end);
             if accept {
                 spans.push((start, end));
+                // The parts and the values made of them come on top.
+                meter::check(spans.len() * SPAN_BYTES)?;
             }
         }
-        spans
+        Ok(spans)
     }
 
-    fn replace(&self, text: &[u8], with: impl Fn(&Text<'_>, &Groups, &mut Vec<u8>)) -> Vec<u8> {
-        let text = Text::new(text);
+    fn replace(
+        &self,
+        text: &[u8],
+        with: impl Fn(&Text<'_>, &Groups, &mut Vec<u8>) -> Result<(), Limited>,
+    ) -> Result<Vec<u8>, Limited> {
+        let text = Text::new(text)?;
         let mut out = Vec::new();
         let (mut last_end, mut at) = (0, 0);
         while at <= text.len() {
-            let Some(groups) = self.groups_at(&text, at) else {
+            let Some(groups) = self.groups_at(&text, at)? else {
                 break;
             };
             let Some((start, end)) = groups.first().copied().flatten() else {
@@ -230,7 +289,7 @@ impl Regex {
             };
             out.extend_from_slice(text.original(last_end, start));
             if end > last_end || start == 0 {
-                with(&text, &groups, &mut out);
+                with(&text, &groups, &mut out)?;
             }
             last_end = end;
             let width = text.width(at);
@@ -243,10 +302,16 @@ impl Regex {
             }
         }
         out.extend_from_slice(text.original(last_end, text.len()));
-        out
+        Ok(out)
     }
 
-    fn expand(&self, text: &Text<'_>, groups: &Groups, template: &[u8], out: &mut Vec<u8>) {
+    fn expand(
+        &self,
+        text: &Text<'_>,
+        groups: &Groups,
+        template: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), Limited> {
         let mut rest = template;
         while let Some(dollar) = rest.iter().position(|b| *b == b'$') {
             let (before, after) = rest.split_at(dollar);
@@ -273,9 +338,11 @@ impl Regex {
             };
             if let Some((start, end)) = group {
                 out.extend_from_slice(text.original(start, end));
+                meter::check_text(out.len())?;
             }
         }
         out.extend_from_slice(rest);
+        meter::check_text(out.len())
     }
 }
 

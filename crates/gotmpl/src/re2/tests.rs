@@ -54,16 +54,16 @@ fn patterns_behave_as_recorded() {
             let text = &texts[run[0].as_u64().unwrap() as usize];
             let n = run[2].as_i64().unwrap();
             let template = run[5].as_str().unwrap().as_bytes();
-            let all = regex.find_all(text, n);
+            let all = regex.find_all(text, n).unwrap();
             let got = serde_json::json!([
                 run[0],
-                regex.find(text).map(latin1),
+                regex.find(text).unwrap().map(latin1),
                 n,
                 if all.is_empty() { Value::Null } else { list(all) },
-                regex.split(text, n).map(list),
+                regex.split(text, n).unwrap().map(list),
                 run[5],
-                latin1(&regex.replace_all(text, template)),
-                latin1(&regex.replace_all_literal(text, template)),
+                latin1(&regex.replace_all(text, template).unwrap()),
+                latin1(&regex.replace_all_literal(text, template).unwrap()),
             ]);
             if got != *run {
                 differ.push(format!("{pattern:?}: {got}, Go says {run}"));
@@ -116,6 +116,7 @@ fn the_cache_gives_the_same_program_and_stays_bounded() {
             Regex::cached(format!("cached{i}$").as_bytes())
                 .unwrap()
                 .is_match(format!("cached{i}").as_bytes())
+                .unwrap()
         );
     }
 }

@@ -1,5 +1,11 @@
 //! The text that is searched, and references in replacement templates.
 
+use crate::error::Error;
+use crate::meter;
+
+/// The most that the readable form takes for a byte: three bytes and their places.
+const BYTES_FOR_ONE: usize = 3 * (1 + size_of::<usize>());
+
 /// A text as Go sees it: where its bytes are not UTF-8, each of them is one U+FFFD to the pattern.
 pub(super) struct Text<'t> {
     original: &'t [u8],
@@ -8,11 +14,12 @@ pub(super) struct Text<'t> {
 }
 
 impl<'t> Text<'t> {
-    pub(super) fn new(original: &'t [u8]) -> Self {
+    pub(super) fn new(original: &'t [u8]) -> Result<Self, Error> {
         if std::str::from_utf8(original).is_ok() {
             let readable = None;
-            return Self { original, readable };
+            return Ok(Self { original, readable });
         }
+        meter::check(original.len().saturating_mul(BYTES_FOR_ONE))?;
         let (mut bytes, mut places) = (Vec::new(), Vec::new());
         let mut at = 0;
         for chunk in original.utf8_chunks() {
@@ -31,7 +38,7 @@ impl<'t> Text<'t> {
         }
         places.push(at);
         let readable = Some((bytes, places));
-        Self { original, readable }
+        Ok(Self { original, readable })
     }
 
     /// What the pattern is matched against. Positions elsewhere in this type are in these bytes.

@@ -41,7 +41,7 @@ impl fmt::Display for ConstraintError {
             Self::Version => f.write_str("constraint parser error"),
             Self::TooLong(len) => write!(
                 f,
-                "improper constraint: {len} bytes long, the limit is {MAX_CONSTRAINT_LEN}"
+                "improper constraint: {len} bytes long, more than {MAX_CONSTRAINT_LEN} (limit constraint length)"
             ),
         }
     }

@@ -142,6 +142,6 @@ fn an_overlong_constraint_is_refused() {
     let error = Constraint::parse(&over).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "improper constraint: 4097 bytes long, the limit is 4096"
+        "improper constraint: 4097 bytes long, more than 4096 (limit constraint length)"
     );
 }

@@ -6,7 +6,7 @@ use crate::func::{Functions, Strings, Variadic};
 use crate::value::{List, Map, MapType, Str, Value};
 
 use super::panics;
-use super::text::strval;
+use super::text::{reserve_slots, strval};
 
 pub(super) fn register(funcs: &mut Functions) {
     funcs.add("dict", dict);
@@ -26,11 +26,11 @@ pub(super) fn register(funcs: &mut Functions) {
             .collect::<List>()
     });
     funcs.add("keys", |state: &mut State, dicts: Variadic<Map>| {
-        state.spend(dicts.iter().map(Map::len).sum::<usize>() as u64)?;
+        reserve_slots(state, dicts.iter().map(Map::len).sum())?;
         Ok::<_, Error>(Strings(List::strings(dicts.iter().flat_map(Map::keys))))
     });
     funcs.add("values", |state: &mut State, d: Map| {
-        state.spend(d.len() as u64)?;
+        reserve_slots(state, d.len())?;
         Ok::<_, Error>(List::new(d.values()))
     });
     funcs.add("pick", |d: Map, keys: Variadic<Str>| {
@@ -40,7 +40,8 @@ pub(super) fn register(funcs: &mut Functions) {
         Map::with_entries(&MapType::ANY, found.collect())
     });
     funcs.add("omit", |state: &mut State, d: Map, keys: Variadic<Str>| {
-        state.spend(d.len() as u64 / 8 + 1)?;
+        reserve_slots(state, 2 * d.len())?;
+        state.spend((d.len() as u64).saturating_mul(keys.len() as u64) / 8)?;
         let kept = d.entries().into_iter().filter(|(k, _)| !keys.contains(k));
         Ok::<_, Error>(Map::with_entries(&MapType::ANY, kept.collect()))
     });

@@ -29,7 +29,12 @@ pub(super) fn register(funcs: &mut Functions) {
         Ok(bytes) => Str::from(bytes),
         Err(at) => Str::from(format!("illegal base32 data at input byte {at}")),
     });
-    funcs.add("fromJson", |text: Str| json::decode_partial(text.as_bytes()).0);
+    funcs.add("fromJson", |text: Str| {
+        match json::decode_partial(text.as_bytes()) {
+            (_, Some(error)) if error.limit().is_some() => Err(error),
+            (value, _) => Ok(value),
+        }
+    });
     funcs.add("mustFromJson", |text: Str| json::decode(text.as_bytes()));
     let html = Style::default();
     let pretty = Style { pretty: true, ..html };

@@ -8,7 +8,7 @@ use crate::value::{Elem, List, Value};
 use super::cast::to_int64;
 use super::defaults::empty;
 use super::panics;
-use super::text::{elements, slice_or, strslice, strval};
+use super::text::{elements, reserve_slots, slice_or, strslice, strval};
 
 pub(super) fn register(funcs: &mut Functions) {
     funcs.add("list", |items: Variadic<Value>| List::new(items.0));
@@ -16,14 +16,14 @@ pub(super) fn register(funcs: &mut Functions) {
     twice(funcs, ["append", "mustAppend", "push", "mustPush"], |f, name| {
         f.add(name, |state: &mut State, list: Value, item: Value| {
             let list = slice_or(&list, "Cannot push on type")?;
-            state.spend(list.len() as u64 / 8 + 1)?;
+            reserve_slots(state, list.len() + 1)?;
             Ok::<_, Error>(List::new(list.iter().cloned().chain([item]).collect()))
         });
     });
     twice(funcs, ["prepend", "mustPrepend"], |f, name| {
         f.add(name, |state: &mut State, list: Value, item: Value| {
             let list = slice_or(&list, "Cannot prepend on type")?;
-            state.spend(list.len() as u64 / 8 + 1)?;
+            reserve_slots(state, list.len() + 1)?;
             Ok::<_, Error>(List::new(
                 [item].into_iter().chain(list.iter().cloned()).collect(),
             ))
@@ -56,14 +56,14 @@ pub(super) fn register(funcs: &mut Functions) {
     twice(funcs, ["reverse", "mustReverse"], |f, name| {
         f.add(name, |state: &mut State, list: Value| {
             let list = slice_or(&list, "Cannot find reverse on type")?;
-            state.spend(list.len() as u64 / 8 + 1)?;
+            reserve_slots(state, list.len() + 1)?;
             Ok::<_, Error>(List::new(list.iter().rev().cloned().collect()))
         });
     });
     twice(funcs, ["compact", "mustCompact"], |f, name| {
         f.add(name, |state: &mut State, list: Value| {
             let list = slice_or(&list, "Cannot compact on type")?;
-            state.spend(list.len() as u64 / 8 + 1)?;
+            reserve_slots(state, list.len() + 1)?;
             Ok::<_, Error>(List::new(list.iter().filter(|v| !empty(v)).cloned().collect()))
         });
     });
@@ -133,7 +133,7 @@ fn twice<const N: usize>(
 fn part(state: &mut State, items: Option<&[Value]>) -> Result<List, Error> {
     match items {
         Some(items) => {
-            state.spend(items.len() as u64 / 8 + 1)?;
+            reserve_slots(state, items.len())?;
             Ok(List::new(items.to_vec()))
         }
         None => Ok(List::nil(Elem::Any)),
@@ -155,7 +155,7 @@ fn slice(state: &mut State, list: Value, indices: Variadic<Value>) -> Result<Val
     if items.is_empty() {
         return Ok(Value::Nil);
     }
-    state.spend(items.len() as u64 / 8 + 1)?;
+    reserve_slots(state, items.len())?;
     let start = indices.first().map_or(0, to_int64);
     let end = indices.get(1).map_or(items.len() as i64, to_int64);
     let range = usize::try_from(start).ok().zip(usize::try_from(end).ok());
@@ -175,7 +175,7 @@ fn slice(state: &mut State, list: Value, indices: Variadic<Value>) -> Result<Val
 /// sprig counts the chunks in floating point, which decides what odd sizes give.
 fn chunk(state: &mut State, size: i64, list: Value) -> Result<List, Error> {
     let items = slice_or(&list, "Cannot chunk type")?;
-    state.spend(items.len() as u64 / 8 + 1)?;
+    reserve_slots(state, items.len())?;
     let count = super::cast::float_to_int64(((items.len() as f64 - 1.0) / size as f64).floor() + 1.0);
     let bad_size = || Error::new("runtime error: makeslice: len out of range");
     if size < -1 && items.len() == 1 {
@@ -209,7 +209,7 @@ fn concat(state: &mut State, lists: Variadic<Value>) -> Result<Value, Error> {
             let kind = super::cast::kind_name(list);
             return Err(Error::new(format!("Cannot concat type {kind} as list")));
         };
-        state.spend(items.len() as u64 / 8 + 1)?;
+        reserve_slots(state, all.len() + items.len())?;
         all.extend(items.iter().cloned());
     }
     Ok(Value::List(if all.is_empty() {

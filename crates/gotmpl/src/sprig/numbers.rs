@@ -8,7 +8,7 @@ use crate::strconv::{NumErrorKind, atoi, parse_int};
 use crate::value::{Elem, IntType, List, Str, Value};
 
 use super::cast::{to_float64, to_int64};
-use super::text::{MAX_GENERATED_ITEMS, reserve, reserve_items};
+use super::text::{reserve, reserve_items};
 
 pub(super) fn register(funcs: &mut Functions) {
     funcs.add("int", |v: Value| to_int64(&v));
@@ -157,7 +157,7 @@ fn ints(state: &mut State, start: i64, stop: i64, step: i64) -> Result<Vec<i64>,
     }
     let count = stop.abs_diff(start).div_ceil(step.unsigned_abs());
     reserve_items(state, count)?;
-    let mut out = Vec::with_capacity(count.min(MAX_GENERATED_ITEMS) as usize);
+    let mut out = Vec::with_capacity(usize::try_from(count).unwrap_or(0));
     let mut next = Some(start);
     while let Some(n) = next.filter(|n| if step < 0 { *n > stop } else { *n < stop }) {
         out.push(n);
@@ -192,7 +192,13 @@ fn seq(state: &mut State, params: Variadic<i64>) -> Result<String, Error> {
         }
         _ => Vec::new(),
     };
-    let texts: Vec<String> = items.iter().map(i64::to_string).collect();
-    reserve(state, texts.iter().map(|t| t.len() + 1).sum())?;
-    Ok(texts.join(" "))
+    let mut out = String::new();
+    for (i, item) in items.iter().enumerate() {
+        if i > 0 {
+            out.push(' ');
+        }
+        out.push_str(&item.to_string());
+    }
+    reserve(state, out.len())?;
+    Ok(out)
 }

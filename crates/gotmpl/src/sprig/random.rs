@@ -46,7 +46,7 @@ pub(super) fn register(funcs: &mut Functions, options: &Options) {
     let entropy = Arc::clone(&options.entropy);
     funcs.add("shuffle", move |state: &mut State, s: Str| {
         let mut chars: Vec<char> = s.to_str_lossy().chars().collect();
-        state.spend(chars.len() as u64 / 8 + 1)?;
+        state.spend(chars.len() as u64 * 4 + 1)?;
         for i in (1..chars.len()).rev() {
             let other = below(state, &*entropy, i as u64 + 1)? as usize;
             chars.swap(i, other);

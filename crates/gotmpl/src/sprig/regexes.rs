@@ -3,29 +3,34 @@
 use crate::error::Error;
 use crate::exec::State;
 use crate::func::{Functions, Strings};
-use crate::re2::{Regex, quote_meta};
+use crate::limits::Limit;
+use crate::re2::{self, ErrorKind, MAX_DEPTH, MAX_PATTERN_LEN, MAX_PROGRAM_SIZE, Origin, Regex, quote_meta};
 use crate::strconv::{can_backquote, quote};
 use crate::value::{Elem, List, Str};
 
-use super::text::reserve;
+use super::text::{push_part, reserve};
 
 pub(super) fn register(funcs: &mut Functions) {
     funcs.add("regexQuoteMeta", |s: Str| Str::from(quote_meta(s.as_bytes())));
     funcs.add("regexMatch", |state: &mut State, pattern: Str, s: Str| {
         searched(state, &s)?;
-        // sprig drops the error.
-        Ok::<_, Error>(Regex::cached(pattern.as_bytes()).is_ok_and(|r| r.is_match(s.as_bytes())))
+        match try_compile(state, &pattern) {
+            Ok(regex) => regex.is_match(s.as_bytes()),
+            Err(e) if e.limit().is_some() => Err(e),
+            // sprig drops the error.
+            Err(_) => Ok(false),
+        }
     });
     funcs.add("mustRegexMatch", |state: &mut State, pattern: Str, s: Str| {
         searched(state, &s)?;
-        Ok::<_, Error>(try_compile(&pattern)?.is_match(s.as_bytes()))
+        try_compile(state, &pattern)?.is_match(s.as_bytes())
     });
     with_both(funcs, "regexFind", "mustRegexFind", |f, name, compile| {
         f.add(name, move |state: &mut State, pattern: Str, s: Str| {
             searched(state, &s)?;
             Ok::<_, Error>(
-                compile(&pattern)?
-                    .find(s.as_bytes())
+                compile(state, &pattern)?
+                    .find(s.as_bytes())?
                     .map_or_else(Str::default, Str::from),
             )
         });
@@ -33,11 +38,10 @@ pub(super) fn register(funcs: &mut Functions) {
     with_both(funcs, "regexFindAll", "mustRegexFindAll", |f, name, compile| {
         f.add(name, move |state: &mut State, pattern: Str, s: Str, n: i64| {
             searched(state, &s)?;
-            let found = compile(&pattern)?
-                .find_all(s.as_bytes(), n)
-                .into_iter()
-                .map(Str::from)
-                .collect::<Vec<_>>();
+            let mut found = Vec::new();
+            for part in compile(state, &pattern)?.find_all(s.as_bytes(), n)? {
+                push_part(&mut found, part)?;
+            }
             Ok::<_, Error>(Strings(if found.is_empty() {
                 List::nil(Elem::String)
             } else {
@@ -53,7 +57,7 @@ pub(super) fn register(funcs: &mut Functions) {
             f.add(name, move |state: &mut State, pattern: Str, s: Str, with: Str| {
                 replaced(state, &s, &with)?;
                 Ok::<_, Error>(Str::from(
-                    compile(&pattern)?.replace_all(s.as_bytes(), with.as_bytes()),
+                    compile(state, &pattern)?.replace_all(s.as_bytes(), with.as_bytes())?,
                 ))
             });
         },
@@ -66,7 +70,7 @@ pub(super) fn register(funcs: &mut Functions) {
             f.add(name, move |state: &mut State, pattern: Str, s: Str, with: Str| {
                 replaced(state, &s, &with)?;
                 Ok::<_, Error>(Str::from(
-                    compile(&pattern)?.replace_all_literal(s.as_bytes(), with.as_bytes()),
+                    compile(state, &pattern)?.replace_all_literal(s.as_bytes(), with.as_bytes())?,
                 ))
             });
         },
@@ -74,16 +78,22 @@ pub(super) fn register(funcs: &mut Functions) {
     with_both(funcs, "regexSplit", "mustRegexSplit", |f, name, compile| {
         f.add(name, move |state: &mut State, pattern: Str, s: Str, n: i64| {
             searched(state, &s)?;
-            let parts = compile(&pattern)?.split(s.as_bytes(), n);
+            let parts = compile(state, &pattern)?.split(s.as_bytes(), n)?;
             Ok::<_, Error>(Strings(match parts {
-                Some(parts) => List::strings(parts.into_iter().map(Str::from)),
+                Some(parts) => {
+                    let mut all = Vec::new();
+                    for part in parts {
+                        push_part(&mut all, part)?;
+                    }
+                    List::strings(all)
+                }
                 None => List::nil(Elem::String),
             }))
         });
     });
 }
 
-type Compile = fn(&Str) -> Result<Regex, Error>;
+type Compile = fn(&mut State, &Str) -> Result<Regex, Error>;
 
 /// Registers the plain form, whose errors are those of Go's `regexp.MustCompile`, and the `must` form.
 fn with_both(
@@ -96,26 +106,58 @@ fn with_both(
     add(funcs, must, try_compile);
 }
 
-fn try_compile(pattern: &Str) -> Result<Regex, Error> {
-    Regex::cached(pattern.as_bytes()).map_err(|e| Error::new(e.to_string()))
+fn try_compile(state: &mut State, pattern: &Str) -> Result<Regex, Error> {
+    compile(state, pattern).map_err(|e| failed(&e, e.to_string()))
 }
 
-fn compile_or_panic(pattern: &Str) -> Result<Regex, Error> {
-    Regex::cached(pattern.as_bytes()).map_err(|e| {
+fn compile_or_panic(state: &mut State, pattern: &Str) -> Result<Regex, Error> {
+    compile(state, pattern).map_err(|e| {
         let quoted = if can_backquote(pattern.as_bytes()) {
             format!("`{pattern}`")
         } else {
             quote(pattern.as_bytes())
         };
-        Error::new(format!("regexp: Compile({quoted}): {e}"))
+        failed(&e, format!("regexp: Compile({quoted}): {e}"))
     })
+}
+
+/// The steps that the compilation of a pattern counts for, whose program may be large.
+const COMPILE_STEPS: u64 = 100;
+const LARGE_COMPILE_STEPS: u64 = 1_000_000;
+
+fn compile(state: &mut State, pattern: &Str) -> Result<Regex, re2::Error> {
+    let (regex, origin) = Regex::cached_from(pattern.as_bytes());
+    let steps = match origin {
+        Origin::Cache => 0,
+        Origin::Small => COMPILE_STEPS,
+        Origin::Large => LARGE_COMPILE_STEPS,
+    };
+    // Too many steps show in the search that follows.
+    let _ = state.spend(steps);
+    regex
+}
+
+fn failed(error: &re2::Error, text: String) -> Error {
+    match error.kind() {
+        ErrorKind::Large => Error::limited(
+            Limit::Regex,
+            format!(
+                "regex size limit exceeded: a pattern of more than {MAX_PATTERN_LEN} bytes or a program of more than {MAX_PROGRAM_SIZE}"
+            ),
+        ),
+        ErrorKind::NestingDepth => Error::limited(
+            Limit::Regex,
+            format!("regex depth limit exceeded: groups nested deeper than {MAX_DEPTH}"),
+        ),
+        _ => Error::new(text),
+    }
 }
 
 fn searched(state: &mut State, s: &Str) -> Result<(), Error> {
     state.spend(s.len() as u64 / 16 + 1)
 }
 
-/// Accounts for the longest text that a replacement can make: one at each position.
+/// Accounts for a replacement: the text, and one replacement at each position that may match.
 fn replaced(state: &mut State, s: &Str, with: &Str) -> Result<(), Error> {
     searched(state, s)?;
     reserve(state, s.len())?;

@@ -78,6 +78,7 @@ fn only(mut mapped: impl Iterator<Item = char>) -> Option<char> {
 /// The upper case, where that is one character.
 pub(super) fn to_upper(c: char) -> char {
     match c {
+        _ if c.is_ascii() => c.to_ascii_uppercase(),
         // Greek letters with a subscript iota, which full mapping writes as two letters.
         '\u{1F80}'..='\u{1F87}' | '\u{1F90}'..='\u{1F97}' | '\u{1FA0}'..='\u{1FA7}' => shifted(c, 8),
         '\u{1FB3}' | '\u{1FC3}' | '\u{1FF3}' => shifted(c, 9),
@@ -90,6 +91,7 @@ pub(super) fn to_upper(c: char) -> char {
 /// The lower case, where that is one character.
 pub(super) fn to_lower(c: char) -> char {
     match c {
+        _ if c.is_ascii() => c.to_ascii_lowercase(),
         'İ' => 'i',
         _ => only(c.to_lowercase()).unwrap_or(c),
     }

@@ -57,22 +57,22 @@ pub(super) fn register(funcs: &mut Functions) {
     funcs.add("join", |state: &mut State, separator: Str, v: Value| {
         let parts = strslice(&v)?;
         let parts: Vec<&[u8]> = parts.iter().map(Str::as_bytes).collect();
-        let bytes = parts.iter().map(|p| p.len() + separator.len()).sum();
-        reserve(state, bytes)?;
+        let bytes = parts.iter().map(|p| p.len() + separator.len());
+        reserve(state, bytes.fold(0, usize::saturating_add))?;
         Ok::<_, Error>(Str::from(parts.join(separator.as_bytes())))
     });
     funcs.add("splitList", |state: &mut State, separator: Str, s: Str| {
         reserve(state, s.len())?;
-        let parts = text::split(s.as_bytes(), separator.as_bytes(), -1);
+        let parts = text::split(s.as_bytes(), separator.as_bytes(), -1)?;
         Ok::<_, Error>(Strings(List::strings(parts)))
     });
     funcs.add("split", |state: &mut State, separator: Str, s: Str| {
         reserve(state, s.len())?;
-        Ok::<_, Error>(numbered(text::split(s.as_bytes(), separator.as_bytes(), -1)))
+        Ok::<_, Error>(numbered(text::split(s.as_bytes(), separator.as_bytes(), -1)?))
     });
     funcs.add("splitn", |state: &mut State, separator: Str, n: i64, s: Str| {
         reserve(state, s.len())?;
-        Ok::<_, Error>(numbered(text::split(s.as_bytes(), separator.as_bytes(), n)))
+        Ok::<_, Error>(numbered(text::split(s.as_bytes(), separator.as_bytes(), n)?))
     });
     funcs.add("quote", |state: &mut State, values: Variadic<Value>| {
         each_with_space(state, &values, |v| {
@@ -191,7 +191,7 @@ fn indent(state: &mut State, n: i64, s: &Str, before: &str) -> Result<Str, Error
     };
     let s = s.as_bytes();
     let lines = memchr::memchr_iter(b'\n', s).count() + 1;
-    let bytes = before.len() + s.len() + lines.saturating_mul(n);
+    let bytes = lines.saturating_mul(n).saturating_add(before.len() + s.len());
     reserve(state, bytes)?;
     let mut out = Vec::with_capacity(bytes);
     out.extend_from_slice(before.as_bytes());

@@ -1,7 +1,7 @@
 //! Templates with what real sprig made of them, and the set of its functions.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::rc::Rc;
+
 use std::sync::Arc;
 
 use serde_json::Value as Json;
@@ -28,7 +28,7 @@ fn functions() -> Functions {
             ..Options::default()
         },
     );
-    funcs.add("fBytes", |s: Str| Value::Bytes(Rc::from(s.as_bytes())));
+    funcs.add("fBytes", |s: Str| Value::Bytes(s.as_bytes().into()));
     funcs.add("fMapString", |k: Str, v: Str| {
         Map::with_entries(&MapType::STRING, vec![(k, Value::String(v))])
     });

@@ -4,12 +4,10 @@ use crate::error::Error;
 use crate::exec::State;
 use crate::fmt::to_str;
 use crate::limits::Limit;
+use crate::meter;
 use crate::value::{Kind, List, Str, Value};
 
 use super::panics;
-
-/// The most items that a function makes from a number, such as `until` and `seq`.
-pub(super) const MAX_GENERATED_ITEMS: u64 = 1_000_000;
 
 /// sprig's `strval`: a string or bytes as they are, what an error or Stringer says, else `%v`.
 pub(super) fn strval(value: &Value) -> Result<Str, Error> {
@@ -22,10 +20,14 @@ pub(super) fn strval(value: &Value) -> Result<Str, Error> {
 
 /// sprig's `strslice`: the elements as text, nil ones left out; a single value as a list of one.
 pub(super) fn strslice(value: &Value) -> Result<Vec<Str>, Error> {
+    let text = |item: &Value| {
+        meter::check(0)?;
+        strval(item)
+    };
     match value {
         Value::Nil => Ok(Vec::new()),
         _ => match elements(value) {
-            Some(items) => items.iter().filter(|item| !item.is_nil()).map(strval).collect(),
+            Some(items) => items.iter().filter(|item| !item.is_nil()).map(text).collect(),
             None => Ok(vec![strval(value)?]),
         },
     }
@@ -56,21 +58,24 @@ pub(super) fn slice_or(value: &Value, what: &str) -> Result<List, Error> {
 
 /// Accounts for text of so many bytes that a function is about to make.
 pub(super) fn reserve(state: &mut State, bytes: usize) -> Result<(), Error> {
-    let max = state.limits().output_bytes;
-    if bytes > max {
-        let message = format!("output size limit exceeded: a text of more than {max} bytes");
-        return Err(Error::limited(Limit::Output, message));
-    }
+    meter::check_text(bytes)?;
     state.spend(bytes as u64 / 64 + 1)
 }
 
 /// Accounts for a list of so many items that a function is about to make from a number.
 pub(super) fn reserve_items(state: &mut State, items: u64) -> Result<(), Error> {
-    if items > MAX_GENERATED_ITEMS {
-        let message = format!("list size limit exceeded: more than {MAX_GENERATED_ITEMS} items");
-        return Err(Error::limited(Limit::Steps, message));
+    let max = state.limits().list_items;
+    if items > max {
+        let message = format!("list items limit exceeded: more than {max} items");
+        return Err(Error::limited(Limit::ListItems, message));
     }
-    state.spend(items)
+    reserve_slots(state, items as usize)
+}
+
+/// Accounts for a list of so many items that a function is about to make from other lists.
+pub(super) fn reserve_slots(state: &mut State, items: usize) -> Result<(), Error> {
+    meter::check(items.saturating_mul(size_of::<Value>()))?;
+    state.spend(items as u64 / 4 + 1)
 }
 
 /// Where `needle` first is in `text`.
@@ -79,33 +84,40 @@ pub(super) fn find(text: &[u8], needle: &[u8]) -> Option<usize> {
 }
 
 /// Go's `strings.Split`: the parts between separators, the single characters for an empty one.
-pub(super) fn split(text: &[u8], separator: &[u8], n: i64) -> Vec<Str> {
+pub(super) fn split(text: &[u8], separator: &[u8], n: i64) -> Result<Vec<Str>, Error> {
     if n == 0 {
-        return Vec::new();
+        return Ok(Vec::new());
     }
     let limit = usize::try_from(n).unwrap_or(usize::MAX);
     let mut parts = Vec::new();
     let mut rest = text;
-    if separator.is_empty() {
-        while !rest.is_empty() && parts.len() + 1 < limit {
-            let (head, tail) = rest.split_at_checked(char_width(rest)).unwrap_or((rest, &[]));
-            parts.push(Str::from(head));
-            rest = tail;
-        }
-        if !rest.is_empty() {
-            parts.push(Str::from(rest));
-        }
-        return parts;
+    while parts.len() + 1 < limit {
+        let (end, skipped) = if separator.is_empty() {
+            match char_width(rest) {
+                width if width < rest.len() => (width, 0),
+                _ => break,
+            }
+        } else {
+            match find(rest, separator) {
+                Some(at) => (at, separator.len()),
+                None => break,
+            }
+        };
+        let (head, tail) = rest.split_at(end);
+        push_part(&mut parts, head)?;
+        rest = tail.get(skipped..).unwrap_or_default();
     }
-    while parts.len() + 1 < limit
-        && let Some(at) = find(rest, separator)
-    {
-        let (head, tail) = rest.split_at(at);
-        parts.push(Str::from(head));
-        rest = tail.get(separator.len()..).unwrap_or_default();
+    if !(separator.is_empty() && rest.is_empty()) {
+        push_part(&mut parts, rest)?;
     }
-    parts.push(Str::from(rest));
-    parts
+    Ok(parts)
+}
+
+/// Adds a part of a text to a list, as long as there is memory.
+pub(super) fn push_part(parts: &mut Vec<Str>, part: &[u8]) -> Result<(), Error> {
+    meter::check(parts.len() * (size_of::<Str>() + size_of::<Value>()))?;
+    parts.push(Str::from(part));
+    Ok(())
 }
 
 /// The number of bytes that Go decodes as the first character: one for a byte that is not UTF-8.
@@ -125,7 +137,7 @@ pub(super) fn replace_all(state: &mut State, text: &[u8], old: &[u8], new: &[u8]
     } else {
         memchr::memmem::find_iter(text, old).count()
     };
-    reserve(state, text.len() + count.saturating_mul(new.len()))?;
+    reserve(state, text.len().saturating_add(count.saturating_mul(new.len())))?;
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text;
     for i in 0..count {

@@ -7,6 +7,7 @@ use crate::date::{Duration, MONTHS, Time, WEEKDAYS, Zone};
 use crate::error::Error;
 use crate::exec::State;
 use crate::func::{Functions, GoType, Obj, Signature};
+use crate::meter;
 use crate::strconv::{NumErrorKind, parse_int};
 use crate::value::{IntType, Object, ParamType, Str, Value, downcast};
 
@@ -116,7 +117,8 @@ impl Now {
     }
 
     /// sprig's `dateInZone`: a time, seconds since 1970, or now for anything else; UTC for unknown zones.
-    fn format(&self, state: &mut State, layout: &Str, date: &Value, zone: &str) -> Str {
+    fn format(&self, state: &mut State, layout: &Str, date: &Value, zone: &str) -> Result<Str, Error> {
+        state.spend(layout.len() as u64)?;
         let time = match date {
             Value::Int(n, IntType::Int | IntType::Int64 | IntType::Int32) => {
                 Time::from_unix(*n, 0, Zone::Utc)
@@ -124,7 +126,7 @@ impl Now {
             other => time_of(other).unwrap_or_else(|| self.now(state)),
         };
         let zone = Zone::load(zone, &self.local).unwrap_or(Zone::Utc);
-        Str::from(time.in_zone(zone).format(layout.as_bytes()))
+        Ok(Str::from(time.in_zone(zone).format(layout.as_bytes())))
     }
 }
 
@@ -261,6 +263,7 @@ impl Object for TimeObject {
             "GoString" => Ok(go_string(t).into()),
             "Format" => {
                 let layout = args.first().and_then(Value::as_str).cloned().unwrap_or_default();
+                meter::work(layout.len() as u64)?;
                 Ok(Value::String(Str::from(t.format(layout.as_bytes()))))
             }
             "Add" => Ok(self.with(t.add(duration()))),

@@ -1,11 +1,10 @@
 //! Between values and JSON trees.
 
-use std::rc::Rc;
-
 use base64::Engine as _;
 use serde_json::Value as Json;
 
 use crate::error::Error;
+use crate::meter;
 use crate::value::{FloatType, IntType, List, MAX_VALUE_DEPTH, Map, MapType, Str, UintType, Value};
 
 impl Value {
@@ -35,7 +34,7 @@ impl Value {
     ///
     /// Errors: NaN and infinities, and nesting deeper than [`MAX_VALUE_DEPTH`].
     pub fn to_json(&self) -> Result<Json, Error> {
-        to_json(self, 0)
+        to_json(self, 0, &mut 0)
     }
 }
 
@@ -52,9 +51,18 @@ impl Map {
     }
 }
 
-fn to_json(value: &Value, depth: usize) -> Result<Json, Error> {
+/// What a node of a JSON tree takes up, roughly.
+const NODE_BYTES: usize = 64;
+
+/// `made` are the bytes of the tree so far: a tree has no part in common with another, as values have.
+fn to_json(value: &Value, depth: usize, made: &mut usize) -> Result<Json, Error> {
     if depth > MAX_VALUE_DEPTH {
         return Err(Error::value_depth());
+    }
+    *made += NODE_BYTES + value.as_str().map_or(0, Str::len);
+    if value.is_container() {
+        meter::work(1)?;
+        meter::check(*made)?;
     }
     Ok(match value {
         Value::Nil => Json::Null,
@@ -75,18 +83,19 @@ fn to_json(value: &Value, depth: usize) -> Result<Json, Error> {
             }
         },
         Value::String(s) => Json::String(s.to_str_lossy().into_owned()),
-        Value::Bytes(b) => Json::String(base64::engine::general_purpose::STANDARD.encode(b)),
+        Value::Bytes(b) => Json::String(base64::engine::general_purpose::STANDARD.encode(&b[..])),
         Value::List(l) if l.is_nil() => Json::Null,
         Value::List(l) => Json::Array(
             l.iter()
-                .map(|v| to_json(v, depth + 1))
+                .map(|v| to_json(v, depth + 1, made))
                 .collect::<Result<_, _>>()?,
         ),
         Value::Map(m) if m.is_nil() => Json::Null,
         Value::Map(m) => {
             let mut out = serde_json::Map::new();
             for (k, v) in m.borrow().iter() {
-                out.insert(k.to_str_lossy().into_owned(), to_json(v, depth + 1)?);
+                *made += k.len();
+                out.insert(k.to_str_lossy().into_owned(), to_json(v, depth + 1, made)?);
             }
             Json::Object(out)
         }
@@ -96,6 +105,6 @@ fn to_json(value: &Value, depth: usize) -> Result<Json, Error> {
 
 impl From<Vec<u8>> for Value {
     fn from(b: Vec<u8>) -> Self {
-        Value::Bytes(Rc::from(b))
+        Value::Bytes(b.into())
     }
 }

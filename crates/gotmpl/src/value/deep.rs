@@ -1,6 +1,7 @@
 //! Deep copy and deep equality.
 
 use crate::error::Error;
+use crate::meter;
 use crate::value::{List, MAX_VALUE_DEPTH, Map, Value};
 
 impl Value {
@@ -24,6 +25,10 @@ fn copy(value: &Value, depth: usize) -> Result<Value, Error> {
     if depth > MAX_VALUE_DEPTH {
         return Err(Error::value_depth());
     }
+    if value.is_container() {
+        meter::work(1)?;
+        meter::check(0)?;
+    }
     Ok(match value {
         Value::List(l) if l.is_nil() => value.clone(),
         Value::List(l) => {
@@ -46,6 +51,9 @@ fn copy(value: &Value, depth: usize) -> Result<Value, Error> {
 fn equal(a: &Value, b: &Value, depth: usize) -> Result<bool, Error> {
     if depth > MAX_VALUE_DEPTH {
         return Err(Error::value_depth());
+    }
+    if a.is_container() {
+        meter::work(1)?;
     }
     Ok(match (a, b) {
         (Value::Nil, Value::Nil) => true,

@@ -3,6 +3,7 @@
 use std::ops::Deref;
 use std::rc::Rc;
 
+use crate::meter::Charge;
 use crate::value::Value;
 use crate::value::release::release;
 use crate::value::types::Elem;
@@ -16,7 +17,11 @@ struct Inner {
     elem: Elem,
     nil: bool,
     items: Vec<Value>,
+    _charge: Charge,
 }
+
+/// What a container costs beyond its entries.
+pub(super) const OVERHEAD: usize = 64;
 
 impl List {
     /// A `[]interface {}`.
@@ -26,11 +31,7 @@ impl List {
 
     /// A slice of another element type. The caller vouches that each item has that type.
     pub fn typed(elem: Elem, items: Vec<Value>) -> List {
-        List(Rc::new(Inner {
-            elem,
-            nil: false,
-            items,
-        }))
+        List::make(elem, false, items)
     }
 
     /// A `[]string`.
@@ -43,10 +44,16 @@ impl List {
 
     /// A nil slice: empty, `null` as JSON.
     pub fn nil(elem: Elem) -> List {
+        List::make(elem, true, Vec::new())
+    }
+
+    fn make(elem: Elem, nil: bool, items: Vec<Value>) -> List {
+        let charge = Charge::new(items.capacity() * size_of::<Value>() + OVERHEAD);
         List(Rc::new(Inner {
             elem,
-            nil: true,
-            items: Vec::new(),
+            nil,
+            items,
+            _charge: charge,
         }))
     }
 

@@ -3,6 +3,8 @@
 use std::cell::{Cell, Ref, RefCell};
 use std::rc::{Rc, Weak};
 
+use crate::meter;
+use crate::value::list::OVERHEAD;
 use crate::value::release::release;
 use crate::value::types::MapType;
 use crate::value::{Str, Value};
@@ -22,7 +24,28 @@ pub(crate) struct WeakMap(Weak<Inner>);
 struct Inner {
     nil: bool,
     tracked: Cell<bool>,
+    /// The bytes that are counted for it.
+    counted: Cell<usize>,
     entries: RefCell<Vec<(Str, Value)>>,
+}
+
+impl Inner {
+    /// Counts what the entries take after a change.
+    fn recount(&self, entries: &Vec<(Str, Value)>) {
+        let bytes = entries.capacity() * size_of::<(Str, Value)>() + OVERHEAD;
+        let before = self.counted.replace(bytes);
+        if bytes > before {
+            meter::made(bytes - before);
+        } else if bytes < before {
+            meter::dropped(before - bytes);
+        }
+    }
+
+    fn clear(&self) {
+        let old = self.entries.take();
+        self.recount(&Vec::new());
+        drop(old);
+    }
 }
 
 impl Map {
@@ -56,8 +79,11 @@ impl Map {
         let inner = Inner {
             nil,
             tracked: Cell::new(false),
-            entries: RefCell::new(entries),
+            counted: Cell::new(0),
+            entries: RefCell::new(Vec::new()),
         };
+        inner.recount(&entries);
+        inner.entries.replace(entries);
         Map {
             ty,
             inner: Rc::new(inner),
@@ -128,6 +154,7 @@ impl Map {
             Ok(i) => entries.get_mut(i).map(|e| std::mem::replace(&mut e.1, value)),
             Err(i) => {
                 entries.insert(i, (key, value));
+                self.inner.recount(&entries);
                 None
             }
         }
@@ -142,8 +169,7 @@ impl Map {
 
     /// Removes all entries.
     pub fn clear(&self) {
-        let old = self.inner.entries.take();
-        drop(old);
+        self.inner.clear();
     }
 
     /// The entries in key order. The borrow must end before anything can change the map: use
@@ -192,7 +218,7 @@ impl WeakMap {
     pub(crate) fn clear(&self) {
         if let Some(inner) = self.0.upgrade() {
             inner.tracked.set(false);
-            drop(inner.entries.take());
+            inner.clear();
         }
     }
 }
@@ -231,6 +257,7 @@ impl std::fmt::Debug for Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
+        meter::dropped(self.counted.get());
         let entries = std::mem::take(self.entries.get_mut());
         if entries.iter().any(|e| e.1.is_container()) {
             release(entries.into_iter().map(|e| e.1).collect());

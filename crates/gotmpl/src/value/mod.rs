@@ -3,6 +3,7 @@
 //! Values belong to one render and one thread. Lists are immutable; maps are shared and mutable, so
 //! that `set` is visible through every alias, as in Go.
 
+mod bytes;
 mod convert;
 mod deep;
 mod list;
@@ -15,6 +16,7 @@ mod types;
 use std::borrow::Cow;
 use std::rc::Rc;
 
+pub use bytes::Bytes;
 pub use list::List;
 pub use map::Map;
 pub(crate) use map::WeakMap;
@@ -44,7 +46,7 @@ pub enum Value {
     /// `string`
     String(Str),
     /// `[]uint8`
-    Bytes(Rc<[u8]>),
+    Bytes(Bytes),
     /// A slice of any other type.
     List(List),
     /// A map with string keys.

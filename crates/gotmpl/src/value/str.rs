@@ -6,6 +6,8 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use crate::meter;
+
 /// An immutable byte string. Whether it is UTF-8 is known without looking at the bytes.
 #[derive(Clone)]
 pub struct Str(Repr);
@@ -15,6 +17,34 @@ enum Repr {
     Static(&'static str),
     Utf8(Arc<str>),
     Bytes(Arc<[u8]>),
+}
+
+/// What an allocation costs beyond its bytes.
+const OVERHEAD: usize = 32;
+
+impl Repr {
+    fn utf8(text: Arc<str>) -> Repr {
+        meter::made(text.len() + OVERHEAD);
+        Repr::Utf8(text)
+    }
+
+    fn bytes(bytes: Arc<[u8]>) -> Repr {
+        meter::made(bytes.len() + OVERHEAD);
+        Repr::Bytes(bytes)
+    }
+}
+
+impl Drop for Repr {
+    /// Counts down with the last holder. Two threads that drop at once may both see another: then the count
+    /// stays too high until the render ends.
+    #[inline]
+    fn drop(&mut self) {
+        match self {
+            Repr::Utf8(s) if Arc::strong_count(s) == 1 => meter::dropped(s.len() + OVERHEAD),
+            Repr::Bytes(b) if Arc::strong_count(b) == 1 => meter::dropped(b.len() + OVERHEAD),
+            _ => {}
+        }
+    }
 }
 
 impl Str {
@@ -101,7 +131,7 @@ impl From<&str> for Str {
         if s.is_empty() {
             Str::default()
         } else {
-            Str(Repr::Utf8(Arc::from(s)))
+            Str(Repr::utf8(Arc::from(s)))
         }
     }
 }
@@ -111,7 +141,7 @@ impl From<String> for Str {
         if s.is_empty() {
             Str::default()
         } else {
-            Str(Repr::Utf8(Arc::from(s)))
+            Str(Repr::utf8(Arc::from(s)))
         }
     }
 }
@@ -122,6 +152,7 @@ impl From<&String> for Str {
     }
 }
 
+/// Shares the host's text, which is not counted among the values' memory.
 impl From<Arc<str>> for Str {
     fn from(s: Arc<str>) -> Self {
         Str(Repr::Utf8(s))
@@ -147,7 +178,7 @@ impl From<&[u8]> for Str {
     fn from(b: &[u8]) -> Self {
         match std::str::from_utf8(b) {
             Ok(s) => Str::from(s),
-            Err(_) => Str(Repr::Bytes(Arc::from(b))),
+            Err(_) => Str(Repr::bytes(Arc::from(b))),
         }
     }
 }
@@ -156,7 +187,7 @@ impl From<Vec<u8>> for Str {
     fn from(b: Vec<u8>) -> Self {
         match String::from_utf8(b) {
             Ok(s) => Str::from(s),
-            Err(e) => Str(Repr::Bytes(Arc::from(e.into_bytes()))),
+            Err(e) => Str(Repr::bytes(Arc::from(e.into_bytes()))),
         }
     }
 }

@@ -203,7 +203,7 @@ impl Elem {
             Elem::Uint(t) => Value::Uint(0, t),
             Elem::Float(t) => Value::Float(0.0, t),
             Elem::String => Value::String(crate::value::Str::default()),
-            Elem::Bytes => Value::Bytes(std::rc::Rc::from([])),
+            Elem::Bytes => Value::Bytes(Vec::new().into()),
             Elem::Map => Value::Map(crate::value::Map::nil(&MapType::ANY)),
         }
     }

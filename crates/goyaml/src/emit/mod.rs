@@ -93,6 +93,11 @@ impl Emitter {
         }
     }
 
+    /// Bytes written so far.
+    pub fn written(&self) -> usize {
+        self.out.len()
+    }
+
     /// Opens a map as the next value.
     pub fn begin_map(&mut self) {
         self.open(true);

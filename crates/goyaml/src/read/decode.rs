@@ -154,6 +154,11 @@ impl<'n, 'a> Decoder<'n, 'a> {
     /// go-yaml's count of work, and its limit on the part of it that aliases cause.
     fn count(&mut self) -> Result<()> {
         self.decoded += 1;
+        if self.decoded > self.limits.nodes.saturating_add(1) {
+            return Err(Error::Nodes {
+                limit: self.limits.nodes,
+            });
+        }
         if self.alias_depth > 0 {
             self.aliased += 1;
         }

@@ -38,6 +38,7 @@ pub(super) struct Node<'a> {
 pub(super) struct Documents<'a> {
     parser: Parser<'a>,
     depth: usize,
+    most_nodes: usize,
 }
 
 impl<'a> Documents<'a> {
@@ -51,6 +52,7 @@ impl<'a> Documents<'a> {
         Ok(Documents {
             parser: Parser::new(text),
             depth: limits.depth,
+            most_nodes: limits.nodes,
         })
     }
 
@@ -99,6 +101,11 @@ impl<'a> Documents<'a> {
             }
             if let Some(parent) = open.last().and_then(|parent| nodes.get_mut(*parent)) {
                 parent.children += 1;
+            }
+            if at >= self.most_nodes {
+                return Err(Error::Nodes {
+                    limit: self.most_nodes,
+                });
             }
             nodes.push(Node {
                 kind,

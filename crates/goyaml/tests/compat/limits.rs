@@ -33,12 +33,12 @@ fn depth() {
     assert!(read("a: {b: {c: 1}}", limits.clone()).is_ok());
     assert_eq!(
         read("a:\n  b:\n    c:\n      d: 1", limits.clone()),
-        Err("error converting YAML to JSON: yaml: line 4: exceeded max depth of 3".to_owned())
+        Err("error converting YAML to JSON: yaml: line 4: exceeded max depth of 3 (limit depth)".to_owned())
     );
     // Aliases nest, too.
     assert_eq!(
         read("a: &a [[1]]\nb: [*a]", limits),
-        Err("error converting YAML to JSON: yaml: line 1: exceeded max depth of 3".to_owned())
+        Err("error converting YAML to JSON: yaml: line 1: exceeded max depth of 3 (limit depth)".to_owned())
     );
 }
 
@@ -66,8 +66,22 @@ fn input_bytes() {
     assert!(read("a: 1", limits.clone()).is_ok());
     assert_eq!(
         read("a: 12", limits),
-        Err("error converting YAML to JSON: yaml: input of 5 bytes exceeds the limit of 4 bytes".to_owned())
+        Err("error converting YAML to JSON: yaml: input of 5 bytes exceeds the limit of 4 bytes (limit input_bytes)".to_owned())
     );
+}
+
+#[test]
+fn nodes() {
+    let limits = Limits {
+        nodes: 5,
+        ..Limits::default()
+    };
+    assert!(read("a: [1, 2]", limits.clone()).is_ok());
+    let too_many = "error converting YAML to JSON: yaml: the document has more than 5 nodes (limit nodes)";
+    assert_eq!(read("a: [1, 2, 3]", limits.clone()), Err(too_many.to_owned()));
+    // What aliases stand for counts each time.
+    assert!(read("[&a [1, 2]]", limits.clone()).is_ok());
+    assert_eq!(read("[&a [1, 2], *a]", limits), Err(too_many.to_owned()));
 }
 
 #[test]
@@ -108,7 +122,7 @@ fn expanded_bytes() {
             }
         ),
         Err(
-            "error converting YAML to JSON: yaml: aliases expand the document to more than 299 bytes"
+            "error converting YAML to JSON: yaml: aliases expand the document to more than 299 bytes (limit expanded_bytes)"
                 .to_owned()
         )
     );
@@ -118,7 +132,12 @@ fn expanded_bytes() {
 fn defaults() {
     let limits = Limits::default();
     assert_eq!(
-        (limits.input_bytes, limits.depth, limits.expanded_bytes),
-        (64 << 20, 1000, 64 << 20)
+        (
+            limits.input_bytes,
+            limits.depth,
+            limits.nodes,
+            limits.expanded_bytes
+        ),
+        (64 << 20, 1000, 500_000, 16 << 20)
     );
 }

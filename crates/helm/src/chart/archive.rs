@@ -17,8 +17,7 @@ use crate::limits::{Budget, Limits};
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// What an archive may need besides its files' contents: headers, long names, padding.
-const OVERHEAD_PER_FILE: u64 = 4096;
+/// What an archive may need before each of its files' contents: headers, a long name, padding, directories.
 const OVERHEAD: u64 = 1024 * 1024;
 
 impl Chart {
@@ -51,13 +50,11 @@ pub(super) fn read(archive: &[u8], budget: &mut Budget) -> Result<Vec<File>> {
     if !archive.starts_with(b"\x1F\x8B\x08") {
         return Err(Error::NotGzip);
     }
-    let overhead = (budget.remaining_files as u64)
-        .saturating_mul(OVERHEAD_PER_FILE)
-        .saturating_add(OVERHEAD);
+    let left = Cell::new(OVERHEAD);
     let exhausted = Cell::new(false);
     let mut tar = Archive::new(Capped {
         inner: MultiGzDecoder::new(archive),
-        left: budget.remaining_bytes.saturating_add(overhead),
+        left: &left,
         exhausted: &exhausted,
     });
     let unpack = |error| match exhausted.get() {
@@ -75,6 +72,7 @@ pub(super) fn read(archive: &[u8], budget: &mut Budget) -> Result<Vec<File>> {
             continue;
         };
         budget.take_file(&full_name, entry.size())?;
+        left.set(OVERHEAD.saturating_add(entry.size()));
         let mut data = Vec::new();
         let read = entry.read_to_end(&mut data).map_err(unpack)?;
         if (read as u64) < entry.size() {
@@ -125,22 +123,23 @@ fn admit(kind: EntryType, full_name: &str) -> Result<Option<String>> {
 }
 
 /// A reader that fails after so many bytes, and says that this was why: an archive's headers can ask for as
-/// much memory as its contents.
+/// much memory as its contents. What is left is set anew for each file.
 struct Capped<'c, R> {
     inner: R,
-    left: u64,
+    left: &'c Cell<u64>,
     exhausted: &'c Cell<bool>,
 }
 
 impl<R: Read> Read for Capped<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.left == 0 {
+        let left = self.left.get();
+        if left == 0 {
             self.exhausted.set(true);
             return Err(io::Error::other("limit unpacked_bytes"));
         }
-        let wanted = usize::try_from(self.left).map_or(buffer.len(), |left| left.min(buffer.len()));
+        let wanted = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
         let read = self.inner.read(buffer.get_mut(..wanted).unwrap_or_default())?;
-        self.left -= read as u64;
+        self.left.set(left - read as u64);
         Ok(read)
     }
 }

@@ -34,6 +34,12 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
+    /// All objects together have more nodes than [`MAX_NODES`].
+    #[error("the manifest's objects have more than {limit} values (limit manifest nodes)")]
+    TooManyNodes {
+        /// The limit.
+        limit: usize,
+    },
 }
 
 /// A release's rendered content.
@@ -66,6 +72,18 @@ pub struct ManifestObject {
 
 const NOTES: &str = "NOTES.txt";
 
+/// Scalars, lists and maps in all objects of a manifest.
+pub const MAX_NODES: usize = 500_000;
+
+/// The nodes of a tree. The reader of YAML bounds its depth.
+fn count(value: &Value) -> usize {
+    1 + match value {
+        Value::Array(items) => items.iter().map(count).sum(),
+        Value::Object(entries) => entries.values().map(count).sum(),
+        _ => 0,
+    }
+}
+
 impl Manifest {
     /// Sorts rendered files (path to text) into objects, hooks and notes. Partials (`_*`), blank files and the
     /// sub-charts' notes are left out.
@@ -74,6 +92,7 @@ impl Manifest {
     /// When a document is not an object in YAML.
     pub fn build(chart_name: &str, files: BTreeMap<String, String>) -> Result<Manifest, Error> {
         let mut manifest = Manifest::default();
+        let mut nodes = 0;
         let own_notes = format!("{chart_name}/templates/{NOTES}");
         for (path, content) in files {
             if path.ends_with(NOTES) {
@@ -87,7 +106,12 @@ impl Manifest {
                 continue;
             }
             for text in split_documents(&content) {
-                manifest.add(ManifestObject::parse(&path, text)?);
+                let object = ManifestObject::parse(&path, text)?;
+                nodes += count(&object.object);
+                if nodes > MAX_NODES {
+                    return Err(Error::TooManyNodes { limit: MAX_NODES });
+                }
+                manifest.add(object);
             }
         }
         KindOrder::Install.sort(&mut manifest.objects, |o| &o.head.kind);

@@ -15,7 +15,10 @@ use serde::Serialize;
 use super::{Error, Release};
 
 /// Default of [`DecodeLimits::max_decoded_bytes`].
-pub const MAX_DECODED_BYTES: u64 = 64 << 20;
+pub const MAX_DECODED_BYTES: u64 = 32 << 20;
+
+/// Default of [`DecodeLimits::max_values`].
+pub const MAX_VALUES: usize = 1_000_000;
 
 const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b, 0x08];
 
@@ -24,12 +27,15 @@ const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b, 0x08];
 pub struct DecodeLimits {
     /// Bytes of JSON after decompression.
     pub max_decoded_bytes: u64,
+    /// Values in the JSON: scalars, arrays, objects and keys.
+    pub max_values: usize,
 }
 
 impl Default for DecodeLimits {
     fn default() -> Self {
         DecodeLimits {
             max_decoded_bytes: MAX_DECODED_BYTES,
+            max_values: MAX_VALUES,
         }
     }
 }
@@ -70,10 +76,41 @@ pub fn decode(text: &str, limits: &DecodeLimits) -> Result<Release, Error> {
     if json.len() as u64 > limits.max_decoded_bytes {
         return Err(too_large);
     }
+    if values(&json) > limits.max_values {
+        return Err(Error::TooManyValues {
+            limit: limits.max_values,
+        });
+    }
     serde_json::from_slice(&json).map_err(|e| Error::Json {
         line: e.line(),
         column: e.column(),
     })
+}
+
+/// The values and keys of a JSON text, counted by what stands between them.
+fn values(json: &[u8]) -> usize {
+    let mut count = 1;
+    let mut rest = json;
+    while let Some(at) = rest
+        .iter()
+        .position(|b| matches!(b, b'"' | b',' | b':' | b'[' | b'{'))
+    {
+        let (head, tail) = rest.split_at(at + 1);
+        rest = tail;
+        if head.last() != Some(&b'"') {
+            count += 1;
+            continue;
+        }
+        // To the end of the string.
+        while let Some(at) = memchr::memchr2(b'"', b'\\', rest) {
+            let escape = rest.get(at) == Some(&b'\\');
+            rest = rest.get(at + 1 + usize::from(escape)..).unwrap_or_default();
+            if !escape {
+                break;
+            }
+        }
+    }
+    count
 }
 
 pub(super) fn gzip(bytes: &[u8]) -> Result<Vec<u8>, Error> {

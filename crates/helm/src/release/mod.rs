@@ -11,7 +11,7 @@ mod time;
 mod tests;
 
 pub use chart::{ChartRecord, FileRecord};
-pub use codec::{DecodeLimits, MAX_DECODED_BYTES, decode, encode};
+pub use codec::{DecodeLimits, MAX_DECODED_BYTES, MAX_VALUES, decode, encode};
 pub use hook::{
     HOOK_ANNOTATION, HOOK_DELETE_ANNOTATION, HOOK_OUTPUT_LOG_ANNOTATION, HOOK_WEIGHT_ANNOTATION, Hook,
     HookDeletePolicy, HookEvent, HookExecution, HookOutputLogPolicy, HookPhase,
@@ -40,6 +40,12 @@ pub enum Error {
     TooLarge {
         /// The limit it passes.
         limit: u64,
+    },
+    /// The record has more values than the limit.
+    #[error("release record has more than {limit} values (limit: max values)")]
+    TooManyValues {
+        /// The limit it passes.
+        limit: usize,
     },
     /// The record is not a release. The parser's text is left out: it could quote values.
     #[error("release record is not valid JSON of a release (line {line}, column {column})")]

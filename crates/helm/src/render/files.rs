@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use helmapp_gotmpl::{
     Elem, Error, Kind, List, Map, MapType, Object, ParamType, Signature, State, Str, Value,
+    meter::{self, Charge},
 };
 
 use super::glob::Glob;
@@ -25,13 +25,22 @@ pub(super) type FileSet = BTreeMap<Arc<str>, Str>;
 pub(super) struct Files {
     set: Arc<FileSet>,
     map: OnceCell<Value>,
+    /// What a selection takes up.
+    charge: Option<Charge>,
 }
+
+/// What an entry of a selection takes up.
+const FILE_BYTES: usize = 64;
+
+/// What a line of a file takes up as a value, beyond its text.
+const LINE_BYTES: usize = size_of::<Value>() + 64;
 
 impl Files {
     pub(super) fn new(set: Arc<FileSet>) -> Self {
         Files {
             set,
             map: OnceCell::new(),
+            charge: None,
         }
     }
 
@@ -43,22 +52,27 @@ impl Files {
             .unwrap_or_default()
     }
 
-    fn glob(&self, pattern: &Value) -> Files {
+    fn glob(&self, pattern: &Value) -> Result<Files, Error> {
         let pattern = pattern.as_str().map(Str::to_str_lossy).unwrap_or_default();
         let glob = Glob::new(&pattern);
+        let bytes: usize = self.set.keys().map(|name| name.len()).sum();
+        meter::work((bytes / 16 + self.set.len()) as u64)?;
         let set = self.set.iter().filter(|(name, _)| glob.matches(name));
-        Files::new(Arc::new(
+        let mut files = Files::new(Arc::new(
             set.map(|(name, data)| (name.clone(), data.clone())).collect(),
-        ))
+        ));
+        files.charge = Some(Charge::new(files.set.len() * FILE_BYTES));
+        Ok(files)
     }
 
-    fn as_yaml(&self, data: impl Fn(&Str) -> Str) -> Value {
+    fn as_yaml(&self, data: impl Fn(&Str) -> Str) -> Result<Value, Error> {
+        meter::check_text(self.set.values().map(Str::len).sum())?;
         let map: Map = self
             .set
             .iter()
             .map(|(path, content)| (Str::from(base(path)), Value::String(data(content))))
             .collect();
-        Value::string(yaml::to_yaml(&Value::Map(map)))
+        yaml::to_yaml(&Value::Map(map)).map(Value::string)
     }
 
     fn lines(&self, path: &Value) -> Result<Value, Error> {
@@ -76,6 +90,9 @@ impl Files {
             Some(b'\n') => bytes.get(..bytes.len() - 1).unwrap_or_default(),
             Some(_) => bytes,
         };
+        let lines = memchr::memchr_iter(b'\n', bytes).count() + 1;
+        meter::check(bytes.len() + lines * LINE_BYTES)?;
+        meter::work(lines as u64)?;
         Ok(Value::List(List::strings(bytes.split(|b| *b == b'\n'))))
     }
 }
@@ -94,7 +111,7 @@ impl Object for Files {
             let entries = self
                 .set
                 .iter()
-                .map(|(k, v)| (Str::from(k.clone()), Value::Bytes(Rc::from(v.as_bytes()))));
+                .map(|(k, v)| (Str::from(k.clone()), Value::Bytes(v.as_bytes().into())));
             Value::Map(Map::with_entries(&FILES, entries.collect()))
         };
         Some(self.map.get_or_init(build).clone())
@@ -112,11 +129,15 @@ impl Object for Files {
         let argument = args.first().unwrap_or(&Value::Nil);
         match name {
             "Get" => Ok(Value::String(self.get(argument))),
-            "GetBytes" => Ok(Value::Bytes(Rc::from(self.get(argument).as_bytes()))),
-            "Glob" => Ok(Value::object(self.glob(argument))),
+            "GetBytes" => {
+                let content = self.get(argument);
+                meter::check(content.len())?;
+                Ok(Value::Bytes(content.as_bytes().into()))
+            }
+            "Glob" => self.glob(argument).map(Value::object),
             "Lines" => self.lines(argument),
-            "AsConfig" => Ok(self.as_yaml(Str::clone)),
-            "AsSecrets" => Ok(self.as_yaml(|data| Str::from(STANDARD.encode(data.as_bytes())))),
+            "AsConfig" => self.as_yaml(Str::clone),
+            "AsSecrets" => self.as_yaml(|data| Str::from(STANDARD.encode(data.as_bytes()))),
             _ => Err(Error::new(format!("engine.files has no method {name}"))),
         }
     }

@@ -1,6 +1,6 @@
 //! The functions Helm adds to sprig's (`pkg/engine/funcs.go` and `engine.go` of Helm 3.19), but for `include` and `tpl`.
 
-use helmapp_gotmpl::{Error, Functions, Map, MapType, State, Str, Value};
+use helmapp_gotmpl::{Error, Functions, Limit, Map, MapType, State, Str, Value, meter};
 use serde_json::Value as Json;
 
 use super::host::Host;
@@ -28,7 +28,11 @@ pub(super) fn add(functions: &mut Functions) {
 }
 
 fn to_toml(value: Value) -> Result<String, Error> {
-    Ok(match value.to_json() {
+    let json = match value.to_json() {
+        Err(e) if e.limit().is_some_and(|limit| limit != Limit::ValueDepth) => return Err(e),
+        json => json,
+    };
+    Ok(match json {
         Ok(_) if matches!(value, Value::Nil) => {
             return Err(Error::new("reflect: call of reflect.Value.Type on zero Value"));
         }
@@ -39,12 +43,16 @@ fn to_toml(value: Value) -> Result<String, Error> {
     })
 }
 
-fn from_toml(text: Str) -> Map {
-    match toml::decode(&text.to_str_lossy()) {
+fn from_toml(text: Str) -> Result<Map, Error> {
+    meter::check(text.len().saturating_mul(TOML_BYTES_FOR_ONE))?;
+    Ok(match toml::decode(&text.to_str_lossy()) {
         Ok(map) => map,
         Err(e) => yaml::error_map(e.to_string()),
-    }
+    })
 }
+
+/// What reading a byte of TOML takes at most.
+const TOML_BYTES_FOR_ONE: usize = 64;
 
 /// The message is marked, so that the error's text can be cut down to it.
 fn warning(message: &Str) -> Error {

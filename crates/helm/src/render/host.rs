@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use helmapp_gotmpl::meter::Charge;
 use helmapp_gotmpl::sprig::{self, Clock, Entropy};
 use helmapp_gotmpl::{Error, State, Str, Unit};
 use serde_json::{Map, Value};
 
 use super::RenderInput;
+use super::memo::Calls;
 
 /// Answers the templates' `lookup`.
 pub trait Lookup: Send + Sync {
@@ -39,10 +41,12 @@ pub(super) struct Host {
     pub(super) lookup: Arc<dyn Lookup>,
     entropy: Arc<dyn Entropy>,
     clock: Arc<dyn Clock>,
+    /// Which random function is at work.
+    pub(super) calls: Calls,
     /// How deep each template is within itself.
     pub(super) included: HashMap<Str, u32>,
     /// Texts that `tpl` has compiled.
-    pub(super) units: HashMap<String, Unit>,
+    pub(super) units: HashMap<String, (Unit, Charge)>,
 }
 
 impl Host {
@@ -51,6 +55,7 @@ impl Host {
             lookup: Arc::clone(&input.lookup),
             entropy: Arc::clone(&input.entropy),
             clock: Arc::clone(&input.clock),
+            calls: Calls::default(),
             included: HashMap::new(),
             units: HashMap::new(),
         }

@@ -14,7 +14,9 @@ mod glob;
 mod host;
 mod include;
 mod json;
+mod memo;
 mod prepare;
+mod recorder;
 mod values;
 mod yaml;
 
@@ -30,13 +32,16 @@ use serde_json::Value as Json;
 
 pub use asked::{Asked, MAX_QUESTIONS, Questions};
 pub use error::Error;
-pub use helmapp_gotmpl::Limits;
 pub use helmapp_gotmpl::sprig::{Clock, Entropy, OsEntropy, SystemClock};
+pub use helmapp_gotmpl::{Limit, Limits};
 pub use host::{Lookup, NoLookup};
+pub use memo::{Memo, RANDOM_FUNCTIONS};
 pub use prepare::{
     NotInstallable, PrepareError, Prepared, ReleaseNameError, check_installable, check_kube_version,
     check_release_name, name_from_template, prepare,
 };
+
+pub use recorder::{MAX_LOOKUP_BYTES, MAX_LOOKUPS, Question, Recorded, Recorder};
 
 use crate::capabilities::Capabilities;
 use crate::chart::Chart;
@@ -102,6 +107,14 @@ impl<'a> RenderInput<'a> {
             entropy: Arc::new(OsEntropy),
             clock: Arc::new(SystemClock),
         }
+    }
+
+    /// The same input with random functions and a clock that give the same each time.
+    pub fn with_memo(mut self, memo: &Memo) -> Self {
+        let memo = Arc::new(memo.clone());
+        self.entropy = Arc::clone(&memo) as Arc<dyn Entropy>;
+        self.clock = memo;
+        self
     }
 }
 
@@ -172,8 +185,9 @@ impl CompiledChart {
     /// The first template that fails, in Helm's words, or a limit.
     pub fn render(&self, input: RenderInput<'_>) -> Result<BTreeMap<String, String>, Error> {
         let host = Host::new(&input);
-        let mut state = State::new(input.limits.clone()).with_user(host);
         let charts = data::root_values(&self.root, &input);
+        // What the values take up is bounded where they are merged; the render's memory begins here.
+        let mut state = State::new(input.limits.clone()).with_user(host);
         let mut rendered = BTreeMap::new();
         let mut no_text = Vec::new();
         for file in &self.files {
@@ -181,6 +195,9 @@ impl CompiledChart {
                 continue;
             };
             data::set_template(dot, &file.name, &file.base_path);
+            if let Some(host) = state.user_mut::<Host>() {
+                host.calls.begin_file(&file.name);
+            }
             let text = self
                 .set
                 .execute_str(&file.name, &helmapp_gotmpl::Value::Map(dot.clone()), &mut state)
@@ -212,6 +229,7 @@ fn functions() -> Arc<Functions> {
         helmapp_gotmpl::sprig::register(&mut functions, &host::sprig_options());
         functions::add(&mut functions);
         include::add(&mut functions);
+        memo::note_calls(&mut functions);
         Arc::new(functions)
     };
     Arc::clone(FUNCTIONS.get_or_init(build))

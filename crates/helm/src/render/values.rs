@@ -48,7 +48,7 @@ impl Methods for ValuesMethods {
         };
         match name {
             "AsMap" => Ok(Value::Map(map.converted(&MapType::ANY))),
-            "YAML" => Ok(Value::string(yaml::to_yaml(receiver) + "\n")),
+            "YAML" => Ok(Value::string(yaml::to_yaml(receiver)? + "\n")),
             "Table" => Ok(Value::Map(table(&map, &path())?)),
             "PathValue" => path_value(&map, &path()),
             _ => Err(Error::new(format!("chartutil.Values has no method {name}"))),

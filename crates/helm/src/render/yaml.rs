@@ -6,12 +6,15 @@ use std::cmp::Ordering;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use helmapp_gotmpl::value::MAX_VALUE_DEPTH;
-use helmapp_gotmpl::{List, Map, MapType, Str, Value};
+use helmapp_gotmpl::{Error, Limit, List, Map, MapType, Str, Value, meter};
 use helmapp_goyaml::{Emitter, natural_cmp, natural_cmp_v3, natural_sort, sigs};
 use serde_json::Value as Json;
 
 /// Helm's `toYaml`: without the last line's end, and empty for what has no YAML.
-pub(super) fn to_yaml(value: &Value) -> String {
+///
+/// # Errors
+/// A limit of the render.
+pub(super) fn to_yaml(value: &Value) -> Result<String, Error> {
     write(
         Writer {
             emitter: Emitter::sigs(),
@@ -23,7 +26,10 @@ pub(super) fn to_yaml(value: &Value) -> String {
 }
 
 /// Helm's `toYamlPretty`: sequences are indented in their maps.
-pub(super) fn to_yaml_pretty(value: &Value) -> String {
+///
+/// # Errors
+/// A limit of the render.
+pub(super) fn to_yaml_pretty(value: &Value) -> Result<String, Error> {
     write(
         Writer {
             emitter: Emitter::v3(),
@@ -34,15 +40,30 @@ pub(super) fn to_yaml_pretty(value: &Value) -> String {
     )
 }
 
-fn write(mut writer: Writer, value: &Value) -> String {
-    if writer.value(value, 0).is_none() {
-        return String::new();
+fn write(mut writer: Writer, value: &Value) -> Result<String, Error> {
+    match writer.value(value, 0) {
+        Ok(()) => {}
+        Err(Failure::Swallowed) => return Ok(String::new()),
+        Err(Failure::Limit(error)) => return Err(error),
     }
     let mut text = writer.emitter.finish().unwrap_or_default();
     if text.ends_with('\n') {
         text.pop();
     }
-    text
+    Ok(text)
+}
+
+/// Why a value is not written.
+enum Failure {
+    /// It has no JSON; Helm swallows such errors.
+    Swallowed,
+    Limit(Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Failure::Limit(error)
+    }
 }
 
 struct Writer {
@@ -52,11 +73,11 @@ struct Writer {
 }
 
 impl Writer {
-    /// `None` where the value nests too deep or has no JSON; Helm swallows such errors.
-    fn value(&mut self, value: &Value, depth: usize) -> Option<()> {
+    fn value(&mut self, value: &Value, depth: usize) -> Result<(), Failure> {
         if depth > MAX_VALUE_DEPTH {
-            return None;
+            return Err(Failure::Limit(Error::value_depth()));
         }
+        self.room()?;
         match value {
             Value::Nil => self.emitter.null(),
             Value::Bool(b) => self.emitter.bool(*b),
@@ -69,7 +90,7 @@ impl Writer {
                 b.iter().for_each(|b| self.emitter.uint(u64::from(*b)));
                 self.emitter.end_seq();
             }
-            Value::Bytes(b) => self.emitter.str(&STANDARD.encode(b)),
+            Value::Bytes(b) => self.emitter.str(&STANDARD.encode(&b[..])),
             Value::List(l) if l.is_nil() && !self.v3 => self.emitter.null(),
             Value::List(l) => {
                 self.emitter.begin_seq();
@@ -82,13 +103,18 @@ impl Writer {
             Value::Map(m) => self.map(m, depth)?,
             Value::Object(o) => match o.underlying() {
                 Some(v) => self.value(&v, depth + 1)?,
-                None => self.json(&o.to_json().ok()?, depth)?,
+                None => self.json(&o.to_json().map_err(|_| Failure::Swallowed)?, depth)?,
             },
         }
-        Some(())
+        Ok(())
     }
 
-    fn map(&mut self, map: &Map, depth: usize) -> Option<()> {
+    fn room(&self) -> Result<(), Error> {
+        meter::work(1)?;
+        meter::check_text(self.emitter.written())
+    }
+
+    fn map(&mut self, map: &Map, depth: usize) -> Result<(), Failure> {
         let entries = map.entries();
         let mut entries: Vec<(Cow<'_, str>, &Value)> =
             entries.iter().map(|(k, v)| (k.to_str_lossy(), v)).collect();
@@ -99,21 +125,22 @@ impl Writer {
             self.value(value, depth + 1)?;
         }
         self.emitter.end_map();
-        Some(())
+        Ok(())
     }
 
     /// A struct, by its JSON.
-    fn json(&mut self, json: &Json, depth: usize) -> Option<()> {
+    fn json(&mut self, json: &Json, depth: usize) -> Result<(), Failure> {
         if depth > MAX_VALUE_DEPTH {
-            return None;
+            return Err(Failure::Limit(Error::value_depth()));
         }
+        self.room()?;
         match json {
             Json::Null => self.emitter.null(),
             Json::Bool(b) => self.emitter.bool(*b),
             Json::Number(n) => match (n.as_i64(), n.as_u64(), n.as_f64()) {
                 (Some(n), _, _) => self.emitter.int(n),
                 (_, Some(n), _) => self.emitter.uint(n),
-                (_, _, f) => self.emitter.float(f?),
+                (_, _, f) => self.emitter.float(f.ok_or(Failure::Swallowed)?),
             },
             Json::String(s) => self.emitter.str(s),
             Json::Array(items) => {
@@ -134,25 +161,42 @@ impl Writer {
                 self.emitter.end_map();
             }
         }
-        Some(())
+        Ok(())
     }
 }
 
 /// Helm's `fromYaml`: a map, with the error's text under `Error` where the text is not one.
-pub(super) fn from_yaml(text: &Str) -> Value {
-    Value::Map(
+///
+/// # Errors
+/// A limit of the render or of reading YAML.
+pub(super) fn from_yaml(text: &Str) -> Result<Value, Error> {
+    meter::check(text.len())?;
+    Ok(Value::Map(
         match sigs::to_json_map(&text.to_str_lossy(), sigs::Numbers::Float64) {
             Ok(map) => Map::from_json(&MapType::ANY, &map),
-            Err(e) => error_map(e.to_string()),
+            Err(e) => error_map(readable(&e)?),
         },
-    )
+    ))
 }
 
 /// Helm's `fromYamlArray`: a list, of the error's text where the text is not one.
-pub(super) fn from_yaml_array(text: &Str) -> Value {
+///
+/// # Errors
+/// A limit of the render or of reading YAML.
+pub(super) fn from_yaml_array(text: &Str) -> Result<Value, Error> {
+    meter::check(text.len())?;
     match sigs::to_json_array(&text.to_str_lossy(), sigs::Numbers::Float64) {
-        Ok(items) => Value::List(items.iter().map(Value::from_json).collect()),
-        Err(e) => Value::List(List::new(vec![Value::from(e.to_string())])),
+        Ok(items) => Ok(Value::List(items.iter().map(Value::from_json).collect())),
+        Err(e) => Ok(Value::List(List::new(vec![Value::from(readable(&e)?)]))),
+    }
+}
+
+/// The text of an error that templates see; a limit ends the render instead.
+fn readable(error: &helmapp_goyaml::Error) -> Result<String, Error> {
+    if error.is_limit() {
+        Err(Error::limited(Limit::Host, error.to_string()))
+    } else {
+        Ok(error.to_string())
     }
 }
 

@@ -3,6 +3,7 @@
 //! Violations are worded as Helm's validator words them. References to other documents are never fetched: a
 //! schema that needs one is an error, unless the document is given.
 
+mod cost;
 mod report;
 mod wording;
 
@@ -16,11 +17,16 @@ use serde_json::Value;
 
 use crate::{chart::Chart, values::text};
 
+pub use cost::{MAX_DEPTH, MAX_STEPS};
+
 /// Documents that schemas may refer to, by their URI.
 pub type Documents = BTreeMap<String, Value>;
 
 /// Size of a compiled pattern, in bytes. Helm has no such limit.
 const PATTERN_SIZE: usize = 1024 * 1024;
+
+/// Violations that are told; a list of many wrong items has as many.
+const MAX_VIOLATIONS: usize = 1000;
 
 /// A violation of a schema.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +74,7 @@ pub fn validate(chart: &Chart, values: &Value, documents: &Arc<Documents>) -> Re
 
 fn validate_chart(chart: &Chart, values: &Value, documents: &Arc<Documents>, error: &mut Error) {
     if let Some(schema) = &chart.schema {
-        let (lines, violations) = match Schema::compile(schema, documents) {
+        let (lines, violations) = match Schema::compile_for(schema, values, documents) {
             Ok(schema) => schema.check(values),
             Err(problem) => (
                 problem.clone(),
@@ -122,12 +128,26 @@ impl Schema {
     /// # Errors
     /// Why the schema can not be used.
     pub fn compile(schema: &[u8], documents: &Arc<Documents>) -> Result<Self, String> {
-        let schema: Value = serde_json::from_slice(schema).map_err(|error| error.to_string())?;
+        Self::build(&read(schema)?, documents)
+    }
+
+    /// As [`compile`](Self::compile), for these values: a schema is refused by which checking them would cost more
+    /// than [`MAX_STEPS`] or nest deeper than [`MAX_DEPTH`].
+    ///
+    /// # Errors
+    /// Why the schema can not be used.
+    pub fn compile_for(schema: &[u8], values: &Value, documents: &Arc<Documents>) -> Result<Self, String> {
+        let schema = read(schema)?;
+        cost::check(&schema, values)?;
+        Self::build(&schema, documents)
+    }
+
+    fn build(schema: &Value, documents: &Arc<Documents>) -> Result<Self, String> {
         let validator = jsonschema::options()
             .with_base_uri("file:///values.schema.json")
             .with_retriever(Given(documents.clone()))
             .with_pattern_options(PatternOptions::regex().size_limit(PATTERN_SIZE))
-            .build(&schema)
+            .build(schema)
             .map_err(|error| {
                 let at = error.instance_path().as_str();
                 format!("values.schema.json is not a usable schema: at '{at}': {error}")
@@ -142,8 +162,13 @@ impl Schema {
         if self.validator.is_valid(&values) {
             return (String::new(), Vec::new());
         }
-        report::report(self.validator.iter_errors(&values), &values)
+        let errors = self.validator.iter_errors(&values).take(MAX_VIOLATIONS);
+        report::report(errors, &values)
     }
+}
+
+fn read(schema: &[u8]) -> Result<Value, String> {
+    serde_json::from_slice(schema).map_err(|error| error.to_string())
 }
 
 /// Values with whole floats as integers: a schema's `integer` means the value, while some drafts go by the kind.

@@ -23,7 +23,7 @@ pub(super) fn generate(state: &mut State, rng: &mut impl RngCore) -> Result<[Big
             continue;
         }
         for _ in 0..4 * P_BITS {
-            state.spend(1)?;
+            state.spend_on_keys(1)?;
             let mut p = random(rng, P_BITS);
             p.set_bit(0, true);
             p.set_bit(P_BITS - 1, true);

@@ -32,7 +32,7 @@ pub(super) mod oid {
 }
 
 /// The steps that making an RSA key of 2048 bits counts for.
-const RSA_STEPS: u64 = 100_000;
+const RSA_WORK: u64 = 30_000;
 
 pub(super) fn register(funcs: &mut Functions, options: &Options) {
     let entropy = Arc::clone(&options.entropy);
@@ -131,7 +131,7 @@ pub(super) enum PrivateKey {
 
 impl PrivateKey {
     pub(super) fn rsa(state: &mut State, entropy: &dyn Entropy, bits: usize) -> Result<Self, Error> {
-        state.spend(RSA_STEPS * (bits as u64 / 2048).pow(3))?;
+        state.spend_on_keys(RSA_WORK * (bits as u64 / 2048).pow(3))?;
         let mut rng = Rng::new(state, entropy)?;
         let half = |state: &mut State, rng: &mut Rng| {
             let prime = primes::prime(state, rng, bits as u64 / 2)?;
@@ -142,7 +142,7 @@ impl PrivateKey {
             // The exponent must have an inverse, which for one prime in 65537 it has not.
             match RsaPrivateKey::from_p_q(p, q, rsa::BigUint::from(65_537_u32)) {
                 Ok(key) => return Ok(Self::Rsa(Box::new(key))),
-                Err(_) => state.spend(RSA_STEPS)?,
+                Err(_) => state.spend_on_keys(RSA_WORK)?,
             }
         }
     }

@@ -21,7 +21,10 @@ use super::super::text::reserve;
 const COST: u32 = 10;
 
 /// The steps that one slow hash counts for.
-const HASH_STEPS: u64 = 10_000;
+const HASH_WORK: u64 = 10_000;
+
+/// And scrypt.
+const SCRYPT_WORK: u64 = 3 * HASH_WORK;
 
 pub(super) fn register(funcs: &mut Functions, options: &Options) {
     let entropy = Arc::clone(&options.entropy);
@@ -45,7 +48,7 @@ pub(super) fn register(funcs: &mut Functions, options: &Options) {
     funcs.insert(
         "derivePassword",
         Func::new(Signature::fixed(DERIVE), |state, args| {
-            state.spend(HASH_STEPS)?;
+            state.spend_on_keys(SCRYPT_WORK)?;
             let mut args = args.iter();
             let counter = match args.next() {
                 Some(Value::Uint(n, _)) => *n as u32,
@@ -75,7 +78,7 @@ pub(super) fn register(funcs: &mut Functions, options: &Options) {
 }
 
 fn bcrypt(state: &mut State, entropy: &dyn Entropy, password: &Str) -> Result<String, Error> {
-    state.spend(HASH_STEPS)?;
+    state.spend_on_keys(HASH_WORK)?;
     let mut salt = [0; 16];
     entropy.fill(state, &mut salt)?;
     // sprig gives the error as the result.

@@ -12,7 +12,7 @@ use crate::exec::State;
 const ROUNDS: u32 = 64;
 
 /// The steps that one round counts for.
-const ROUND_STEPS: u64 = 500;
+const ROUND_WORK: u64 = 500;
 
 /// Divisors below this are tried before the costly test.
 const SMALL: u32 = 2000;
@@ -65,7 +65,7 @@ pub(super) fn is_prime(state: &mut State, rng: &mut impl RngCore, n: &BigUint) -
     let twos = less.trailing_zeros().unwrap_or(0);
     let odd = &less >> twos;
     for _ in 0..ROUNDS {
-        state.spend(ROUND_STEPS)?;
+        state.spend_on_keys(ROUND_WORK)?;
         let base = random(rng, n.bits()) % &less + &one;
         let mut x = base.modpow(&odd, n);
         if x == one || x == less {

@@ -1,0 +1,99 @@
+//! Flags and environment of the limits on charts.
+
+use anyhow::ensure;
+use helmapp_helm::render;
+
+use crate::{api::Duration, settings::Limits};
+
+/// What becomes [`Limits`].
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct LimitArguments {
+    /// How long one rendering of a chart may take
+    #[arg(
+        long,
+        env = "HELMAPP_RENDER_TIMEOUT",
+        default_value = "30s",
+        value_name = "DURATION"
+    )]
+    render_timeout: Duration,
+    /// Actions, turns of loops and calls of one rendering; text and values count by their size
+    #[arg(
+        long,
+        env = "HELMAPP_RENDER_STEPS",
+        default_value_t = 20_000_000,
+        value_name = "COUNT"
+    )]
+    render_steps: u64,
+    /// Templates within templates
+    #[arg(
+        long,
+        env = "HELMAPP_RENDER_DEPTH",
+        default_value_t = 2000,
+        value_name = "COUNT"
+    )]
+    render_depth: u32,
+    /// Bytes that all templates of a chart may give
+    #[arg(long, env = "HELMAPP_RENDER_OUTPUT_BYTES", default_value_t = 32 << 20, value_name = "BYTES")]
+    render_output_bytes: usize,
+    /// Bytes of one text that a function gives
+    #[arg(long, env = "HELMAPP_RENDER_TEXT_BYTES", default_value_t = 8 << 20, value_name = "BYTES")]
+    render_text_bytes: usize,
+    /// Bytes of all values that a rendering holds at a time
+    #[arg(long, env = "HELMAPP_RENDER_MEMORY_BYTES", default_value_t = 64 << 20, value_name = "BYTES")]
+    render_memory_bytes: usize,
+    /// Items of a list made from a number, such as until 10
+    #[arg(
+        long,
+        env = "HELMAPP_RENDER_LIST_ITEMS",
+        default_value_t = 1_000_000,
+        value_name = "COUNT"
+    )]
+    render_list_items: u64,
+    /// Work on keys, certificates and password hashes: 10,000 for each hash, 30,000 and more for each RSA key
+    #[arg(
+        long,
+        env = "HELMAPP_RENDER_KEY_WORK",
+        default_value_t = 2_000_000,
+        value_name = "COUNT"
+    )]
+    render_key_work: u64,
+    /// Bytes of a chart's files, unpacked
+    #[arg(long, env = "HELMAPP_CHART_UNPACKED_BYTES", default_value_t = 64 << 20, value_name = "BYTES")]
+    chart_unpacked_bytes: u64,
+    /// Bytes of one file of a chart
+    #[arg(long, env = "HELMAPP_CHART_FILE_BYTES", default_value_t = 5 << 20, value_name = "BYTES")]
+    chart_file_bytes: u64,
+    /// Files of a chart
+    #[arg(
+        long,
+        env = "HELMAPP_CHART_FILES",
+        default_value_t = 10_000,
+        value_name = "COUNT"
+    )]
+    chart_files: usize,
+}
+
+impl LimitArguments {
+    pub(super) fn validate(self) -> anyhow::Result<Limits> {
+        ensure!(
+            !self.render_timeout.0.is_zero(),
+            "--render-timeout must be more than 0"
+        );
+        Ok(Limits {
+            render_timeout: self.render_timeout.0,
+            render: render::Limits {
+                steps: self.render_steps,
+                template_depth: self.render_depth,
+                output_bytes: self.render_output_bytes,
+                text_bytes: self.render_text_bytes,
+                memory_bytes: self.render_memory_bytes,
+                list_items: self.render_list_items,
+                key_work: self.render_key_work,
+                ..render::Limits::default()
+            },
+            chart_unpacked_bytes: self.chart_unpacked_bytes,
+            chart_file_bytes: self.chart_file_bytes,
+            chart_files: self.chart_files,
+        })
+    }
+}

@@ -1,0 +1,53 @@
+//! What a chart may cost the operator. docs/limits.md lists these and the limits that can't be set.
+
+use std::time::{Duration, Instant};
+
+use helmapp_helm::{limits::Limits as ChartLimits, render::Limits as RenderLimits};
+
+/// Limits on loading a chart and on rendering it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// How long one rendering may take, by the clock. The answers of lookups are waited for within it.
+    pub render_timeout: Duration,
+    /// Steps, sizes and depths of a rendering. Its deadline is set by `render_timeout`.
+    pub render: RenderLimits,
+    /// Bytes of a chart's files, unpacked.
+    pub chart_unpacked_bytes: u64,
+    /// Bytes of one of them.
+    pub chart_file_bytes: u64,
+    /// How many there may be.
+    pub chart_files: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let chart = ChartLimits::default();
+        Self {
+            render_timeout: Duration::from_secs(30),
+            render: RenderLimits::default(),
+            chart_unpacked_bytes: chart.unpacked_bytes,
+            chart_file_bytes: chart.file_bytes,
+            chart_files: chart.file_count,
+        }
+    }
+}
+
+impl Limits {
+    /// The limits of a rendering that begins now.
+    pub fn of_render(&self) -> RenderLimits {
+        self.render
+            .clone()
+            .with_timeout(Instant::now(), self.render_timeout)
+    }
+
+    /// The limits on loading a chart whose archive may have so many bytes.
+    pub fn of_chart(&self, archive_bytes: u64) -> ChartLimits {
+        ChartLimits {
+            archive_bytes,
+            unpacked_bytes: self.chart_unpacked_bytes,
+            file_bytes: self.chart_file_bytes,
+            file_count: self.chart_files,
+            ..ChartLimits::default()
+        }
+    }
+}

@@ -1,0 +1,393 @@
+//! docs/limits.md: every limit with its default as the code has it, the flag that sets it, and the test that hits it.
+
+use std::{env, fs, path::Path, process::Command};
+
+use helmapp::settings::{Fetch, Limits};
+use helmapp_gotmpl::{json, parse, re2, semver, set, value};
+use helmapp_helm::{limits, manifest, release, render, schema, toml, values};
+
+struct Row {
+    name: &'static str,
+    default: String,
+    /// The flag of `helmapp run` without dashes.
+    flag: Option<&'static str>,
+    stops: &'static str,
+    /// File and name of a test or of a case in it.
+    test: (&'static str, &'static str),
+}
+
+const HEAD: &str = "\
+# Limits
+
+A chart comes from outside. Whatever it holds, it can't stop, bloat or crash the operator: each thing that can grow
+has a limit, and a chart that hits one fails with an error that names it. Other HelmApps do not notice.
+
+Flags are those of `helmapp run`; each is an environment variable too (`--render-steps` is `HELMAPP_RENDER_STEPS`).
+Limits without a flag keep a thread's stack or the size of a parsed tree within what the others allow, and no known
+chart comes near them. `helmapp template` renders with the defaults, on a larger stack.
+
+With the defaults a rendering stays under 256 MiB, and ends within a second on a usual core, keys and certificates
+apart. `crates/helm/tests/limits` holds hostile charts and measures both for each, in a process of its own. This page
+is made by `make generate`, and a test compares it with the code.
+
+";
+
+const FUZZ: &str = "
+## Fuzzing
+
+`make fuzz` runs six targets, ten minutes each (`FUZZ_SECONDS` changes that): `parse` (templates, patterns, version
+constraints), `render` (a chart around a template, to objects), `yaml`, `set` (the `--set` family), `archive` (packed
+and unpacked charts) and `release` (records of Helm's). They are guided by coverage: libFuzzer, with LLVM's coverage
+counters, on the stable toolchain and without sanitizers, which would need another toolchain and have little to find
+in code without `unsafe`; debug assertions and overflow checks are on. `cargo fuzz` is not needed. Seeds are in
+`fuzz/seeds`. What is found is kept in `crates/helm/tests/fuzz/regressions.rs`. `make test` runs the same targets on a
+fixed set of mutations.
+";
+
+fn rows() -> Vec<Row> {
+    const HOSTILE: &str = "crates/helm/tests/limits/templates.rs";
+    const TEXTS: &str = "crates/helm/tests/limits/texts.rs";
+    const ARCHIVES: &str = "crates/helm/tests/limits/archives.rs";
+    let Limits {
+        render_timeout,
+        render,
+        chart_unpacked_bytes,
+        chart_file_bytes,
+        chart_files,
+    } = Limits::default();
+    let chart = limits::Limits::default();
+    let yaml = helmapp_goyaml::Limits::default();
+    let merged = values::ValueLimits::default();
+    let row = |name, default: String, flag, stops, test| Row {
+        name,
+        default,
+        flag,
+        stops,
+        test,
+    };
+    vec![
+        row(
+            "deadline",
+            format!("{} s", render_timeout.as_secs()),
+            Some("render-timeout"),
+            "rendering by the clock, lookups included",
+            ("crates/gotmpl/src/exec/tests.rs", "each_limit_stops_and_is_named"),
+        ),
+        row(
+            "steps",
+            count(render.steps),
+            Some("render-steps"),
+            "loops, calls, and walks through large values",
+            (HOSTILE, "loops in loops"),
+        ),
+        row(
+            "template depth",
+            count(render.template_depth.into()),
+            Some("render-depth"),
+            "templates in templates",
+            ("crates/gotmpl/src/exec/tests.rs", "each_limit_stops_and_is_named"),
+        ),
+        row(
+            "stack",
+            bytes(render.stack_bytes as u64),
+            None,
+            "recursion of `include`, `template` and `tpl`, before the thread's stack ends",
+            (HOSTILE, "tpl of tpl"),
+        ),
+        row(
+            "output size",
+            bytes(render.output_bytes as u64),
+            Some("render-output-bytes"),
+            "text of all templates of a chart",
+            (HOSTILE, "output of many files"),
+        ),
+        row(
+            "text size",
+            bytes(render.text_bytes as u64),
+            Some("render-text-bytes"),
+            "one text: `repeat`, `indent`, `printf`, `replace`, `toJson`, captured output",
+            (HOSTILE, "repeat of repeat"),
+        ),
+        row(
+            "memory",
+            bytes(render.memory_bytes as u64),
+            Some("render-memory-bytes"),
+            "all values held at a time: lists and dicts that double, kept texts",
+            (HOSTILE, "a list that doubles"),
+        ),
+        row(
+            "list items",
+            count(render.list_items),
+            Some("render-list-items"),
+            "`until`, `untilStep`, `seq`",
+            (HOSTILE, "untilStep"),
+        ),
+        row(
+            "key work",
+            count(render.key_work),
+            Some("render-key-work"),
+            "keys, certificates, bcrypt, `derivePassword`; takes seconds, not one",
+            (HOSTILE, "RSA keys"),
+        ),
+        row(
+            "value depth",
+            count(value::MAX_VALUE_DEPTH as u64),
+            None,
+            "walks through values that nest, or contain themselves",
+            (HOSTILE, "a dict in itself as JSON"),
+        ),
+        row(
+            "parse depth",
+            count(parse::MAX_PARSE_DEPTH as u64),
+            None,
+            "parentheses and blocks in templates",
+            (HOSTILE, "parentheses"),
+        ),
+        row(
+            "source nodes",
+            format!(
+                "{}, in all {}",
+                count(parse::MAX_SOURCE_NODES as u64),
+                count(set::MAX_SET_NODES as u64)
+            ),
+            None,
+            "long templates and long texts of `tpl`",
+            (HOSTILE, "a long template"),
+        ),
+        row(
+            "regex size",
+            format!(
+                "{}, compiled {}",
+                bytes(re2::MAX_PATTERN_LEN as u64),
+                bytes(re2::MAX_PROGRAM_SIZE as u64)
+            ),
+            None,
+            "long patterns and counted repetition",
+            (HOSTILE, "a large regex"),
+        ),
+        row(
+            "regex depth",
+            count(re2::MAX_DEPTH as u64),
+            None,
+            "groups in groups",
+            (HOSTILE, "a deep regex"),
+        ),
+        row(
+            "constraint length",
+            bytes(semver::MAX_CONSTRAINT_LEN as u64),
+            None,
+            "ranges of versions",
+            (HOSTILE, "a long range of versions"),
+        ),
+        row(
+            "JSON depth",
+            count(json::MAX_DEPTH as u64),
+            None,
+            "`fromJson`",
+            (HOSTILE, "fromJson that nests"),
+        ),
+        row(
+            "TOML depth",
+            count(toml::MAX_DEPTH as u64),
+            None,
+            "`toToml`, `fromToml`",
+            ("crates/helm/src/toml/tests.rs", "refuses_deep_nesting"),
+        ),
+        row(
+            "lookups",
+            count(render::MAX_LOOKUPS as u64),
+            None,
+            "different questions of `lookup` in a rendering",
+            (
+                "crates/helm/src/render/recorder.rs",
+                "lookups_are_limited_in_number_and_size",
+            ),
+        ),
+        row(
+            "archive_bytes",
+            bytes(Fetch::default().max_archive_bytes),
+            Some("max-archive-bytes"),
+            "packed charts that are read or downloaded",
+            ("crates/helm/src/chart/tests.rs", "limits_of_loading_hold"),
+        ),
+        row(
+            "unpacked_bytes",
+            bytes(chart_unpacked_bytes),
+            Some("chart-unpacked-bytes"),
+            "archives that unpack to much, those within them included",
+            (ARCHIVES, "an archive that unpacks to much"),
+        ),
+        row(
+            "file_bytes",
+            bytes(chart_file_bytes),
+            Some("chart-file-bytes"),
+            "one file of a chart",
+            (ARCHIVES, "an archive with a large file"),
+        ),
+        row(
+            "file_count",
+            count(chart_files as u64),
+            Some("chart-files"),
+            "files of a chart",
+            (ARCHIVES, "an archive of many files"),
+        ),
+        row(
+            "chart_depth",
+            count(chart.chart_depth as u64),
+            None,
+            "charts in charts",
+            (ARCHIVES, "archives in archives"),
+        ),
+        row(
+            "directory_depth",
+            count(chart.directory_depth as u64),
+            None,
+            "directories of an unpacked chart",
+            ("crates/helm/src/chart/tests.rs", "limits_of_loading_hold"),
+        ),
+        row(
+            "input_bytes",
+            bytes(yaml.input_bytes as u64),
+            None,
+            "one text of YAML",
+            ("crates/goyaml/tests/compat/limits.rs", "input_bytes"),
+        ),
+        row(
+            "depth",
+            count(yaml.depth as u64),
+            None,
+            "YAML that nests",
+            (TEXTS, "values that nest"),
+        ),
+        row(
+            "nodes",
+            count(yaml.nodes as u64),
+            None,
+            "values of one YAML document, each time an alias stands for them",
+            (HOSTILE, "fromYaml with many nodes"),
+        ),
+        row(
+            "expanded_bytes",
+            bytes(yaml.expanded_bytes as u64),
+            None,
+            "text that YAML aliases stand for; go-yaml's own ratio for aliases holds too",
+            (TEXTS, "values with long aliases"),
+        ),
+        row(
+            "entries",
+            count(merged.entries as u64),
+            None,
+            "values of a chart and its sub-charts, merged",
+            ("crates/helm/src/values/tests.rs", "limits_of_values_hold"),
+        ),
+        row(
+            "--set index",
+            count(values::set::MAX_INDEX as u64),
+            None,
+            "`--set a[1000000000]=x`",
+            (TEXTS, "--set with a large index"),
+        ),
+        row(
+            "--set nesting",
+            count(values::set::MAX_NESTED_NAME_LEVEL as u64),
+            None,
+            "names in names",
+            (TEXTS, "--set that nests"),
+        ),
+        row(
+            "schema steps",
+            count(schema::MAX_STEPS),
+            None,
+            "references of a schema that double, long enumerations",
+            (TEXTS, "a schema that doubles"),
+        ),
+        row(
+            "schema depth",
+            count(schema::MAX_DEPTH as u64),
+            None,
+            "references of a schema without end",
+            (TEXTS, "a schema without end"),
+        ),
+        row(
+            "manifest nodes",
+            count(manifest::MAX_NODES as u64),
+            None,
+            "values in all objects of a release",
+            (HOSTILE, "many values in manifests"),
+        ),
+        row(
+            "decoded bytes",
+            bytes(release::DecodeLimits::default().max_decoded_bytes),
+            None,
+            "release records that unpack to much",
+            (ARCHIVES, "a record that unpacks to much"),
+        ),
+        row(
+            "record values",
+            count(release::MAX_VALUES as u64),
+            None,
+            "release records with many small values",
+            (ARCHIVES, "a record of many values"),
+        ),
+    ]
+}
+
+fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+fn bytes(n: u64) -> String {
+    match n {
+        n if n.is_multiple_of(1 << 20) => format!("{} MiB", n >> 20),
+        n if n.is_multiple_of(1 << 10) => format!("{} KiB", n >> 10),
+        n => format!("{} bytes", count(n)),
+    }
+}
+
+#[test]
+fn limits() {
+    let mut page = HEAD.to_owned();
+    page.push_str("| limit | default | flag | what it stops | test |\n|---|---|---|---|---|\n");
+    for Row {
+        name,
+        default,
+        flag,
+        stops,
+        test,
+    } in rows()
+    {
+        let flag = flag.map_or_else(|| "none".to_owned(), |flag| format!("`--{flag}`"));
+        page.push_str(&format!(
+            "| {name} | {default} | {flag} | {stops} | {}: {} |\n",
+            test.0, test.1
+        ));
+    }
+    page.push_str(FUZZ);
+    super::same_as_committed("docs/limits.md", &page);
+}
+
+#[test]
+fn each_limit_has_the_flag_and_the_test_that_the_page_names() {
+    let help = Command::new(env!("CARGO_BIN_EXE_helmapp"))
+        .args(["run", "--help"])
+        .output()
+        .expect("helmapp runs");
+    let help = String::from_utf8_lossy(&help.stdout).into_owned();
+    for row in rows() {
+        if let Some(flag) = row.flag {
+            assert!(help.contains(&format!("--{flag} <")), "{}: --{flag}", row.name);
+        }
+        let (file, test) = row.test;
+        let source = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).expect(file);
+        let found = source.contains(&format!("fn {test}(")) || source.contains(&format!("\"{test}\""));
+        assert!(found, "{}: {file} has no test or case {test:?}", row.name);
+    }
+}
