@@ -109,6 +109,7 @@ fn refuses_records_over_the_limit_and_damaged_ones() {
     );
     let limits = DecodeLimits {
         max_decoded_bytes: 1 << 20,
+        ..DecodeLimits::default()
     };
     assert_eq!(
         decode(&text, &limits).unwrap_err().to_string(),
