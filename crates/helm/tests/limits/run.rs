@@ -10,7 +10,10 @@ pub(crate) struct Child {
     pub(crate) outcome: Outcome,
     /// The most memory that was resident, in KiB.
     pub(crate) peak: u64,
+    /// By the clock.
     pub(crate) took: Duration,
+    /// On a processor, which other work on the machine does not lengthen.
+    pub(crate) cpu: Duration,
 }
 
 pub(crate) enum Outcome {
@@ -53,6 +56,7 @@ pub(crate) fn report(result: Result<(), String>) {
         .expect("VmHWM")
         .trim();
     println!("\nPEAK {peak}");
+    println!("CPU {}", cpu_ticks());
     match result {
         Ok(()) => println!("DONE"),
         // Errors may be long; what names the limit stands at the end.
@@ -62,6 +66,14 @@ pub(crate) fn report(result: Result<(), String>) {
             println!("ERROR {}", tail.replace('\n', " "));
         }
     }
+}
+
+/// Time of this process on a processor, in hundredths of a second.
+fn cpu_ticks() -> u64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").expect("the kernel's word on this process");
+    let (_, fields) = stat.rsplit_once(')').expect("a name in parentheses");
+    let ticks = fields.split_whitespace().skip(11).take(2);
+    ticks.filter_map(|ticks| ticks.parse::<u64>().ok()).sum()
 }
 
 pub(crate) fn in_child(case: &str) -> Child {
@@ -88,5 +100,12 @@ pub(crate) fn in_child(case: &str) -> Child {
             String::from_utf8_lossy(&output.stderr)
         ))
     };
-    Child { outcome, peak, took }
+    let ticks = line("CPU ").and_then(|ticks| ticks.parse().ok()).unwrap_or(0);
+    let cpu = Duration::from_millis(10 * ticks);
+    Child {
+        outcome,
+        peak,
+        took,
+        cpu,
+    }
 }
