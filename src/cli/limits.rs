@@ -12,7 +12,7 @@ pub(super) struct LimitArguments {
     #[arg(
         long,
         env = "HELMAPP_RENDER_TIMEOUT",
-        default_value = "30s",
+        default_value = "2m",
         value_name = "DURATION"
     )]
     render_timeout: Duration,

@@ -23,7 +23,7 @@ impl Default for Limits {
     fn default() -> Self {
         let chart = ChartLimits::default();
         Self {
-            render_timeout: Duration::from_secs(30),
+            render_timeout: Duration::from_secs(120),
             render: RenderLimits::default(),
             chart_unpacked_bytes: chart.unpacked_bytes,
             chart_file_bytes: chart.file_bytes,

@@ -24,7 +24,7 @@ has a limit, and a chart that hits one fails with an error that names it. Other 
 
 Flags are those of `helmapp run`; each is an environment variable too (`--render-steps` is `HELMAPP_RENDER_STEPS`).
 Limits without a flag keep a thread's stack or the size of a parsed tree within what the others allow, and no known
-chart comes near them. `helmapp template` renders with the defaults, on a larger stack.
+chart comes near them. `helmapp template` renders with the defaults, on a larger stack and without a deadline.
 
 With the defaults a rendering stays under 256 MiB, and ends within a second on a usual core, keys and certificates
 apart. `crates/helm/tests/limits` holds hostile charts and measures both for each, in a process of its own. This page

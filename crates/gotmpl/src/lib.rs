@@ -86,6 +86,8 @@
 //!
 //! `crypto` (on by default): sprig's keys, certificates, password hashes and encryption.
 #![warn(missing_docs)]
+// An index out of range would be a panic that input can reach; tests may index.
+#![cfg_attr(not(test), warn(clippy::indexing_slicing, clippy::string_slice))]
 
 mod compile;
 pub mod date;

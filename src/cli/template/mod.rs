@@ -21,8 +21,6 @@ use helmapp_helm::render::{self, CompiledChart, Limits, Prepared, ReleaseOptions
 use helmapp_helm::values::Layers;
 use serde_json::Value;
 
-use crate::settings;
-
 pub use arguments::Arguments;
 use messages::log_line;
 use output::Output;
@@ -173,7 +171,7 @@ impl Job {
         let input = RenderInput {
             limits: Limits {
                 stack_bytes: STACK_BYTES - (1 << 20),
-                ..settings::Limits::default().of_render()
+                ..Limits::default()
             },
             ..RenderInput::new(values, &self.release, Arc::clone(&self.capabilities))
         };
