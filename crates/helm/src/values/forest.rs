@@ -169,12 +169,14 @@ impl<'c> Forest<'c> {
 impl<'c> std::ops::Index<ChartId> for Forest<'c> {
     type Output = Tended<'c>;
 
+    #[allow(clippy::indexing_slicing, reason = "a forest makes its ids and never shrinks")]
     fn index(&self, id: ChartId) -> &Tended<'c> {
         &self.charts[id.0]
     }
 }
 
 impl std::ops::IndexMut<ChartId> for Forest<'_> {
+    #[allow(clippy::indexing_slicing, reason = "a forest makes its ids and never shrinks")]
     fn index_mut(&mut self, id: ChartId) -> &mut Self::Output {
         &mut self.charts[id.0]
     }
@@ -183,12 +185,14 @@ impl std::ops::IndexMut<ChartId> for Forest<'_> {
 impl std::ops::Index<RequirementId> for Forest<'_> {
     type Output = Requirement;
 
+    #[allow(clippy::indexing_slicing, reason = "a forest makes its ids and never shrinks")]
     fn index(&self, id: RequirementId) -> &Requirement {
         &self.requirements[id.0]
     }
 }
 
 impl std::ops::IndexMut<RequirementId> for Forest<'_> {
+    #[allow(clippy::indexing_slicing, reason = "a forest makes its ids and never shrinks")]
     fn index_mut(&mut self, id: RequirementId) -> &mut Requirement {
         &mut self.requirements[id.0]
     }
