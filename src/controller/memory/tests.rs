@@ -109,10 +109,10 @@ async fn records_and_references_wake_whose_they_are() {
     assert!(woken.try_recv().is_err(), "forgotten");
 }
 
-/// Bytes of this process that are in memory; `None` where the system does not say.
+/// Bytes that this process has taken, without its program; `None` where the system does not say.
 fn resident() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/self/smaps_rollup").ok()?;
-    let line = text.lines().find(|line| line.starts_with("Pss:"))?;
+    let line = text.lines().find(|line| line.starts_with("Pss_Anon:"))?;
     let kilobytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
     Some(kilobytes * 1024)
 }
@@ -166,17 +166,41 @@ fn settled(memory: &Arc<Memory>, number: usize) {
     memory.decided(&app, Some(basis));
 }
 
-/// The budget of the whole process is 8 KiB for a further release; its HelmApp takes some of that.
+/// The budget of the whole process is 8 KiB for a further release; its HelmApp takes some of that. It is measured in
+/// a process of its own, as other tests take memory as well.
 #[test]
 fn a_settled_release_stays_small() {
+    const ALONE: &str = "HELMAPP_TEST_ALONE";
     const RELEASES: usize = 5_000;
     const MOST: u64 = 5 * 1024;
+    if std::env::var_os(ALONE).is_none() {
+        let program = std::env::current_exe().unwrap();
+        let name = "controller::memory::tests::a_settled_release_stays_small";
+        let alone = std::process::Command::new(program)
+            .args([name, "--exact", "--nocapture"])
+            .env(ALONE, "1")
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&alone.stdout);
+        let said: Vec<&str> = said.lines().filter(|line| line.starts_with("memory: ")).collect();
+        println!("{}", said.join("\n"));
+        assert!(
+            alone.status.success(),
+            "{}",
+            String::from_utf8_lossy(&alone.stderr)
+        );
+        assert_eq!(said.len(), 1, "it was measured, or said why not");
+        return;
+    }
     let Some(before) = resident() else {
         println!("memory: not measured, as this system has no /proc/self/smaps_rollup");
         return;
     };
-    let (memory, _woken) = Memory::new();
-    (0..RELEASES).for_each(|number| settled(&memory, number));
+    let (memory, mut woken) = Memory::new();
+    for number in 0..RELEASES {
+        settled(&memory, number);
+        while woken.try_recv().is_ok() {}
+    }
     let taken = resident().unwrap_or_default().saturating_sub(before) / RELEASES as u64;
     println!("memory: {taken} bytes a release");
     assert!(taken <= MOST, "{taken} bytes a release");
