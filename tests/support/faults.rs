@@ -1,6 +1,6 @@
 //! Requests of an operator that fail although the API server is well.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use futures::future::BoxFuture;
@@ -33,7 +33,7 @@ pub struct Faults(Arc<Mutex<Vec<Fault>>>);
 impl Faults {
     /// Has the next `times` requests go wrong whose path ends with `part` before the query.
     pub fn add(&self, method: Method, part: &str, harm: Harm, times: u32) {
-        self.0.lock().unwrap().push(Fault {
+        self.list().push(Fault {
             method,
             part: part.to_owned(),
             harm,
@@ -41,9 +41,14 @@ impl Faults {
         });
     }
 
+    fn list(&self) -> MutexGuard<'_, Vec<Fault>> {
+        // What a panicking test has left is still a list.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Whether all that was to go wrong did.
     pub fn all_done(&self) -> bool {
-        self.0.lock().unwrap().iter().all(|fault| fault.left == 0)
+        self.list().iter().all(|fault| fault.left == 0)
     }
 
     fn next(&self, request: &Request<Body>) -> Option<Harm> {
@@ -51,7 +56,7 @@ impl Faults {
             .uri()
             .query()
             .is_some_and(|query| query.contains("dryRun"));
-        let mut faults = self.0.lock().unwrap();
+        let mut faults = self.list();
         let fault = faults.iter_mut().find(|fault| {
             fault.left > 0 && fault.method == *request.method() && request.uri().path().ends_with(&fault.part)
         })?;
