@@ -6,7 +6,7 @@ use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A program that judges, or a Helm to be run as it is.
+/// A program that judges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Program {
     /// text/template, fmt and sprig.
@@ -17,10 +17,6 @@ pub enum Program {
     Helm3,
     /// `helm template` of Helm 4.
     Helm4,
-    /// Helm 3's command line.
-    Helm3Cli,
-    /// Helm 4's command line.
-    Helm4Cli,
 }
 
 impl Program {
@@ -28,23 +24,8 @@ impl Program {
         match self {
             Program::Template => "template",
             Program::Yaml => "yaml",
-            Program::Helm3 | Program::Helm3Cli => "helm3",
-            Program::Helm4 | Program::Helm4Cli => "helm4",
-        }
-    }
-
-    fn package(self) -> &'static str {
-        match self {
-            Program::Helm3Cli => "helm.sh/helm/v3/cmd/helm",
-            Program::Helm4Cli => "helm.sh/helm/v4/cmd/helm",
-            _ => ".",
-        }
-    }
-
-    fn file(self) -> &'static str {
-        match self {
-            Program::Helm3Cli | Program::Helm4Cli => "helm",
-            _ => "judge",
+            Program::Helm3 => "helm3",
+            Program::Helm4 => "helm4",
         }
     }
 }
@@ -65,7 +46,7 @@ pub fn binary(program: Program) -> PathBuf {
     let home = cache()
         .join("oracle")
         .join(format!("{}-{digest:016x}", program.module()));
-    let binary = home.join(program.file());
+    let binary = home.join("judge");
     if binary.is_file() {
         return binary;
     }
@@ -73,19 +54,19 @@ pub fn binary(program: Program) -> PathBuf {
     let lock = File::create(home.join("lock")).expect("the cache is writable");
     lock.lock().expect("the cache can be locked");
     if !binary.is_file() {
-        println!("building {} of tests/oracle/{}", program.file(), program.module());
+        println!("building tests/oracle/{}", program.module());
         let partial = binary.with_extension("partial");
-        go_build(&module, program.package(), &partial);
+        go_build(&module, &partial);
         std::fs::rename(&partial, &binary).expect("the cache is writable");
     }
     binary
 }
 
-fn go_build(module: &Path, package: &str, target: &Path) {
+fn go_build(module: &Path, target: &Path) {
     let built = Command::new("go")
         .args(["build", "-trimpath", "-ldflags", LDFLAGS, "-o"])
         .arg(target)
-        .arg(package)
+        .arg(".")
         .current_dir(module)
         // A workspace above is none of this build's business.
         .env("GOWORK", "off")
@@ -94,7 +75,7 @@ fn go_build(module: &Path, package: &str, target: &Path) {
         Err(e) => panic!("this test needs Go (https://go.dev/dl), which could not be run: {e}"),
         Ok(out) if !out.status.success() => {
             let log = String::from_utf8_lossy(&out.stderr);
-            panic!("{package} of {} does not build: {log}", module.display());
+            panic!("{} does not build: {log}", module.display());
         }
         Ok(_) => {}
     }
