@@ -89,7 +89,7 @@ pub(super) fn settling(ctx: &Context, subject: &Subject, settling: &Settling, wa
         .progressing(reason::PROGRESSING, &message)
         .settling(&message);
     inventory(ctx, subject, &mut report);
-    put(ctx, subject, report, Urgency::Soon);
+    put(ctx, subject, report, Urgency::Progress);
 }
 
 /// A revision is deployed and its objects are ready.

@@ -20,6 +20,8 @@ use crate::{
 
 /// Changes of one HelmApp's status within this time become one write.
 pub const MERGE_WINDOW: Duration = Duration::from_secs(1);
+/// How far something has come is written no more often than this.
+pub(super) const PROGRESS_WINDOW: Duration = Duration::from_secs(30);
 /// How long a written status is remembered: until the watch has surely brought it.
 const REMEMBER: Duration = Duration::from_secs(30);
 const FIRST_RETRY: Duration = Duration::from_secs(1);
@@ -28,6 +30,8 @@ const LONGEST_RETRY: Duration = Duration::from_secs(60);
 /// When a status is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Urgency {
+    /// As [`Urgency::Soon`], but seldom: it tells how far something has come, and the next one makes it old.
+    Progress,
     /// After [`MERGE_WINDOW`], in which a later one takes its place.
     Soon,
     /// At once: it is a result that somebody waits for.
@@ -185,10 +189,9 @@ impl StatusWriter {
             return;
         };
         let now = Instant::now();
-        let due = if urgency == Urgency::Now {
-            now
-        } else {
-            now + MERGE_WINDOW
+        let due = match urgency {
+            Urgency::Now => now,
+            Urgency::Soon | Urgency::Progress => now + MERGE_WINDOW,
         };
         {
             let mut entries = self.shared.lock();
@@ -210,6 +213,10 @@ impl StatusWriter {
                     entries.remove(uid);
                 }
             } else {
+                let due = match entry.written {
+                    Some(written) if urgency == Urgency::Progress => due.max(written + PROGRESS_WINDOW),
+                    _ => due,
+                };
                 let due = entry.pending.as_ref().map_or(due, |pending| pending.due.min(due));
                 entry.pending = Some(Pending {
                     status: Arc::new(status),
@@ -460,6 +467,28 @@ mod tests {
             HelmAppStatus::default(),
             "forgotten: the watch has it"
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn progress_is_told_now_and_then() {
+        let (writer, log) = writer([]);
+        let running = writer.clone();
+        tokio::spawn(async move { running.run(std::future::pending()).await });
+        for count in 1..=60 {
+            writer.put(&app("a"), failures(count), Urgency::Progress);
+            settle(600).await;
+        }
+        let written: Vec<_> = log
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|(_, status)| status["failures"].clone())
+            .collect();
+        // After 1 s, and 30 s later.
+        assert_eq!(written, [json!(2), json!(52)]);
+        writer.put(&app("a"), failures(61), Urgency::Now);
+        settle(10).await;
+        assert_eq!(log.lock().unwrap().len(), 3);
     }
 
     #[tokio::test(start_paused = true)]
