@@ -236,18 +236,32 @@ async fn a_release_that_is_there_already_is_followed() {
     .await;
 }
 
+/// A pod that never gets ready. Its health is read, unlike a workload's, which its watch shows.
+const POD: &str = "\
+apiVersion: v1
+kind: Pod
+metadata:
+  name: {{ .Release.Name }}
+  annotations:
+    local.helmapp.io/pod: crash-loop
+spec:
+  containers:
+    - name: main
+      image: registry.example.com/app:v1
+";
+
 /// A revision whose objects can't be looked at has a deadline like any other.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deadline_holds_while_requests_fail() {
     let fixture = Fixture::shared("blind").await;
-    let chart = fixture.chart("app", &[("templates/a.yaml", DEPLOYMENT)]);
+    let chart = fixture.chart("app", &[("templates/a.yaml", POD)]);
     let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "tenant"}});
     fixture.create::<ServiceAccount>(account).await;
     fixture
         .namespace
         .apply(json!({
             "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "tenant"},
-            "rules": [{"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["create", "patch"]}],
+            "rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["create", "patch"]}],
         }))
         .await;
     fixture.namespace.apply(json!({
@@ -256,8 +270,7 @@ async fn a_deadline_holds_while_requests_fail() {
         "subjects": [{"kind": "ServiceAccount", "name": "tenant", "namespace": fixture.namespace.name}],
     })).await;
     let spec = json!({
-        "chart": {"path": chart}, "values": {"replicas": 1, "tag": "v1", "pod": "crash-loop"},
-        "install": {"timeout": "3s"}, "serviceAccountName": "tenant",
+        "chart": {"path": chart}, "install": {"timeout": "3s"}, "serviceAccountName": "tenant",
     });
     fixture.app("app", spec).await;
     let status = fixture.refused("app", "InstallFailed").await;

@@ -39,6 +39,8 @@ pub(super) struct Sight {
     pub(super) version: u64,
     /// Mark of our fields, and UID; `None` when it is not there any more.
     pub(super) present: Option<(u64, Box<str>)>,
+    /// How it is doing, where the watch shows that.
+    pub(super) health: Option<Health>,
 }
 
 impl Sight {
@@ -50,7 +52,14 @@ impl Sight {
                 stamp(metadata),
                 metadata.uid.as_deref().unwrap_or_default().into(),
             )),
+            health: None,
         }
+    }
+
+    /// The same, with how it is doing.
+    pub(super) fn with(self, health: Health) -> Self {
+        let health = Some(health);
+        Self { health, ..self }
     }
 
     /// The object whose last metadata was this.
@@ -58,6 +67,7 @@ impl Sight {
         Self {
             version: number(metadata),
             present: None,
+            health: None,
         }
     }
 }
@@ -99,6 +109,8 @@ pub struct Tracked {
     pub(super) wanted: bool,
     /// Its health never changes by itself.
     lasting: bool,
+    /// Its watch shows its health.
+    shown: bool,
 }
 
 impl Tracked {
@@ -116,6 +128,7 @@ impl Tracked {
             uncertain: false,
             wanted: false,
             lasting,
+            shown: false,
         }
     }
 
@@ -160,7 +173,10 @@ impl Tracked {
         let version = number(live);
         let mark = stamp(live);
         self.wanted = true;
-        self.health = health;
+        // A watch may have shown more before the answer was here.
+        if !self.shown || version >= self.resource_version {
+            self.health = health;
+        }
         self.verified = Verified::At(mark);
         self.made = short(live.uid.as_deref().unwrap_or_default());
         self.looked_at = self.looked_at.max(version);
@@ -195,7 +211,20 @@ impl Tracked {
             .as_ref()
             .map(|(_, uid)| uid.clone())
             .unwrap_or_default();
-        self.calls_for()
+        let turn = sight.health.as_ref().map_or(Wake::No, |health| self.turn(health));
+        self.calls_for().max(turn)
+    }
+
+    /// It is doing so now, and needs no look.
+    fn turn(&mut self, health: &Health) -> Wake {
+        self.looked_at = self.resource_version;
+        self.shown = true;
+        let was = std::mem::replace(&mut self.health, health.clone());
+        match health {
+            _ if !self.wanted || was == *health => Wake::No,
+            Health::Ready | Health::Failed(_) => Wake::Now,
+            Health::Unknown | Health::Progressing(_) => Wake::Soon,
+        }
     }
 
     /// A listing that began then does not have it. What we wrote since may be newer than the listing, or gone.
@@ -222,11 +251,14 @@ impl Tracked {
         }
     }
 
-    /// It is as we want it, with this health. Where that is not the health of what is seen, it is looked at again.
+    /// It is as we want it, with this health. Where that is not the health of what is seen, it is looked at again;
+    /// what its watch shows is known better.
     pub(super) fn verify(&mut self, health: Health, looked: bool) {
         self.verified = self.seen.map_or(Verified::Unseen, Verified::At);
-        self.looked_at = if looked { self.resource_version } else { 0 };
-        self.health = health;
+        if !self.shown {
+            self.looked_at = if looked { self.resource_version } else { 0 };
+            self.health = health;
+        }
     }
 
     /// It is taken for changed.
@@ -342,6 +374,38 @@ mod tests {
             object.looked(Some(&changed), Health::Ready);
             assert!(!object.wants_look());
         }
+    }
+
+    #[test]
+    fn health_that_the_watch_shows_needs_no_look() {
+        let ours = json!({"f:a": {}});
+        let waiting = |text: &str| Health::Progressing(text.into());
+        let mut object = applied(waiting("0 of 2"), false);
+        let table = [
+            (11, waiting("0 of 2"), Wake::No),
+            (12, waiting("1 of 2"), Wake::Soon),
+            (13, Health::Ready, Wake::Now),
+            (14, Health::Ready, Wake::No),
+            (15, Health::Failed("crashes".into()), Wake::Now),
+            // From before the last.
+            (14, Health::Ready, Wake::No),
+        ];
+        for (version, health, expected) in table {
+            let sight = Sight::of(&live(version, ours.clone())).with(health);
+            assert_eq!(object.see(&sight), expected, "{sight:?}");
+            assert!(!object.wants_look());
+        }
+        assert_eq!(object.health, Health::Failed("crashes".into()));
+        object.verify(Health::Ready, false);
+        assert_eq!(object.health, Health::Failed("crashes".into()), "it was seen so");
+        object.applied(&live(12, ours), waiting("0 of 2"));
+        assert_eq!(
+            object.health,
+            Health::Failed("crashes".into()),
+            "the answer came late"
+        );
+        let changed = Sight::of(&live(16, json!({}))).with(waiting("0 of 2"));
+        assert_eq!(object.see(&changed), Wake::Now, "somebody changed it");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::cluster::discovery::Discovery;
 use crate::cluster::watches::{Event, Handler, Selector, Target};
+use crate::controller::health;
 use crate::store::HELM_RECORDS;
 
 use super::object::Sight;
@@ -26,19 +27,23 @@ impl Handler for Observer {
         let memory = &self.memory;
         match Watched::of(target) {
             Watched::Records => match event {
-                Event::Seen(metadata) => memory.saw_record(metadata, true),
+                Event::Seen(metadata) | Event::Whole(metadata, _) => memory.saw_record(metadata, true),
                 Event::Gone(metadata) => memory.saw_record(metadata, false),
                 Event::Listed(listed) => memory.records_listed(listed),
                 Event::Rights => {}
             },
             Watched::Objects => match event {
                 Event::Seen(metadata) => self.object(target, metadata, Sight::of(metadata)),
+                Event::Whole(metadata, object) => {
+                    let sight = Sight::of(metadata).with(health::of(object));
+                    self.object(target, metadata, sight);
+                }
                 Event::Gone(metadata) => self.object(target, metadata, Sight::gone(metadata)),
                 Event::Listed(listed) => memory.objects_listed(target, listed),
                 Event::Rights => memory.wake_kind(&target.resource.group, &target.resource.kind),
             },
             Watched::References(kind) => match event {
-                Event::Seen(metadata) => self.reference(kind, metadata, true),
+                Event::Seen(metadata) | Event::Whole(metadata, _) => self.reference(kind, metadata, true),
                 Event::Gone(metadata) => self.reference(kind, metadata, false),
                 Event::Listed(listed) => memory.references_listed(kind, listed),
                 Event::Rights => {}
