@@ -1,5 +1,6 @@
 //! What charts ask of the cluster: a kind that comes concerns those that asked for it, and no others.
 
+use helmapp::api::HelmApp;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
@@ -79,7 +80,9 @@ async fn a_new_kind_concerns_only_charts_that_asked_for_it() {
         map.data.as_ref().is_some_and(|data| data["text"] == "true")
     })
     .await;
-    assert_eq!(revision(&fixture.ready("asks").await), 2);
+    let second = |app: &HelmApp| app.status.as_ref().is_some_and(|status| revision(status) == 2);
+    fixture.until("asks", second).await;
+    fixture.ready("asks").await;
 
     // Woken for other reasons, the others stay what they are.
     fixture.app("random", random(6)).await;
