@@ -135,9 +135,11 @@ fn abbrev(left: i64, width: i64, s: Str) -> Result<Str, Error> {
     if s.is_empty() || len <= width {
         return Ok(s);
     }
+    // The numbers are the template's: Go's arithmetic wraps.
+    let room = width.wrapping_sub(3);
     let mut offset = left.min(len);
-    if len - offset < width - 3 {
-        offset = len - (width - 3);
+    if len.wrapping_sub(offset) < room {
+        offset = len.wrapping_sub(room);
     }
     let part = |start: i64, end: i64| {
         let range = usize::try_from(start).ok().zip(usize::try_from(end).ok());
@@ -146,16 +148,16 @@ fn abbrev(left: i64, width: i64, s: Str) -> Result<Str, Error> {
             .unwrap_or_default()
     };
     if offset <= 4 {
-        return Ok(Str::from([part(0, width - 3), b"..."].concat()));
+        return Ok(Str::from([part(0, room), b"..."].concat()));
     }
     if width < 7 {
         return Ok(Str::default());
     }
-    if offset + width - 3 < len {
-        let inner = abbrev(0, width - 3, Str::from(part(offset, len)))?;
+    if offset.wrapping_add(room) < len {
+        let inner = abbrev(0, room, Str::from(part(offset, len)))?;
         return Ok(Str::from([b"...", inner.as_bytes()].concat()));
     }
-    Ok(Str::from([b"...", part(len - (width - 3), len)].concat()))
+    Ok(Str::from([b"...", part(len.wrapping_sub(room), len)].concat()))
 }
 
 fn wrap(state: &mut State, s: &[u8], width: i64, newline: &[u8], break_words: bool) -> Result<Str, Error> {
