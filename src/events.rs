@@ -16,9 +16,12 @@ use kube::{
     api::{Patch, PatchParams, PostParams},
 };
 use serde_json::json;
-use tokio::{sync::mpsc, time::Instant};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
 
-use crate::{api::HelmApp, cluster};
+use crate::{api::HelmApp, cluster, excerpt::excerpt};
 
 /// `reportingController` of every event.
 pub const CONTROLLER: &str = "helmapp.io/operator";
@@ -36,7 +39,14 @@ const MAX_REMEMBERED: usize = 4096;
 /// Where events are handed over.
 #[derive(Clone, Debug)]
 pub struct Events {
-    queue: mpsc::Sender<Item>,
+    queue: mpsc::Sender<Waiting>,
+}
+
+#[derive(Debug)]
+enum Waiting {
+    Event(Box<Item>),
+    /// Whoever asked hears when all before is written.
+    Mark(oneshot::Sender<()>),
 }
 
 #[derive(Clone, Debug)]
@@ -71,28 +81,33 @@ impl Events {
         self.put(app, true, reason, note);
     }
 
+    /// Waits until what was handed over is written, for at most `limit`.
+    pub async fn drain(&self, limit: Duration) {
+        let (mark, passed) = oneshot::channel();
+        let drained = async {
+            if self.queue.send(Waiting::Mark(mark)).await.is_ok() {
+                _ = passed.await;
+            }
+        };
+        if tokio::time::timeout(limit, drained).await.is_err() {
+            tracing::warn!(
+                "events are lost: they could not be written within {} s",
+                limit.as_secs()
+            );
+        }
+    }
+
     fn put(&self, app: &HelmApp, warning: bool, reason: &str, note: &str) {
         let item = Item {
             regarding: app.object_ref(&()),
             warning,
             reason: reason.to_owned(),
-            note: cut(note),
+            note: excerpt(note.trim(), MAX_NOTE),
         };
-        if self.queue.try_send(item).is_err() {
+        if self.queue.try_send(Waiting::Event(Box::new(item))).is_err() {
             tracing::warn!(reason, "an event is dropped: too many wait to be written");
         }
     }
-}
-
-fn cut(note: &str) -> String {
-    let note = note.trim();
-    if note.len() <= MAX_NOTE {
-        return note.to_owned();
-    }
-    let end = (0..=MAX_NOTE - '…'.len_utf8())
-        .rev()
-        .find(|end| note.is_char_boundary(*end));
-    format!("{}…", note.get(..end.unwrap_or(0)).unwrap_or_default())
 }
 
 /// One request.
@@ -121,11 +136,18 @@ struct What {
 }
 
 async fn run(
-    mut waiting: mpsc::Receiver<Item>,
+    mut waiting: mpsc::Receiver<Waiting>,
     send: impl Fn(Write) -> BoxFuture<'static, cluster::Result<()>>,
 ) {
     let mut series = Series::default();
-    while let Some(item) = waiting.recv().await {
+    while let Some(next) = waiting.recv().await {
+        let item = match next {
+            Waiting::Event(item) => *item,
+            Waiting::Mark(mark) => {
+                _ = mark.send(());
+                continue;
+            }
+        };
         let Some(write) = series.observe(item, Instant::now(), Timestamp::now()) else {
             continue;
         };
@@ -341,12 +363,5 @@ mod tests {
             "reportingInstance": "pod-1",
         });
         assert_eq!(event, expected);
-    }
-
-    #[test]
-    fn long_notes_are_cut_at_a_character() {
-        assert_eq!(cut(" short "), "short");
-        let long = cut(&"é".repeat(MAX_NOTE));
-        assert!(long.len() <= MAX_NOTE && long.ends_with("é…"), "{}", long.len());
     }
 }

@@ -8,6 +8,7 @@ pub mod cli;
 pub mod cluster;
 pub mod controller;
 pub mod events;
+pub mod excerpt;
 pub mod leader;
 pub mod local;
 pub mod metrics;

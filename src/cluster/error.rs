@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::excerpt::excerpt;
+
 /// Result of a cluster request.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -62,7 +64,7 @@ impl Error {
             other => {
                 return Self::Connection {
                     doing,
-                    message: shorten(&describe(&other)),
+                    message: excerpt(&describe(&other), MAX_MESSAGE),
                 };
             }
         };
@@ -92,7 +94,7 @@ impl Error {
                 status.reason
             )
         } else {
-            shorten(&status.message)
+            excerpt(&status.message, MAX_MESSAGE)
         };
         let seconds = details.map_or(0, |details| details.retry_after_seconds);
         Self::Api {
@@ -184,18 +186,6 @@ fn says_immutable(message: &str) -> bool {
         "updates to ",
     ];
     WORDS.iter().any(|words| message.contains(words))
-}
-
-/// Cuts a message at [`MAX_MESSAGE`] bytes, at a character.
-pub fn shorten(message: &str) -> String {
-    if message.len() <= MAX_MESSAGE {
-        return message.to_owned();
-    }
-    let end = (0..=MAX_MESSAGE)
-        .rev()
-        .find(|end| message.is_char_boundary(*end))
-        .unwrap_or(0);
-    format!("{}…", message.get(..end).unwrap_or_default())
 }
 
 fn describe(error: &kube::Error) -> String {
@@ -321,12 +311,5 @@ mod tests {
             assert_eq!(error.is_immutable(), immutable, "{error}");
             assert!(!error.to_string().contains("a b"), "{error}");
         }
-    }
-
-    #[test]
-    fn long_messages_are_cut_at_a_character() {
-        let short = shorten(&"é".repeat(MAX_MESSAGE));
-        assert_eq!(short, format!("{}…", "é".repeat(MAX_MESSAGE / 2)));
-        assert_eq!(shorten("x"), "x");
     }
 }

@@ -34,6 +34,7 @@ mod watching;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use futures::stream::select;
 use futures::{Stream, StreamExt, TryStreamExt, future};
@@ -258,6 +259,7 @@ impl Operator {
         telling.abort();
         // The task only fails by a panic, which has been reported where it happened.
         let _ = writing.await;
+        context.events.drain(EVENTS_LIMIT).await;
         Ok(())
     }
 }
@@ -272,6 +274,9 @@ fn what_counts(app: &HelmApp) -> Option<u64> {
     (metadata.generation, deleted, leaves, &metadata.finalizers).hash(&mut hash);
     Some(hash.finish())
 }
+
+/// What waits when the operator ends has so long to be written.
+const EVENTS_LIMIT: Duration = Duration::from_secs(2);
 
 type Reconciled = future::BoxFuture<'static, Result<Action, JoinError>>;
 

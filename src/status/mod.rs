@@ -12,6 +12,7 @@ use crate::api::{
     HelmAppStatus, HistoryEntry, InventoryEntry, MAX_HISTORY, MAX_INVENTORY, MAX_MESSAGE,
     conditions::{self, reason},
 };
+use crate::excerpt::excerpt;
 
 pub use self::writer::{Held, MERGE_WINDOW, StatusWriter, Urgency};
 
@@ -133,7 +134,7 @@ impl Report {
         entries.truncate(MAX_HISTORY);
         for entry in &mut entries {
             if let Some(description) = &mut entry.description {
-                cut(description);
+                *description = excerpt(description, MAX_MESSAGE);
             }
         }
         self.status.history = entries;
@@ -168,8 +169,7 @@ impl Report {
     }
 
     fn set(&mut self, kind: &str, status: &str, reason: &str, message: &str) -> &mut Self {
-        let mut message = message.trim().to_owned();
-        cut(&mut message);
+        let message = excerpt(message.trim(), MAX_MESSAGE);
         let last = self.condition(kind);
         let since = last
             .filter(|last| last.status == status)
@@ -197,15 +197,4 @@ impl Report {
 
 fn word(yes: bool) -> &'static str {
     if yes { "True" } else { "False" }
-}
-
-/// Cuts at [`MAX_MESSAGE`] bytes, at a character.
-fn cut(text: &mut String) {
-    if text.len() > MAX_MESSAGE {
-        let end = (0..=MAX_MESSAGE - '…'.len_utf8())
-            .rev()
-            .find(|end| text.is_char_boundary(*end));
-        text.truncate(end.unwrap_or(0));
-        text.push('…');
-    }
 }

@@ -87,6 +87,22 @@ async fn templates_that_fail() {
         &["text/templates/a.yaml"],
     )
     .await;
+    // Each link of the chain is in the message; the last says why.
+    let chart = fixture.chart(
+        "chain",
+        &[(
+            "templates/a.yaml",
+            "{{ define \"a\" }}{{ include \"a\" . }}{{ end }}{{ include \"a\" . }}\n",
+        )],
+    );
+    let words = ["chain/templates/a.yaml:1:", " … ", "nested too deep"];
+    refused(
+        &fixture,
+        json!({"chart": {"path": chart}}),
+        "RenderFailed",
+        &words,
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -99,6 +99,13 @@ fn admit(kind: EntryType, full_name: &str) -> Result<Option<String>> {
         EntryType::Symlink | EntryType::Link => return Err(Error::Link(full_name.to_owned())),
         _ => return Err(Error::Irregular(full_name.to_owned())),
     }
+    // Helm drops the first part of the path before it looks, and would take /etc/x for the chart's etc/x.
+    if full_name.starts_with(['/', '\\']) {
+        return Err(Error::AbsolutePath(full_name.to_owned()));
+    }
+    if is_on_a_drive(full_name) {
+        return Err(Error::DrivePath(full_name.to_owned()));
+    }
     // Archives made on Windows may have backslashes between the parts.
     let delimiter = if full_name.contains('\\') { '\\' } else { '/' };
     let (first, below) = full_name.split_once(delimiter).unwrap_or((full_name, ""));
@@ -113,13 +120,17 @@ fn admit(kind: EntryType, full_name: &str) -> Result<Option<String>> {
     if name.starts_with("..") {
         return Err(Error::ParentPath(full_name.to_owned()));
     }
-    if matches!(name.as_bytes(), [drive, b':', b'/', ..] if drive.is_ascii_alphabetic()) {
+    if is_on_a_drive(&name) {
         return Err(Error::DrivePath(full_name.to_owned()));
     }
     if first == "Chart.yaml" {
         return Err(Error::ChartYamlNotInBase);
     }
     Ok(Some(name))
+}
+
+fn is_on_a_drive(name: &str) -> bool {
+    matches!(name.as_bytes(), [drive, b':', b'/' | b'\\', ..] if drive.is_ascii_alphabetic())
 }
 
 /// A reader that fails after so many bytes, and says that this was why: an archive's headers can ask for as

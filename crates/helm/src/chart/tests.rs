@@ -168,6 +168,8 @@ fn archives_with_bad_paths_are_refused() {
             "demo\\\\x",
             "chart illegally contains absolute paths: \"demo\\\\\\\\x\"",
         ),
+        ("/etc/x", "chart illegally contains absolute paths: \"/etc/x\""),
+        ("c:\\x", "chart contains illegally named files: \"c:\\\\x\""),
         ("demo/c:/x", "chart contains illegally named files: \"demo/c:/x\""),
         (
             "demo/.",
@@ -185,6 +187,13 @@ fn archives_with_bad_paths_are_refused() {
     }
     let windows = load_packed(&[("demo\\Chart.yaml", CHART_YAML), ("demo\\templates\\a.yaml", "")]).unwrap();
     assert_eq!(names(&windows.templates), ["templates/a.yaml"]);
+}
+
+#[test]
+fn archives_with_two_charts_are_refused() {
+    let error =
+        load_packed(&[("demo/Chart.yaml", CHART_YAML), ("other/Chart.yaml", CHART_YAML)]).unwrap_err();
+    assert!(matches!(error, Error::DuplicateChartYaml), "{error}");
 }
 
 #[test]
