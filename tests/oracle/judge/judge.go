@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -111,8 +112,15 @@ type Helm interface {
 	Work(c Case) (func() error, error)
 }
 
+// memoryLimit ends a judge that a case makes greedy, before it takes the machine's memory.
+const memoryLimit = 6 << 30
+
 // Serve answers until there are no more requests.
 func Serve(helm Helm) {
+	limit := syscall.Rlimit{Cur: memoryLimit, Max: memoryLimit}
+	if err := syscall.Setrlimit(syscall.RLIMIT_AS, &limit); err != nil {
+		fmt.Fprintln(os.Stderr, "no limit of memory:", err)
+	}
 	var warnings bytes.Buffer
 	log.SetFlags(0)
 	log.SetOutput(&warnings)

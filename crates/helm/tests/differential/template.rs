@@ -191,7 +191,7 @@ fn text_of_tpl(made: &mut Expressions<'_>) -> &'static str {
         "\"{{ define \\\"t\\\" }}T{{ end }}{{ template \\\"t\\\" }}\"",
         "\"{{ tpl \\\"{{ 1 }}\\\" . }}\"",
         "(toYaml .Values.m)",
-        "\"{{ $x := .Values.n }}{{ range $i, $e := until (int $x) }}{{ $i }}{{ end }}\"",
+        "\"{{ $x := .Values.n }}{{ range $i, $e := until (min 5 (int $x) | int) }}{{ $i }}{{ end }}\"",
     ])
 }
 
