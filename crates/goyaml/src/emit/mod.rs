@@ -226,6 +226,11 @@ impl Emitter {
         self.after_plain(from);
     }
 
+    /// Writes a time, RFC 3339 text that needs no quotes: go-yaml v3 writes Go's times so.
+    pub fn timestamp(&mut self, text: &str) {
+        self.plain(text);
+    }
+
     /// Writes a float. Through sigs, one without a fraction is written as an integer if it fits 64 bits, and
     /// not-a-number and the infinities are errors; v3 writes all as Go's `%g` and `.nan`, `.inf`.
     pub fn float(&mut self, value: f64) {

@@ -5,7 +5,8 @@ use std::cmp::Ordering;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use helmapp_gotmpl::value::MAX_VALUE_DEPTH;
+use helmapp_gotmpl::sprig::TimeObject;
+use helmapp_gotmpl::value::{MAX_VALUE_DEPTH, downcast};
 use helmapp_gotmpl::{Error, Limit, List, Map, MapType, Str, Value, meter};
 use helmapp_goyaml::{Emitter, natural_cmp, natural_cmp_v3, natural_sort, sigs};
 use serde_json::Value as Json;
@@ -103,6 +104,12 @@ impl Writer {
             Value::Map(m) => self.map(m, depth)?,
             Value::Object(o) => match o.underlying() {
                 Some(v) => self.value(&v, depth + 1)?,
+                None if self.v3 && downcast::<TimeObject>(o).is_some() => {
+                    match o.to_json().map_err(|_| Failure::Swallowed)? {
+                        Json::String(time) => self.emitter.timestamp(&time),
+                        other => self.json(&other, depth)?,
+                    }
+                }
                 None => self.json(&o.to_json().map_err(|_| Failure::Swallowed)?, depth)?,
             },
         }
