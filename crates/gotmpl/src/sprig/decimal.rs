@@ -17,6 +17,9 @@ const DIVISION_PRECISION: i64 = 16;
 /// The most factors or divisors of one call; each may add 17 digits.
 const MAX_OPERANDS: usize = 1000;
 
+/// The steps that one operation counts for: floats are read and written as decimal digits.
+const OPERATION_STEPS: u64 = 100;
+
 type Operation = fn(&Decimal, &Decimal) -> Result<Decimal, Error>;
 
 pub(super) fn register(funcs: &mut Functions) {
@@ -43,7 +46,7 @@ fn fold(state: &mut State, first: &Value, rest: &[Value], operation: Operation) 
     }
     let mut result = Decimal::from_float(to_float64(first))?;
     for value in rest {
-        state.spend(result.value.bits() / 64 + 1)?;
+        state.spend(result.value.bits() / 4 + OPERATION_STEPS)?;
         result = operation(&result, &Decimal::from_float(to_float64(value))?)?;
     }
     Ok(result.to_float())

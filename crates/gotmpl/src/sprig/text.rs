@@ -75,7 +75,7 @@ pub(super) fn reserve_items(state: &mut State, items: u64) -> Result<(), Error> 
 /// Accounts for a list of so many items that a function is about to make from other lists.
 pub(super) fn reserve_slots(state: &mut State, items: usize) -> Result<(), Error> {
     meter::check(items.saturating_mul(size_of::<Value>()))?;
-    state.spend(items as u64 / 4 + 1)
+    state.spend(items as u64 / 2 + 1)
 }
 
 /// Where `needle` first is in `text`.
