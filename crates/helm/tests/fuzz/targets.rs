@@ -135,6 +135,11 @@ pub(crate) fn yaml(data: &[u8]) {
     let Ok(value) = sigs::to_json(&text, Numbers::Exact) else {
         return;
     };
+    // sigs.k8s.io/yaml writes by way of JSON and reads that as YAML, where this character is a line break: it comes out
+    // as a space, there as here.
+    if value.to_string().contains('\u{85}') {
+        return;
+    }
     let Ok(written) = sigs::from_json(&value) else {
         return;
     };
