@@ -53,7 +53,7 @@ pub(super) struct LimitArguments {
     #[arg(
         long,
         env = "HELMAPP_RENDER_KEY_WORK",
-        default_value_t = 2_000_000,
+        default_value_t = 10_000_000,
         value_name = "COUNT"
     )]
     render_key_work: u64,

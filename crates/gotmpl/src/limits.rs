@@ -22,8 +22,8 @@ pub struct Limits {
     pub memory_bytes: usize,
     /// Items of a list that a function makes from a number, such as `until` and `seq`. Default 1 million.
     pub list_items: u64,
-    /// Work on keys, certificates and slow hashes, in units of about 5 microseconds. Default 2 million: 200
-    /// password hashes or some 60 RSA keys.
+    /// Work on keys, certificates and slow hashes, in units of about 5 microseconds. Default 10 million: 1,000
+    /// password hashes or some 300 RSA keys; charts of a cluster with a certificate each need more than 60.
     pub key_work: u64,
     /// When to stop by the clock; looked at every 1,024 steps. Default: never.
     pub deadline: Option<Instant>,
@@ -39,7 +39,7 @@ impl Default for Limits {
             text_bytes: 8 << 20,
             memory_bytes: 64 << 20,
             list_items: 1_000_000,
-            key_work: 2_000_000,
+            key_work: 10_000_000,
             deadline: None,
         }
     }
