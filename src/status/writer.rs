@@ -93,6 +93,46 @@ impl Shared {
     fn held(&self) -> MutexGuard<'_, HashMap<String, usize>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Notes how a write went.
+    fn written(&self, uid: &str, place: &str, status: Arc<HelmAppStatus>, result: cluster::Result<()>) {
+        let now = Instant::now();
+        let mut entries = self.lock();
+        let Some(entry) = entries.get_mut(uid) else {
+            return;
+        };
+        entry.writing = None;
+        match result {
+            Ok(()) => {
+                entry.base = status;
+                entry.written = Some(now);
+                entry.failures = 0;
+                entry.pending.take_if(|pending| pending.status == entry.base);
+            }
+            // The server names the fields that it does not take. It would not take them the next time either.
+            Err(error) if error.code() == Some(422) && names_fields(&error) => {
+                tracing::warn!(app = %place, %error, "status is refused and not written");
+                entry.base = status;
+                entry.written = Some(now);
+                entry.failures = 0;
+            }
+            // Gone, or made anew with another uid: the failed test of it is unprocessable.
+            Err(error) if error.is_not_found() || error.code() == Some(422) => {
+                tracing::info!(app = %place, %error, "status is not written");
+                entries.remove(uid);
+            }
+            Err(error) => {
+                entry.failures = entry.failures.saturating_add(1);
+                let wait = retry::backoff(entry.failures, FIRST_RETRY, LONGEST_RETRY);
+                tracing::warn!(app = %place, %error, retry_seconds = wait.as_secs(), "status is not written");
+                let due = now + wait;
+                match &mut entry.pending {
+                    Some(pending) => pending.due = due,
+                    None => entry.pending = Some(Pending { status, due }),
+                }
+            }
+        }
+    }
 }
 
 /// While it lives, what was written for the HelmApp stays known.
@@ -337,44 +377,8 @@ async fn write(
         Ok(value) if status != base => (shared.send)(target, value).await,
         _ => Ok(()),
     };
-    let now = Instant::now();
-    {
-        let mut entries = shared.lock();
-        let Some(entry) = entries.get_mut(&uid) else {
-            return;
-        };
-        entry.writing = None;
-        match result {
-            Ok(()) => {
-                entry.base = status;
-                entry.written = Some(now);
-                entry.failures = 0;
-                entry.pending.take_if(|pending| pending.status == entry.base);
-            }
-            // The server names the fields that it does not take. It would not take them the next time either.
-            Err(error) if error.code() == Some(422) && names_fields(&error) => {
-                tracing::warn!(app = %place, %error, "status is refused and not written");
-                entry.base = status;
-                entry.written = Some(now);
-                entry.failures = 0;
-            }
-            // Gone, or made anew with another uid: the failed test of it is unprocessable.
-            Err(error) if error.is_not_found() || error.code() == Some(422) => {
-                tracing::info!(app = %place, %error, "status is not written");
-                entries.remove(&uid);
-            }
-            Err(error) => {
-                entry.failures = entry.failures.saturating_add(1);
-                let wait = retry::backoff(entry.failures, FIRST_RETRY, LONGEST_RETRY);
-                tracing::warn!(app = %place, %error, retry_seconds = wait.as_secs(), "status is not written");
-                let due = now + wait;
-                match &mut entry.pending {
-                    Some(pending) => pending.due = due,
-                    None => entry.pending = Some(Pending { status, due }),
-                }
-            }
-        }
-    }
+    shared.written(&uid, &place, status, result);
+    // Also where the HelmApp was forgotten meanwhile: whoever flushes waits for what is on its way.
     shared.changed.notify_one();
     shared.idle.notify_waiters();
 }
@@ -585,6 +589,35 @@ mod tests {
         writer.put(&app("a"), failures(2), Urgency::Now);
         settle(5000).await;
         assert_eq!(log.lock().unwrap().len(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn stopping_does_not_wait_for_what_is_forgotten() {
+        let writer = StatusWriter::with(|_, _| {
+            async {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                Ok(())
+            }
+            .boxed()
+        });
+        let (stop, stopped) = oneshot::channel::<()>();
+        let running = writer.clone();
+        let ended = tokio::spawn(async move {
+            running
+                .run(async move {
+                    _ = stopped.await;
+                })
+                .await;
+        });
+        writer.put(&app("a"), failures(1), Urgency::Now);
+        settle(10).await;
+        stop.send(()).unwrap();
+        settle(10).await;
+        writer.forget("uid-a");
+        tokio::time::timeout(Duration::from_secs(60), ended)
+            .await
+            .expect("the writer ends")
+            .unwrap();
     }
 
     #[tokio::test(start_paused = true)]
