@@ -40,8 +40,8 @@ constraints), `render` (a chart around a template, to objects), `yaml`, `set` (t
 and unpacked charts) and `release` (records of Helm's). They are guided by coverage: libFuzzer, with LLVM's coverage
 counters, on the stable toolchain and without sanitizers, which would need another toolchain and have little to find
 in code without `unsafe`; debug assertions and overflow checks are on. `cargo fuzz` is not needed. Seeds are in
-`fuzz/seeds`. What is found is kept in `crates/helm/tests/fuzz/regressions.rs`. `make test` runs the same targets on a
-fixed set of mutations.
+`fuzz/seeds`. What is found becomes a named test where it belongs. `make test` runs the same targets on a fixed set
+of mutations.
 ";
 
 fn rows() -> Vec<Row> {

@@ -135,9 +135,10 @@ pub(crate) fn yaml(data: &[u8]) {
     let Ok(value) = sigs::to_json(&text, Numbers::Exact) else {
         return;
     };
-    // sigs.k8s.io/yaml writes by way of JSON and reads that as YAML, where this character is a line break: it comes out
-    // as a space, there as here.
-    if value.to_string().contains('\u{85}') {
+    // sigs.k8s.io/yaml writes by way of JSON and reads that as YAML, there as here: U+0085 is a line break then and comes
+    // out as a space, and -0 an integer.
+    let json = value.to_string();
+    if json.contains('\u{85}') || json.contains("-0.0") {
         return;
     }
     let Ok(written) = sigs::from_json(&value) else {
