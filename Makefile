@@ -37,6 +37,11 @@ nightly: ## 200,000 random cases against Go and Helm, the seed printed
 fuzz: ## Fuzz each target, guided by coverage, for FUZZ_SECONDS (600)
 	@./fuzz/run
 
+.PHONY: bench-render
+bench-render: ## Rendering against Helm's own: memory, then time
+	@$(CARGO) bench --quiet --locked -p helmapp-helm --bench allocated
+	@$(CARGO) bench --quiet --locked -p helmapp-helm --bench render
+
 .PHONY: lint
 lint: ## Formatting and lints
 	@$(CARGO) fmt --all -- --check

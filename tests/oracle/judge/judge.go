@@ -100,6 +100,8 @@ type Answer struct {
 	// Nanos are the times of each run, Allocated the bytes that one run allocates on average.
 	Nanos     []int64 `json:"nanos,omitempty"`
 	Allocated uint64  `json:"allocated,omitempty"`
+	// Processor are the nanoseconds of processor time, all threads together, that one run takes on average.
+	Processor int64 `json:"processor,omitempty"`
 }
 
 // Helm is one version of it.
@@ -163,7 +165,7 @@ func answer(helm Helm, c Case) (a Answer) {
 	case "time":
 		var work func() error
 		if work, err = helm.Work(c); err == nil {
-			a.Nanos, a.Allocated, err = measure(work, c.Count)
+			err = a.measure(work, c.Count)
 		}
 	default:
 		err = fmt.Errorf("unknown op %q", c.Op)
@@ -175,23 +177,38 @@ func answer(helm Helm, c Case) (a Answer) {
 }
 
 // measure runs the work once to warm it up, then count times.
-func measure(work func() error, count int) ([]int64, uint64, error) {
+func (a *Answer) measure(work func() error, count int) error {
 	if err := work(); err != nil {
-		return nil, 0, err
+		return err
 	}
 	runtime.GC()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	nanos := make([]int64, 0, count)
+	spent := processorTime()
 	for i := 0; i < count; i++ {
 		start := time.Now()
 		if err := work(); err != nil {
-			return nil, 0, err
+			return err
 		}
 		nanos = append(nanos, time.Since(start).Nanoseconds())
 	}
+	spent = processorTime() - spent
 	runtime.ReadMemStats(&after)
-	return nanos, (after.TotalAlloc - before.TotalAlloc) / uint64(max(count, 1)), nil
+	runs := max(count, 1)
+	a.Nanos = nanos
+	a.Allocated = (after.TotalAlloc - before.TotalAlloc) / uint64(runs)
+	a.Processor = spent / int64(runs)
+	return nil
+}
+
+// processorTime is what the process has used so far.
+func processorTime() int64 {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		return 0
+	}
+	return usage.Utime.Nano() + usage.Stime.Nano()
 }
 
 // IsDir says whether the case's chart is a directory.

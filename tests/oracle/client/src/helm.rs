@@ -102,4 +102,7 @@ pub struct Answer {
     /// The bytes that a run allocates on average.
     #[serde(skip_serializing_if = "is_zero")]
     pub allocated: u64,
+    /// The nanoseconds of processor time, all threads together, that a run takes on average.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub processor: u64,
 }
