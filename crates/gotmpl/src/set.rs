@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
+
 use crate::compile::{Builtin, Template, lower};
 use crate::error::{Error, Place};
 use crate::exec::State;
@@ -67,7 +69,7 @@ impl Unit {
 pub struct TemplateSet {
     name: Arc<str>,
     parent: Option<Arc<TemplateSet>>,
-    templates: HashMap<Arc<str>, Arc<Template>>,
+    templates: HashMap<Arc<str>, Arc<Template>, RandomState>,
     funcs: Arc<Functions>,
     missing_key: MissingKey,
     nodes: usize,
@@ -79,7 +81,7 @@ impl TemplateSet {
         TemplateSet {
             name: Arc::from(name),
             parent: None,
-            templates: HashMap::new(),
+            templates: HashMap::default(),
             funcs,
             missing_key: MissingKey::Default,
             nodes: 0,
@@ -97,7 +99,7 @@ impl TemplateSet {
         TemplateSet {
             name: Arc::clone(&self.name),
             parent: Some(Arc::clone(self)),
-            templates: HashMap::new(),
+            templates: HashMap::default(),
             funcs: Arc::clone(&self.funcs),
             missing_key: self.missing_key,
             nodes: 0,

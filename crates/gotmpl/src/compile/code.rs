@@ -1,6 +1,7 @@
 //! The compiled form of a template. It is immutable and shared between threads.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 
 use crate::func::Func;
 use crate::parse::number::Number;
@@ -93,13 +94,13 @@ pub(crate) enum Expr {
     },
     Field {
         pos: u32,
-        names: Box<[Box<str>]>,
+        names: Box<[Name]>,
     },
     Variable {
         pos: u32,
         name: Box<str>,
         slot: Option<u32>,
-        fields: Box<[Box<str>]>,
+        fields: Box<[Name]>,
     },
     Dot {
         pos: u32,
@@ -123,8 +124,24 @@ pub(crate) enum Expr {
     Chain {
         pos: u32,
         node: Box<Expr>,
-        fields: Box<[Box<str>]>,
+        fields: Box<[Name]>,
     },
+}
+
+/// The name of a field, and where the last map had it: maps of one chart mostly look alike.
+#[derive(Debug)]
+pub(crate) struct Name {
+    pub(crate) text: Box<str>,
+    pub(crate) hint: AtomicU32,
+}
+
+impl From<&str> for Name {
+    fn from(text: &str) -> Name {
+        Name {
+            text: text.into(),
+            hint: AtomicU32::new(0),
+        }
+    }
 }
 
 #[derive(Clone, Debug)]

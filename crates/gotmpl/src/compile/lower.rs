@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::compile::code::{Builtin, Callee, Command, Decl, Expr, Op, Pipe, RangeOp, Template};
+use crate::compile::code::{Builtin, Callee, Command, Decl, Expr, Name, Op, Pipe, RangeOp, Template};
 use crate::func::Functions;
 use crate::parse::ast::{self, BranchKind};
 use crate::parse::ast::{Node, Operand};
@@ -243,7 +243,7 @@ impl<'s> Lower<'s, '_> {
     }
 
     fn operand(&mut self, operand: &Operand<'s>) -> Expr {
-        let names = |names: &[&str]| names.iter().map(|n| Box::from(*n)).collect();
+        let names = |names: &[&str]| names.iter().map(|n| Name::from(*n)).collect();
         let pos = operand.pos() as u32;
         match operand {
             Operand::Identifier { name, .. } => Expr::Call {

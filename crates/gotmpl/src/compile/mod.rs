@@ -5,6 +5,6 @@ mod code;
 mod context;
 mod lower;
 
-pub(crate) use code::{At, Builtin, Callee, Command, Expr, NodeKind, Op, Pipe, RangeOp, Template};
+pub(crate) use code::{At, Builtin, Callee, Command, Expr, Name, NodeKind, Op, Pipe, RangeOp, Template};
 pub(crate) use context::describe;
 pub(crate) use lower::lower;

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use crate::compile::Name;
 use crate::error::Error;
 use crate::exec::State;
 use crate::exec::call::{Call, Target};
@@ -16,7 +17,7 @@ impl State {
         &mut self,
         frame: &mut Frame<'_>,
         receiver: Rv,
-        names: &[Box<str>],
+        names: &[Name],
         call: Call<'_>,
     ) -> Result<Rv, Error> {
         let Some((last, front)) = names.split_last() else {
@@ -33,9 +34,10 @@ impl State {
         &mut self,
         frame: &mut Frame<'_>,
         receiver: Rv,
-        name: &str,
+        field: &Name,
         call: Call<'_>,
     ) -> Result<Rv, Error> {
+        let name = &*field.text;
         match &receiver.value {
             Value::Map(map) => {
                 if let Some(methods) = map.map_type().methods
@@ -48,7 +50,7 @@ impl State {
                     };
                     return self.call_method(frame, target, &signature, name, call);
                 }
-                self.map_entry(frame, map, name, &call)
+                self.map_entry(frame, map, field, &call)
             }
             Value::Nil if !receiver.interface => {
                 if self.missing_key() == MissingKey::Error {
@@ -63,7 +65,7 @@ impl State {
                     let target = Target::Method { object, name };
                     return self.call_method(frame, target, &signature, name, call);
                 }
-                self.object_field(frame, &receiver, object, name, &call)
+                self.object_field(frame, &receiver, object, field, &call)
             }
             _ => cannot(frame, &receiver, name),
         }
@@ -74,11 +76,12 @@ impl State {
         frame: &mut Frame<'_>,
         receiver: &Rv,
         object: &Rc<dyn Object>,
-        name: &str,
+        field: &Name,
         call: &Call<'_>,
     ) -> Result<Rv, Error> {
+        let name = &*field.text;
         if let Some(Value::Map(map)) = object.underlying() {
-            return self.map_entry(frame, &map, name, call);
+            return self.map_entry(frame, &map, field, call);
         }
         let Some(value) = object.field(name) else {
             return cannot(frame, receiver, name);
@@ -97,14 +100,15 @@ impl State {
         &mut self,
         frame: &mut Frame<'_>,
         map: &Map,
-        name: &str,
+        field: &Name,
         call: &Call<'_>,
     ) -> Result<Rv, Error> {
+        let name = &*field.text;
         if call.has_args() {
             return frame.fail(format!("{name} is not a method but has arguments"));
         }
         let elem = map.map_type().elem;
-        if let Some(value) = map.get(name) {
+        if let Some(value) = map.get_hinted(name, &field.hint) {
             return Ok(Rv {
                 value,
                 interface: elem.is_interface(),

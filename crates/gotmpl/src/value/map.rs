@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, Ref, RefCell};
 use std::rc::{Rc, Weak};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use crate::meter;
 use crate::value::list::OVERHEAD;
@@ -131,15 +132,28 @@ impl Map {
     /// As [`Map::get`] for a key of any bytes.
     pub fn get_bytes(&self, key: &[u8]) -> Option<Value> {
         let entries = self.inner.entries.borrow();
-        find(&entries, key)
-            .ok()
+        lookup(&entries, key)
             .and_then(|i| entries.get(i))
             .map(|e| e.1.clone())
     }
 
+    /// As [`Map::get`], looking first where another map had the key.
+    pub(crate) fn get_hinted(&self, key: &str, hint: &AtomicU32) -> Option<Value> {
+        let entries = self.inner.entries.borrow();
+        let at = hint.load(Relaxed);
+        if let Some((found, value)) = entries.get(at as usize)
+            && found.as_bytes() == key.as_bytes()
+        {
+            return Some(value.clone());
+        }
+        let i = lookup(&entries, key.as_bytes())?;
+        hint.store(i as u32, Relaxed);
+        entries.get(i).map(|e| e.1.clone())
+    }
+
     /// Whether the key is there.
     pub fn contains_key(&self, key: &[u8]) -> bool {
-        find(&self.inner.entries.borrow(), key).is_ok()
+        lookup(&self.inner.entries.borrow(), key).is_some()
     }
 
     /// Stores the value and returns the one it replaces. A nil map stays as it is (Go panics with
@@ -163,7 +177,7 @@ impl Map {
     /// Removes the key and returns its value.
     pub fn remove(&self, key: &[u8]) -> Option<Value> {
         let mut entries = self.inner.entries.borrow_mut();
-        let i = find(&entries, key).ok()?;
+        let i = lookup(&entries, key)?;
         Some(entries.remove(i).1)
     }
 
@@ -220,6 +234,17 @@ impl WeakMap {
             inner.tracked.set(false);
             inner.clear();
         }
+    }
+}
+
+/// Maps of so few entries are searched from the start: most keys differ in length already.
+const SHORT: usize = 16;
+
+fn lookup(entries: &[(Str, Value)], key: &[u8]) -> Option<usize> {
+    if entries.len() <= SHORT {
+        entries.iter().position(|e| e.0.as_bytes() == key)
+    } else {
+        find(entries, key).ok()
     }
 }
 
