@@ -1,15 +1,14 @@
 //! What a render asks of its host.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use helmapp_gotmpl::meter::Charge;
 use helmapp_gotmpl::sprig::{self, Clock, Entropy};
-use helmapp_gotmpl::{Error, State, Str, Unit};
+use helmapp_gotmpl::{Error, State, Str};
 use serde_json::{Map, Value};
 
 use super::RenderInput;
 use super::memo::Calls;
+use super::texts::{Texts, Units};
 
 /// Answers the templates' `lookup`.
 pub trait Lookup: Send + Sync {
@@ -43,21 +42,21 @@ pub(super) struct Host {
     clock: Arc<dyn Clock>,
     /// Which random function is at work.
     pub(super) calls: Calls,
-    /// How deep each template is within itself.
-    pub(super) included: HashMap<Str, u32>,
-    /// Texts that `tpl` has compiled.
-    pub(super) units: HashMap<String, (Unit, Charge)>,
+    /// The names of the templates that are being included, the outermost first.
+    pub(super) included: Vec<Str>,
+    /// What `tpl` has compiled.
+    pub(super) texts: Texts,
 }
 
 impl Host {
-    pub(super) fn new(input: &RenderInput<'_>) -> Self {
+    pub(super) fn new(input: &RenderInput<'_>, units: &Arc<Units>) -> Self {
         Host {
             lookup: Arc::clone(&input.lookup),
             entropy: Arc::clone(&input.entropy),
             clock: Arc::clone(&input.clock),
             calls: Calls::default(),
-            included: HashMap::new(),
-            units: HashMap::new(),
+            included: Vec::new(),
+            texts: Texts::new(units),
         }
     }
 }

@@ -1,22 +1,13 @@
 //! `include` and `tpl`: templates executed from templates (`includeFun` and `tplFun` of Helm's engine).
 
-use std::sync::Arc;
-
-use helmapp_gotmpl::meter::{self, Charge};
-use helmapp_gotmpl::{Error, Functions, Limit, State, Str, TemplateSet, Unit, Value, strconv};
+use helmapp_gotmpl::{Error, Functions, Limit, State, Str, Value, meter, strconv};
 
 use super::SET_NAME;
 use super::host::Host;
+use super::texts::Ready;
 
 /// How often a template may be within itself.
-const MAX_RECURSION: u32 = 1000;
-
-/// What a compiled text of `tpl` takes up: itself, each node of its syntax tree, and each of its bytes while it is
-/// compiled, as far as the limit on nodes lets it.
-const UNIT_BYTES: usize = 1024;
-const NODE_BYTES: usize = 200;
-const TREE_BYTES_FOR_ONE: usize = 64;
-const MAX_TREE_BYTES: usize = 16 << 20;
+const MAX_RECURSION: usize = 1000;
 
 /// What is left of a text that an error quotes, when it is cut.
 const CUT_CHARS: usize = 100;
@@ -27,24 +18,33 @@ pub(super) fn add(functions: &mut Functions) {
 }
 
 fn include(state: &mut State, name: Str, data: Value) -> Result<Str, Error> {
+    enter(state, &name)?;
+    let result = state.render(&name.to_str_lossy(), &data);
     if let Some(host) = state.user_mut::<Host>() {
-        let depth = host.included.entry(name.clone()).or_default();
-        if *depth > MAX_RECURSION {
+        host.included.pop();
+    }
+    result
+}
+
+/// Refuses a template that is too often within itself.
+fn enter(state: &mut State, name: &Str) -> Result<(), Error> {
+    let Some(host) = state.user_mut::<Host>() else {
+        return Ok(());
+    };
+    let deep = host.included.len();
+    if deep > MAX_RECURSION {
+        if host.included.iter().filter(|n| *n == name).count() > MAX_RECURSION {
             return Err(Error::caused(
                 format!("rendering template has a nested reference name: {name}"),
                 Error::new("unable to execute template"),
             ));
         }
-        *depth += 1;
+        host.included.push(name.clone());
+        // The count is work too.
+        return state.spend(deep as u64 / 64);
     }
-    let result = state.render(&name.to_str_lossy(), &data);
-    if let Some(depth) = state
-        .user_mut::<Host>()
-        .and_then(|host| host.included.get_mut(&name))
-    {
-        *depth = depth.saturating_sub(1);
-    }
-    result
+    host.included.push(name.clone());
+    Ok(())
 }
 
 /// Templates that the text defines are seen by what it calls, and by nothing else.
@@ -58,22 +58,16 @@ fn tpl(state: &mut State, text: Str, data: Value) -> Result<Str, Error> {
             text
         });
     }
-    let parent = state
-        .templates()
-        .cloned()
-        .ok_or_else(|| Error::new("no template is executing"))?;
-    let unit = compiled(state, &source, &parent).map_err(|e| match e.limit() {
+    let ready = ready(state, &text).map_err(|e| match e.limit() {
         // Steps, memory and the clock are the calling template's.
         Some(limit) if limit != Limit::SourceNodes && limit != Limit::ParseDepth => e,
         _ => Error::caused(format!("cannot parse template {}", quoted(&text)), e),
     })?;
-    let mut set = parent.child();
-    set.add_unit(&unit);
-    if !set.names().any(|name| name == SET_NAME) {
+    if !ready.executes {
         // Only definitions, under the text of another tpl: there is nothing of its own to execute.
         return Ok(Str::default());
     }
-    let output = state.render_in(&Arc::new(set), SET_NAME, &data).map_err(|e| {
+    let output = state.render_in(&ready.set, SET_NAME, &data).map_err(|e| {
         Error::caused(
             format!("error during tpl function execution for {}", quoted(&text)),
             e,
@@ -87,26 +81,21 @@ fn tpl(state: &mut State, text: Str, data: Value) -> Result<Str, Error> {
     })
 }
 
-fn compiled(state: &mut State, source: &str, set: &TemplateSet) -> Result<Unit, Error> {
-    if let Some(unit) = state.user::<Host>().and_then(|host| host.units.get(source)) {
-        return Ok(unit.0.clone());
+/// The text compiled, on top of the set that is executing. Its first use in a render counts as compiling it, whether
+/// or not another render has.
+fn ready(state: &mut State, text: &Str) -> Result<Ready, Error> {
+    let Some(parent) = state.templates().cloned() else {
+        return Err(Error::new("no template is executing"));
+    };
+    let Some(host) = state.user_mut::<Host>() else {
+        return Err(Error::new("no template is executing"));
+    };
+    if let Some(ready) = host.texts.ready(text, &parent) {
+        return Ok(ready);
     }
-    // The syntax tree of a source takes some times its text.
-    meter::check(
-        source
-            .len()
-            .saturating_mul(TREE_BYTES_FOR_ONE)
-            .min(MAX_TREE_BYTES),
-    )?;
-    let unit = Unit::compile(SET_NAME, source, set.functions())?;
-    state.spend(10 + 4 * unit.nodes() as u64)?;
-    let bytes = source.len() * 2 + unit.nodes() * NODE_BYTES + UNIT_BYTES;
-    meter::check(bytes)?;
-    if let Some(host) = state.user_mut::<Host>() {
-        host.units
-            .insert(source.to_owned(), (unit.clone(), Charge::new(bytes)));
-    }
-    Ok(unit)
+    let (ready, nodes) = host.texts.compile(text, &parent)?;
+    state.spend(10 + 4 * nodes as u64)?;
+    Ok(ready)
 }
 
 /// The text as Go quotes it. Within many texts of `tpl` the outer ones are cut, so that an error does not grow

@@ -17,6 +17,7 @@ mod json;
 mod memo;
 mod prepare;
 mod recorder;
+mod texts;
 mod values;
 mod yaml;
 
@@ -47,6 +48,7 @@ use crate::capabilities::Capabilities;
 use crate::chart::Chart;
 use data::ChartNode;
 use host::Host;
+use texts::Units;
 
 /// The name that Helm gives its set of templates; texts of `tpl` are parsed under it.
 const SET_NAME: &str = "gotpl";
@@ -134,6 +136,7 @@ pub struct CompiledChart {
     set: Arc<TemplateSet>,
     root: ChartNode,
     files: Vec<RenderedFile>,
+    texts: Arc<Units>,
 }
 
 /// A template that becomes a file.
@@ -176,6 +179,7 @@ impl CompiledChart {
             set: Arc::new(set),
             root,
             files,
+            texts: Arc::default(),
         })
     }
 
@@ -184,7 +188,7 @@ impl CompiledChart {
     /// # Errors
     /// The first template that fails, in Helm's words, or a limit.
     pub fn render(&self, input: RenderInput<'_>) -> Result<BTreeMap<String, String>, Error> {
-        let host = Host::new(&input);
+        let host = Host::new(&input, &self.texts);
         let charts = data::root_values(&self.root, &input);
         // What the values take up is bounded where they are merged; the render's memory begins here.
         let mut state = State::new(input.limits.clone()).with_user(host);
