@@ -4,7 +4,7 @@ use crate::emit::{Emitter, natural_cmp, natural_sort};
 use crate::error::{Error, Result};
 use crate::gosyntax;
 use crate::number::{self, Number};
-use crate::read::{Builder, Key, Options, build};
+use crate::read::{Builder, Key, Options, build, build_fresh};
 use crate::value::{Value, ValueBuilder};
 use std::borrow::Cow;
 
@@ -98,11 +98,10 @@ fn wrong_type(value: &Json, target: &str) -> Error {
 }
 
 fn convert(text: &str, numbers: Numbers, options: &Options) -> Result<Json> {
-    let mut builder = JsonBuilder {
+    let (value, mut builder) = build_fresh(text, options, || JsonBuilder {
         numbers,
         refused: false,
-    };
-    let value = build(text, options, &mut builder)?;
+    })?;
     if builder.refused {
         // Rare: read again for what the error names. What was refused may since have been replaced.
         let value = build(text, options, &mut ValueBuilder::default())?.unwrap_or_default();

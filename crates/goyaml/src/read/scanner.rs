@@ -79,6 +79,12 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    /// A scanner of a text without a character that the reader refuses, and without byte order marks at its start.
+    pub(super) fn whole(text: &'a str) -> Option<Self> {
+        let scanner = Scanner::new(text);
+        (!scanner.cut && !scanner.text.starts_with('\u{FEFF}')).then_some(scanner)
+    }
+
     /// The next token, left in place.
     pub(super) fn peek(&mut self) -> Result<&Token<'a>> {
         if !self.ready {
