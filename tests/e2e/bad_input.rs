@@ -159,15 +159,8 @@ async fn objects_that_the_server_refuses() {
 #[tokio::test(flavor = "multi_thread")]
 async fn immutable_fields_keep_the_release_as_it_is() {
     let fixture = Fixture::shared("immutable").await;
-    let chart = fixture.chart(
-        "app",
-        &[("templates/a.yaml", CONFIG_MAP), ("templates/b.yaml", DEPLOYMENT)],
-    );
     let values = json!({"text": "one", "replicas": 1, "tag": "v1", "pod": ""});
-    fixture
-        .app("app", json!({"chart": {"path": chart}, "values": values}))
-        .await;
-    fixture.ready("app").await;
+    fixture.installed(DEPLOYMENT, values.clone()).await;
     let other = DEPLOYMENT.replace("app: {{ .Release.Name }}", "app: other");
     let chart = fixture.chart(
         "other",

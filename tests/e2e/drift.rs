@@ -14,15 +14,12 @@ use crate::support::wait::{until, within};
 #[tokio::test(flavor = "multi_thread")]
 async fn changed_and_deleted_objects_are_put_back() {
     let fixture = Fixture::shared("drift").await;
-    let chart = fixture.chart(
-        "app",
-        &[("templates/a.yaml", CONFIG_MAP), ("templates/b.yaml", DEPLOYMENT)],
-    );
-    let values = json!({"text": "one", "replicas": 1, "tag": "v1", "pod": ""});
     fixture
-        .app("app", json!({"chart": {"path": chart}, "values": values}))
+        .installed(
+            DEPLOYMENT,
+            json!({"text": "one", "replicas": 1, "tag": "v1", "pod": ""}),
+        )
         .await;
-    fixture.ready("app").await;
     let maps: Api<ConfigMap> = fixture.namespace.api();
 
     let changed = json!({"data": {"text": "mine", "extra": "kept"}});

@@ -282,6 +282,15 @@ impl Fixture {
         self.apps().patch(name, &params, &Patch::Apply(&app)).await
     }
 
+    /// Installs [`CONFIG_MAP`] with another template as the HelmApp `app`, and waits until it is ready.
+    pub async fn installed(&self, template: &str, values: Value) {
+        let files = [("templates/a.yaml", CONFIG_MAP), ("templates/b.yaml", template)];
+        let chart = self.chart("app", &files);
+        self.app("app", json!({"chart": {"path": chart}, "values": values}))
+            .await;
+        self.ready("app").await;
+    }
+
     /// Waits until the HelmApp is ready in its newest generation.
     pub async fn ready(&self, name: &str) -> HelmAppStatus {
         self.until(name, |app| {

@@ -123,17 +123,7 @@ async fn keeps_what_the_policy_keeps() {
         "  name: {{ .Release.Name }}\n",
         "  name: kept\n  annotations:\n    helm.sh/resource-policy: keep\n",
     );
-    let chart = fixture.chart(
-        "app",
-        &[("templates/a.yaml", CONFIG_MAP), ("templates/b.yaml", &kept)],
-    );
-    fixture
-        .app(
-            "app",
-            json!({"chart": {"path": chart}, "values": {"text": "one"}}),
-        )
-        .await;
-    fixture.ready("app").await;
+    fixture.installed(&kept, json!({"text": "one"})).await;
     fixture.delete("app").await;
     fixture.namespace.left(&["ConfigMap/kept"]).await;
 }
@@ -187,17 +177,7 @@ async fn hooks_are_not_applied() {
         "  name: {{ .Release.Name }}\n",
         "  name: hook\n  annotations:\n    helm.sh/hook: pre-install\n",
     );
-    let chart = fixture.chart(
-        "app",
-        &[("templates/a.yaml", CONFIG_MAP), ("templates/b.yaml", &hook)],
-    );
-    fixture
-        .app(
-            "app",
-            json!({"chart": {"path": chart}, "values": {"text": "one"}}),
-        )
-        .await;
-    fixture.ready("app").await;
+    fixture.installed(&hook, json!({"text": "one"})).await;
     let maps: Api<ConfigMap> = fixture.namespace.api();
     assert!(maps.get_opt("hook").await.unwrap().is_none());
 }
