@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use helmapp_helm::release::{Release, Status};
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
-use crate::api::{HelmAppStatus, RollbackStatus};
+use crate::api::{HelmAppStatus, RollbackStatus, conditions};
 use crate::store::Head;
 
 use super::inputs::Wanted;
-use super::settle::Settling;
+use super::settle::{self, Settling};
 
 /// What is known of a release.
 #[derive(Debug, Clone, Copy)]
@@ -43,6 +44,16 @@ impl<'a> State<'a> {
             .filter(|_| !self.was_tried_in_vain(digest))
     }
 
+    /// Why the inputs were tried in vain, where the conditions do not say it any more: an error that has passed since
+    /// stands there.
+    pub(super) fn unsaid(&self, digest: &str) -> Option<&'a str> {
+        let under_way = self.settling.is_some_and(|settling| !settling.failed);
+        let reason = self.vain(digest).filter(|_| !under_way)?;
+        let stalled = self.condition(conditions::STALLED);
+        let said = stalled.is_some_and(|stalled| stalled.reason == reason);
+        (!said).then_some(reason)
+    }
+
     fn deployed_from(&self, digest: &str) -> Option<&'a Head> {
         let release = self.status.release.as_ref()?;
         let newest = self.heads.first()?;
@@ -50,9 +61,25 @@ impl<'a> State<'a> {
         (same && newest.status == Status::Deployed).then_some(newest)
     }
 
-    fn was_tried_in_vain(&self, digest: &str) -> bool {
+    /// Why the inputs were tried in vain. A failed revision stays one. What failed before there was a revision is
+    /// tried again when another error has taken its place in the conditions: nobody knows any more what it was.
+    fn vain(&self, digest: &str) -> Option<&'a str> {
         let attempt = self.status.last_attempted.as_ref();
-        attempt.is_some_and(|attempt| attempt.input_digest == digest && attempt.reason.is_some())
+        let attempt = attempt.filter(|attempt| attempt.input_digest == digest)?;
+        let reason = attempt.reason.as_deref()?;
+        let said = self
+            .condition(conditions::READY)
+            .is_some_and(|ready| ready.reason == reason);
+        (said || settle::is_failure(reason)).then_some(reason)
+    }
+
+    fn condition(&self, kind: &str) -> Option<&'a Condition> {
+        let mut conditions = self.status.conditions.iter();
+        conditions.find(|condition| condition.type_ == kind)
+    }
+
+    fn was_tried_in_vain(&self, digest: &str) -> bool {
+        self.vain(digest).is_some()
     }
 
     fn is_edited(&self) -> bool {
@@ -131,9 +158,12 @@ pub(super) fn is_same(release: &Release, wanted: &Wanted) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use crate::api::conditions::reason;
     use crate::api::{Attempt, ReleaseStatus};
 
     use super::*;
+
+    const VAIN: &str = reason::UPGRADE_FAILED;
 
     fn head(revision: i64, status: Status) -> Head {
         Head {
@@ -175,10 +205,10 @@ mod tests {
             (&deployed, status("b", None), 2, true, false),
             (&failed, status("a", None), 2, true, false),
             (&later, status("a", None), 2, true, false),
-            (&failed, status("a", Some(("a", Some("Bad")))), 2, false, false),
-            (&failed, status("a", Some(("a", Some("Bad")))), 3, true, false),
+            (&failed, status("a", Some(("a", Some(VAIN)))), 2, false, false),
+            (&failed, status("a", Some(("a", Some(VAIN)))), 3, true, false),
             // A remedy stands in for what failed.
-            (&deployed, status("a", Some(("a", Some("Bad")))), 2, false, false),
+            (&deployed, status("a", Some(("a", Some(VAIN)))), 2, false, false),
             (&deployed, status("a", Some(("a", None))), 2, false, true),
             (&[], HelmAppStatus::default(), 1, true, false),
         ];
@@ -191,6 +221,62 @@ mod tests {
             };
             let got = (state.is_new("a"), state.in_force("a").is_some());
             assert_eq!(got, (new, in_force), "{heads:?} {status:?} {generation}");
+        }
+    }
+
+    /// An error that passes takes the place of what was said; once it is over, that is said again.
+    #[test]
+    fn what_failed_for_good_is_known_after_what_passed() {
+        use reason::{API_UNAVAILABLE, SCHEMA_VIOLATION, UPGRADE_FAILED};
+        let heads = [head(3, Status::Failed), head(2, Status::Deployed)];
+        let said = |kind: &str, reason: &str| Condition {
+            type_: kind.to_owned(),
+            status: String::new(),
+            reason: reason.to_owned(),
+            message: String::new(),
+            observed_generation: None,
+            last_transition_time: k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(Timestamp::UNIX_EPOCH),
+        };
+        let stalled = |reason| vec![said(conditions::READY, reason), said(conditions::STALLED, reason)];
+        let retrying = |reason| {
+            vec![
+                said(conditions::READY, reason),
+                said(conditions::RECONCILING, reason),
+            ]
+        };
+        // why the attempt failed, conditions, new, unsaid
+        let table = [
+            (UPGRADE_FAILED, stalled(UPGRADE_FAILED), false, None),
+            (
+                UPGRADE_FAILED,
+                retrying(API_UNAVAILABLE),
+                false,
+                Some(UPGRADE_FAILED),
+            ),
+            (SCHEMA_VIOLATION, stalled(SCHEMA_VIOLATION), false, None),
+            (SCHEMA_VIOLATION, retrying(API_UNAVAILABLE), true, None),
+            // It was suspended, and goes on.
+            (
+                SCHEMA_VIOLATION,
+                retrying(SCHEMA_VIOLATION),
+                false,
+                Some(SCHEMA_VIOLATION),
+            ),
+        ];
+        for (failure, conditions, new, unsaid) in table {
+            let mut status = status("a", Some(("a", Some(failure))));
+            status.conditions = conditions;
+            let state = State {
+                status: &status,
+                heads: &heads,
+                generation: 2,
+                settling: None,
+            };
+            assert_eq!(
+                (state.is_new("a"), state.unsaid("a")),
+                (new, unsaid),
+                "{status:?}"
+            );
         }
     }
 

@@ -17,7 +17,7 @@ use crate::api::conditions::reason;
 use crate::cluster::apply::Applier;
 
 use super::memory::Tracked;
-use super::policy::Error;
+use super::policy::{Again, Error};
 use super::revision::stored_objects;
 use super::subject::Subject;
 use super::{Context, deploy, report};
@@ -133,6 +133,7 @@ pub(super) async fn correct(ctx: &Context, subject: &Subject) -> Result<Option<D
     }
     let mut found = Found::default();
     let mut due = Vec::new();
+    let mut refused = None;
     for (id, was) in dirty {
         let correction = ctx.memory.correction(&subject.key, &id, subject.generation());
         let now = Instant::now();
@@ -150,8 +151,14 @@ pub(super) async fn correct(ctx: &Context, subject: &Subject) -> Result<Option<D
         };
         let applier = Applier::new(subject.tenant.clone(), snapshot, subject.owner.clone());
         for object in objects {
-            if let Some((_, was)) = due.iter().find(|(id, _)| *id == object.id) {
-                correct_one(ctx, subject, &applier, &object, was, &mut found).await?;
+            let Some((_, was)) = due.iter().find(|(id, _)| *id == object.id) else {
+                continue;
+            };
+            match correct_one(ctx, subject, &applier, &object, was, &mut found).await {
+                Ok(()) => {}
+                // The others are put back all the same, unless the server has no time for them either.
+                Err(error) if matches!(error.again(), Again::Soon(_)) => return Err(error),
+                Err(error) => refused = refused.or(Some(error)),
             }
         }
     }
@@ -159,6 +166,9 @@ pub(super) async fn correct(ctx: &Context, subject: &Subject) -> Result<Option<D
         let named: Vec<String> = found.corrected.iter().map(|(id, _)| id.to_string()).collect();
         info!(app = %subject.key.name, namespace = %subject.key.namespace, objects = ?named, "drift corrected");
         report::corrected(ctx, subject, &found.corrected);
+    }
+    if let Some(error) = refused {
+        return Err(error);
     }
     if !found.left.is_empty() {
         report::drifted(ctx, subject, &found.left);

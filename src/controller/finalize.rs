@@ -30,7 +30,12 @@ use super::{Context, access, base, claim, deploy, namespace, report};
 /// # Errors
 /// A failed request.
 pub(super) async fn ensure(ctx: &Context, subject: &Subject) -> Result<(), Error> {
-    if subject.app.has_finalizer() || ctx.guarded.get(&subject.key).is_some() {
+    if subject.app.has_finalizer() {
+        // It may be taken away again.
+        ctx.guarded.remove(&subject.key);
+        return Ok(());
+    }
+    if ctx.guarded.get(&subject.key).is_some() {
         return Ok(());
     }
     let mut finalizers = subject.app.metadata.finalizers.clone().unwrap_or_default();

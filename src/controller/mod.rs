@@ -10,6 +10,7 @@ mod deploy;
 mod drift;
 mod finalize;
 pub mod health;
+mod history;
 pub mod inputs;
 pub mod memory;
 mod namespace;
@@ -111,6 +112,7 @@ pub struct Context {
     deadlines: Slots<(i64, Instant)>,
     redactors: Slots<Redactor>,
     uninstalling: Timers,
+    suspended: Timers,
     guarded: Slots<()>,
     access: access::Answers,
     charts: Mutex<HashMap<String, Weak<ChartRecord>>>,
@@ -166,6 +168,7 @@ impl Operator {
             deadlines: Slots::default(),
             redactors: Slots::default(),
             uninstalling: Timers::default(),
+            suspended: Timers::default(),
             guarded: Slots::default(),
             access: access::Answers::default(),
             charts: Mutex::default(),
@@ -322,6 +325,10 @@ impl Context {
             let version = self.memory.reference_version(&reference);
             (reference, version)
         });
+        for revision in self.memory.doubtful(&subject.release) {
+            let found = self.store.head(&subject.release, revision).await?;
+            self.memory.checked(&subject.release, revision, found);
+        }
         let newest = self.memory.records(&subject.release).into_iter().next();
         Ok(Basis {
             uid: subject.uid().to_owned(),
@@ -387,7 +394,8 @@ impl Context {
         self.deadlines.remove(&subject.key);
         self.redactors.remove(&subject.key);
         self.guarded.remove(&subject.key);
-        self.uninstalling.remove(&subject.key);
+        self.uninstalling.end(&subject.key);
+        self.suspended.end(&subject.key);
         self.companions.forget(&subject.key);
         self.unfollow();
     }

@@ -158,6 +158,19 @@ impl Error {
         }
     }
 
+    /// The same, tried again without a change of the inputs: it is something in the cluster that stands against it.
+    #[must_use]
+    pub fn lasting(self) -> Self {
+        match self.again() {
+            Again::OnChange => Self::Input {
+                reason: self.reason(),
+                message: self.to_string(),
+                again: Again::Seldom,
+            },
+            Again::Soon(_) | Again::Seldom => self,
+        }
+    }
+
     /// When it is tried again.
     pub fn again(&self) -> Again {
         match self {
@@ -301,6 +314,7 @@ mod tests {
                     key: ReleaseKey::new("a", "b"),
                     revision: 1,
                     bytes: 2_000_000,
+                    limit: 1_000_000,
                 }
                 .into(),
                 reason::RECORD_TOO_LARGE,
@@ -324,6 +338,22 @@ mod tests {
         ];
         for (error, reason, again) in table {
             assert_eq!((error.reason(), error.again()), (reason, again), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_the_cluster_refuses_is_tried_again_without_a_change() {
+        for (error, expected) in [
+            (api(422, "field is immutable"), Again::Seldom),
+            (api(403, "cannot patch"), Again::Seldom),
+            (api(503, "down"), Again::Soon(None)),
+        ] {
+            let (reason, text) = (error.reason(), error.to_string());
+            let lasting = error.lasting();
+            assert_eq!(
+                (lasting.reason(), lasting.to_string(), lasting.again()),
+                (reason, text, expected)
+            );
         }
     }
 

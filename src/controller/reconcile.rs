@@ -26,7 +26,7 @@ use super::resume::Pending;
 use super::revision::{Change, rendered};
 use super::settle::Settling;
 use super::subject::Subject;
-use super::{Context, access, claim, drift, finalize, report, restore, resume, rollback, settle};
+use super::{Context, access, claim, drift, finalize, history, report, restore, resume, rollback, settle};
 
 /// What a reconcile waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,8 +47,11 @@ pub(super) async fn reconcile(app: Arc<HelmApp>, ctx: Arc<Context>) -> Action {
             ctx.memory.succeeded(&subject.key);
             (next, outcome)
         }
-        Err(error) => (fall_back(&ctx, &subject, &error).boxed().await, Outcome::Failed),
+        Err(stopped) => (fall_back(&ctx, &subject, stopped).boxed().await, Outcome::Failed),
     };
+    // Both are of this reconcile only.
+    ctx.begun.remove(&subject.key);
+    ctx.attempts.remove(&subject.key);
     ctx.metrics.reconciled(outcome, began.elapsed());
     match next {
         Next::Change => Action::await_change(),
@@ -56,25 +59,54 @@ pub(super) async fn reconcile(app: Arc<HelmApp>, ctx: Arc<Context>) -> Action {
     }
 }
 
-async fn advance(ctx: &Context, subject: &Subject) -> Result<(Next, Outcome), Error> {
+/// Why a reconcile did not get where it should.
+struct Stopped {
+    error: Error,
+    /// When what is there has to be looked at again, however late the next try is.
+    look: Option<Duration>,
+}
+
+impl From<Error> for Stopped {
+    fn from(error: Error) -> Self {
+        Self { error, look: None }
+    }
+}
+
+async fn advance(ctx: &Context, subject: &Subject) -> Result<(Next, Outcome), Stopped> {
     if subject.app.metadata.deletion_timestamp.is_some() {
         return Ok((finalize::finalize(ctx, subject).await?, Outcome::Changed));
     }
     if subject.app.spec.suspend {
+        ctx.suspended.since(&subject.key);
         report::suspended(ctx, subject);
         return Ok((Next::Change, Outcome::Unchanged));
     }
+    if let Some(since) = ctx.suspended.end(&subject.key) {
+        settle::stood_still(ctx, subject, since.elapsed());
+    }
     // 0 stop?
-    let basis = ctx.basis(subject).await?;
-    if ctx.memory.basis(&subject.key).as_ref() == Some(&basis) {
+    let basis = required(ctx, subject, ctx.basis(subject)).await?;
+    ctx.begun.insert(&subject.key, Arc::new(basis.clone()));
+    if ctx.memory.basis(&subject.key) == Some(basis) {
         return Ok((keep(ctx, subject).await?, Outcome::Unchanged));
     }
-    ctx.begun.insert(&subject.key, Arc::new(basis));
     Ok((pursue(ctx, subject).await?, Outcome::Changed))
 }
 
 /// The inputs are not those of the last decision: decide again, and do what follows from it.
-async fn pursue(ctx: &Context, subject: &Subject) -> Result<Next, Error> {
+async fn pursue(ctx: &Context, subject: &Subject) -> Result<Next, Stopped> {
+    required(ctx, subject, enter(ctx, subject)).await?;
+    match change(ctx, subject).await {
+        Ok(next) => Ok(next),
+        Err(error) => Err(Stopped {
+            look: hold(ctx, subject).await,
+            error,
+        }),
+    }
+}
+
+/// Makes sure that the release is the HelmApp's, and knows its objects.
+async fn enter(ctx: &Context, subject: &Subject) -> Result<(), Error> {
     access::require(ctx, subject).await?;
     if let Some(by) = claim::holder(ctx, subject).await? {
         return Err(Error::Claimed {
@@ -84,12 +116,23 @@ async fn pursue(ctx: &Context, subject: &Subject) -> Result<Next, Error> {
     }
     ctx.memory.own(&subject.release, &subject.key);
     refuse_foreign(ctx, subject)?;
-    restore::restore(ctx, subject).await?;
-    let next = change(ctx, subject).await;
-    if next.is_err() {
-        hold(ctx, subject).await;
+    restore::restore(ctx, subject).await
+}
+
+/// A step without which a revision whose apply was interrupted does not go on. Where it fails, the revision has its
+/// deadline all the same.
+async fn required<T>(
+    ctx: &Context,
+    subject: &Subject,
+    step: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    match step.await {
+        Ok(done) => Ok(done),
+        Err(error) => {
+            resume::overdue(ctx, subject, &error).boxed().await?;
+            Err(error)
+        }
     }
-    next
 }
 
 /// Makes the release what is asked for.
@@ -106,7 +149,10 @@ async fn change(ctx: &Context, subject: &Subject) -> Result<Next, Error> {
 /// The release is to be what chart and values say.
 async fn follow_spec(ctx: &Context, subject: &Subject, pending: Option<Pending>) -> Result<Next, Error> {
     // 1 source, 2 chart, 3 values
-    let mut gathered = inputs::gather(ctx, subject).await?;
+    let mut gathered = match inputs::gather(ctx, subject).await {
+        Ok(gathered) => gathered,
+        Err(error) => return go_on_without(ctx, subject, pending, error).boxed().await,
+    };
     let is_new = is_new(ctx, subject, &gathered.digest);
     match pending {
         Some(pending) if pending.is_of(&gathered) || !is_new => {
@@ -156,8 +202,25 @@ async fn follow_spec(ctx: &Context, subject: &Subject, pending: Option<Pending>)
     release(ctx, subject, revision, base).await
 }
 
+/// What is asked for can not be read. What was begun goes on from its record, and has its deadline.
+async fn go_on_without(
+    ctx: &Context,
+    subject: &Subject,
+    pending: Option<Pending>,
+    error: Error,
+) -> Result<Next, Error> {
+    match pending {
+        Some(pending) if !resume::is_overdue(ctx, subject) => {
+            resume::resume(ctx, subject, pending, None).await?;
+        }
+        _ => resume::overdue(ctx, subject, &error).await?,
+    }
+    Err(error)
+}
+
 /// What is asked for can not be had now. What is deployed is kept as it is meanwhile, and what settles has its deadline.
-async fn hold(ctx: &Context, subject: &Subject) {
+/// Returns when that has to be looked at again.
+async fn hold(ctx: &Context, subject: &Subject) -> Option<Duration> {
     let heads = ctx.memory.records(&subject.release);
     let settling = ctx.settling.get(&subject.key);
     let applied = heads.first().is_some_and(|head| match &settling {
@@ -167,21 +230,15 @@ async fn hold(ctx: &Context, subject: &Subject) {
     // After a decision it is what failed.
     let decided = ctx.memory.basis(&subject.key);
     if !applied || decided.is_some() && decided.as_ref() == ctx.begun.get(&subject.key).as_deref() {
-        return;
+        return None;
     }
     match keep(ctx, subject).await {
-        Ok(Next::Change) => {}
-        // What is asked for may not be tried again for long; the next correction is not to wait for that.
-        Ok(Next::After(wait)) => {
-            let (memory, key) = (ctx.memory.clone(), subject.key.clone());
-            tokio::spawn(async move {
-                tokio::time::sleep(wait).await;
-                memory.wake(&key);
-            });
-        }
+        Ok(Next::Change) => None,
+        Ok(Next::After(wait)) => Some(wait),
         Err(error) => {
             let error = ctx.clean(subject, &error.to_string());
             info!(app = %subject.key.name, namespace = %subject.key.namespace, error, "the deployed revision can not be kept as it is");
+            None
         }
     }
 }
@@ -205,6 +262,8 @@ fn is_under_way(ctx: &Context, subject: &Subject, gathered: &Gathered, wanted: &
 
 /// Nothing new is asked for: drift, health and the deadline are all there can be.
 async fn keep(ctx: &Context, subject: &Subject) -> Result<Next, Error> {
+    // What fails here is not the fault of the inputs that were gathered.
+    ctx.attempts.remove(&subject.key);
     let wait = match drift::correct(ctx, subject).await {
         Ok(wait) => wait,
         Err(error) => {
@@ -217,7 +276,7 @@ async fn keep(ctx: &Context, subject: &Subject) -> Result<Next, Error> {
                     let message = settle::late(subject, &settling, &error);
                     settle::give_up(ctx, subject, &settling, &message).await
                 }
-                None => Err(error),
+                None => Err(error.lasting()),
             };
         }
     };
@@ -237,7 +296,7 @@ async fn keep_healthy(ctx: &Context, subject: &Subject) -> Result<Next, Error> {
         }
         return settle::settle(ctx, subject, settling).await;
     }
-    settle::look(ctx, subject).await?;
+    settle::look(ctx, subject).await.map_err(Error::lasting)?;
     report::health(ctx, subject);
     Ok(Next::Change)
 }
@@ -247,7 +306,7 @@ async fn keep_healthy(ctx: &Context, subject: &Subject) -> Result<Next, Error> {
 /// # Errors
 /// A failed request.
 pub(super) async fn stand(ctx: &Context, subject: &Subject, digest: &str) -> Result<Next, Error> {
-    settle::tidy(ctx, subject).await?;
+    history::tidy(ctx, subject).await?;
     ctx.decide(subject).await;
     let next = keep(ctx, subject).await?;
     let status = ctx.status.current(&subject.app);
@@ -261,7 +320,10 @@ pub(super) async fn stand(ctx: &Context, subject: &Subject, digest: &str) -> Res
     };
     match state.in_force(digest) {
         Some(head) if settling.is_none() => report::in_force(ctx, subject, head),
-        _ => report::observed(ctx, subject),
+        _ => match state.unsaid(digest) {
+            Some(reason) => report::in_vain(ctx, subject, reason),
+            None => report::observed(ctx, subject),
+        },
     }
     Ok(next)
 }
@@ -297,7 +359,7 @@ fn refuse_foreign(ctx: &Context, subject: &Subject) -> Result<(), Error> {
 }
 
 /// What an error means for the next try, and says so in status.
-async fn fall_back(ctx: &Context, subject: &Subject, error: &Error) -> Next {
+async fn fall_back(ctx: &Context, subject: &Subject, Stopped { error, look }: Stopped) -> Next {
     let failures = ctx.memory.failed(&subject.key);
     let again = error.again();
     let wait = policy::delay(again, failures, &ctx.settings, super::random(failures));
@@ -307,24 +369,28 @@ async fn fall_back(ctx: &Context, subject: &Subject, error: &Error) -> Next {
         .get(&subject.key)
         .map(|known| known.1.saturating_duration_since(Instant::now()))
         .filter(|left| !left.is_zero());
-    let wait = wait.map(|wait| left.map_or(wait, |left| wait.min(left)));
+    let sooner = [look, left].into_iter().flatten().min();
     let message = ctx.clean(subject, &error.to_string());
     warn!(app = %subject.key.name, namespace = %subject.key.namespace, reason = error.reason(), error = message,
           retry_seconds = wait.map(|wait| wait.as_secs()), "reconcile failed");
-    report::error(ctx, subject, error, &message);
+    report::error(ctx, subject, &error, &message);
     match wait {
         // Whose the release is depends on other HelmApps, which no basis has in it.
         None if matches!(error, Error::Claimed { .. }) => {
             ctx.memory.decided(&subject.key, None);
             Next::Change
         }
-        None => {
+        None if left.is_none() => {
             ctx.decide(subject).await;
-            Next::Change
+            look.map_or(Next::Change, Next::After)
         }
-        Some(wait) => {
+        _ => {
             ctx.memory.decided(&subject.key, None);
-            Next::After(wait)
+            [wait, sooner]
+                .into_iter()
+                .flatten()
+                .min()
+                .map_or(Next::Change, Next::After)
         }
     }
 }

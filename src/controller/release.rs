@@ -12,7 +12,7 @@ use tracing::{info, warn};
 
 use crate::api::ChartStatus;
 use crate::cluster::apply::Applier;
-use crate::store::{Companion, LeftObject, Owner, Stored};
+use crate::store::{Companion, LeftObject, Owner, Prepared, Store, Stored};
 
 use super::base::Base;
 use super::planning::{self, Known, NewObjects};
@@ -21,7 +21,7 @@ use super::reconcile::Next;
 use super::revision::Change;
 use super::settle::{self, Cause, Settling};
 use super::subject::Subject;
-use super::{Context, asked, deploy, finalize, namespace, report, resume};
+use super::{Context, asked, deploy, finalize, history, namespace, report, resume};
 
 /// A revision that is about to be made.
 pub(super) struct Revision {
@@ -84,9 +84,10 @@ pub(super) async fn release(
         None => Vec::new(),
     };
     // 7 begin
+    let record = Store::prepare(std::mem::take(&mut revision.record), &ctx.settings.identity)?;
     finalize::ensure(ctx, subject).await?;
     namespace::create(subject, &coming_namespaces).await?;
-    let stored = begin(ctx, subject, &revision, &spared, &base).await?;
+    let stored = begin(ctx, subject, record, &revision, &spared, &base).await?;
     let number = stored.head.revision;
     let settling = Settling {
         deadline: Instant::now() + subject.timeout(revision.change),
@@ -217,8 +218,10 @@ pub(super) async fn cut_short(
         ctx.deadlines.insert(&subject.key, Arc::new(deadline));
         return Err(error);
     }
+    let next = settle::give_up(ctx, subject, &settling, &error.to_string()).await?;
+    // Only now: one that could not be given up is not to have its time once more.
     ctx.deadlines.remove(&subject.key);
-    settle::give_up(ctx, subject, &settling, &error.to_string()).await
+    Ok(next)
 }
 
 /// Watches the kinds of a revision's objects and says that it is these that are wanted.
@@ -244,6 +247,7 @@ pub(super) async fn follow(
 async fn begin(
     ctx: &Context,
     subject: &Subject,
+    record: Prepared,
     revision: &Revision,
     spared: &[LeftObject],
     base: &Base,
@@ -253,10 +257,7 @@ async fn begin(
     ctx.companions
         .write(ctx, subject, base.newest.is_some(), next)
         .await?;
-    let stored = ctx
-        .store
-        .begin(revision.record.clone(), &ctx.settings.identity)
-        .await?;
+    let stored = ctx.store.begin(record).await?;
     ctx.memory.recorded(&subject.release, stored.head.clone());
     info!(app = %subject.key.name, namespace = %subject.key.namespace, revision = number,
           change = revision.change.noun(), "release begun");
@@ -273,6 +274,7 @@ async fn begin(
             // The end of this revision ends it as well.
             Err(error) => info!(release = %subject.release, %error, "a replaced revision is ended later"),
         }
+        history::trim_failed(ctx, subject, false).await;
     }
     Ok(stored)
 }
@@ -300,6 +302,7 @@ fn companion(
         },
         revision: number,
         input_digest: revision.input_digest.clone(),
+        applied: false,
         made_from: revision.made_from.clone(),
         engine: env!("CARGO_PKG_VERSION").to_owned(),
         lookups: revision.lookups.clone(),

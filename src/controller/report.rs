@@ -6,7 +6,9 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::api::conditions::{self, reason};
-use crate::api::{Attempt, ChartStatus, HistoryEntry, InventoryEntry, ReleaseStatus, RollbackStatus};
+use crate::api::{
+    Attempt, ChartStatus, HelmAppStatus, HistoryEntry, InventoryEntry, ReleaseStatus, RollbackStatus,
+};
 use crate::metrics::Action;
 use crate::status::{Report, Urgency};
 use crate::store::{Head, Stored};
@@ -141,7 +143,6 @@ pub(super) fn finished(ctx: &Context, subject: &Subject, settling: &Settling, de
 pub(super) fn failed(ctx: &Context, subject: &Subject, settling: &Settling, cause: &Cause) {
     let mut report = start(ctx, subject);
     released(ctx, subject, &mut report, settling, &settling.stored);
-    // The next process knows by the reason that all objects were applied.
     let unhealthy = if settling.applied {
         reason::HEALTH_CHECK_FAILED
     } else {
@@ -320,6 +321,21 @@ pub(super) fn observed(ctx: &Context, subject: &Subject) {
     for condition in &mut report.status.conditions {
         condition.observed_generation = Some(generation);
     }
+    put(ctx, subject, report, Urgency::Now);
+}
+
+/// What the inputs ask for was tried in vain, for this reason, and an error that is over took its place in Ready.
+pub(super) fn in_vain(ctx: &Context, subject: &Subject, reason: &str) {
+    let mut report = start(ctx, subject);
+    let said = [conditions::REMEDIATED, conditions::RELEASED, conditions::READY]
+        .into_iter()
+        .filter_map(|kind| report.condition(kind))
+        .find(|condition| condition.type_ == conditions::REMEDIATED || condition.reason == reason);
+    let message = match said {
+        Some(condition) => condition.message.clone(),
+        None => "what is asked for was tried and failed".to_owned(),
+    };
+    report.stalled(reason, &message);
     put(ctx, subject, report, Urgency::Now);
 }
 
@@ -522,6 +538,12 @@ fn start(ctx: &Context, subject: &Subject) -> Report {
 fn put(ctx: &Context, subject: &Subject, report: Report, urgency: Urgency) {
     let mut status = report.build();
     status.asked = asked::shown(ctx, subject, &status);
+    count(ctx, subject, &status);
+    ctx.status.put(&subject.app, status, urgency);
+}
+
+/// Has the metrics say what the status says.
+pub(super) fn count(ctx: &Context, subject: &Subject, status: &HelmAppStatus) {
     if let Some(release) = &status.release {
         let ready = status
             .conditions
@@ -530,7 +552,6 @@ fn put(ctx: &Context, subject: &Subject, report: Report, urgency: Urgency) {
         let ready = ready.is_some_and(|ready| ready.status == "True");
         ctx.metrics.release(&subject.release, ready, release.revision);
     }
-    ctx.status.put(&subject.app, status, urgency);
 }
 
 /// What a revision was for, as metrics count it.

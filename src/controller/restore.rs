@@ -8,7 +8,6 @@ use helmapp_helm::plan::{ObjectId, split_api_version};
 use helmapp_helm::release::Status;
 use tokio::time::Instant;
 
-use crate::api::conditions::{self, reason};
 use crate::api::{HelmAppStatus, InventoryEntry};
 use crate::cluster::apply::Applier;
 use crate::store::{Head, Stored};
@@ -18,9 +17,9 @@ use super::memory::{Health, InventoryDigest};
 use super::planning::{self, Known};
 use super::policy::Error;
 use super::revision::{Change, returned_objects, stored_objects};
-use super::settle::Settling;
+use super::settle::{self, Settling};
 use super::subject::Subject;
-use super::{Context, deploy, finalize, release, report};
+use super::{Context, deploy, finalize, release, report, resume};
 
 /// How long the first listing of a kind may take before objects are taken for changed.
 const LISTING: Duration = Duration::from_secs(10);
@@ -35,6 +34,8 @@ pub(super) async fn restore(ctx: &Context, subject: &Subject) -> Result<(), Erro
     let (Some(head), Some(release)) = (heads.first(), &status.release) else {
         return Ok(());
     };
+    // A steady release writes no status that would tell.
+    report::count(ctx, subject, &status);
     let done = matches!(head.status, Status::Deployed | Status::Failed);
     if ctx.memory.revision(&subject.key) != 0 || head.revision != release.revision || !done {
         return Ok(());
@@ -158,35 +159,37 @@ async fn given_up(
     status: &HelmAppStatus,
 ) -> Result<(), Error> {
     let attempt = status.last_attempted.clone().unwrap_or_default();
-    let timed_out = matches!(
-        attempt.reason.as_deref(),
-        Some(reason::INSTALL_FAILED | reason::UPGRADE_FAILED | reason::ROLLBACK_FAILED)
-    );
-    if !timed_out {
+    let said = attempt.reason.as_deref().is_some_and(settle::is_failure);
+    let companion = ctx.companions.read(ctx, subject).await?;
+    let companion = companion
+        .map(|stored| stored.companion)
+        .filter(|companion| companion.revision == head.revision);
+    let known = match &companion {
+        Some(companion) => Some(companion.input_digest.clone()),
+        None => said.then_some(attempt.input_digest),
+    };
+    let Some(input_digest) = known else {
         return Ok(());
-    }
+    };
     let Some(stored) = ctx.store.read(&subject.release, head.revision).await? else {
         return Ok(());
     };
     let settling = Settling {
         change: Change::of(&stored.release),
         deadline: Instant::now(),
-        input_digest: attempt.input_digest,
-        made_from: String::new(),
+        input_digest,
         chart: report::chart_of(&stored.release, &status.chart.clone().unwrap_or_default()),
         replaces: deployed(ctx, subject).await?,
-        cause: None,
-        applied: was_applied(status),
+        cause: companion.as_ref().and_then(resume::cause),
+        applied: companion.as_ref().is_some_and(|companion| companion.applied),
+        made_from: companion.map(|companion| companion.made_from).unwrap_or_default(),
         failed: true,
         stored,
     };
+    if !said {
+        // The process that gave it up ended before it could say so.
+        report::failed(ctx, subject, &settling, &settle::cause_of(&settling));
+    }
     ctx.settling.insert(&subject.key, Arc::new(settling));
     Ok(())
-}
-
-/// Whether all objects of a failed revision were applied: only then was their health what failed it.
-fn was_applied(status: &HelmAppStatus) -> bool {
-    status.conditions.iter().any(|condition| {
-        condition.type_ == conditions::HEALTHY && condition.reason == reason::HEALTH_CHECK_FAILED
-    })
 }

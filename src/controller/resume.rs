@@ -1,6 +1,7 @@
 //! A pending revision of ours that nobody works on, after a crash or an apply that was interrupted: it goes on.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use helmapp_helm::release::Status;
 use serde_json::Value;
@@ -19,7 +20,7 @@ use super::policy::Error;
 use super::reconcile::Next;
 use super::release::{apply, cut_short, follow, spare, start_settling};
 use super::revision::{Change, returned_objects};
-use super::settle::{Cause, Settling};
+use super::settle::{self, Cause, Settling};
 use super::subject::Subject;
 use super::{Context, deploy, finalize, report};
 
@@ -66,6 +67,31 @@ impl Pending {
             None => None,
         }
     }
+
+    /// The revision, under way. `gathered` is what it was made from, where that is read.
+    fn settling(self, ctx: &Context, subject: &Subject, gathered: Option<&Gathered>) -> Settling {
+        let cause = self.cause(ctx, subject);
+        let Self { stored, companion } = self;
+        let change = Change::of(&stored.release);
+        let deadline = ctx.deadlines.get(&subject.key).map(|known| known.1);
+        let companion = companion.unwrap_or_default();
+        let is_of = gathered.filter(|gathered| companion.made_from == gathered.inputs);
+        let unknown = ChartStatus::default();
+        let chart = gathered.map_or(&unknown, |gathered| &gathered.chart_status);
+        Settling {
+            deadline: deadline.unwrap_or_else(|| Instant::now() + subject.timeout(change)),
+            change,
+            // What only the cluster changed since is not asked for again.
+            input_digest: is_of.map_or(companion.input_digest, |gathered| gathered.digest.clone()),
+            made_from: companion.made_from,
+            chart: report::chart_of(&stored.release, chart),
+            replaces: None,
+            cause,
+            applied: false,
+            failed: false,
+            stored,
+        }
+    }
 }
 
 /// The pending revision of ours that nobody works on.
@@ -83,6 +109,13 @@ pub(super) async fn pending(ctx: &Context, subject: &Subject) -> Result<Option<P
     let settles = |settling: &Settling| settling.stored.head.revision == head.revision;
     if ctx.settling.get(&subject.key).as_deref().is_some_and(settles) {
         return Ok(None);
+    }
+    let known = ctx.deadlines.get(&subject.key);
+    if known.is_none_or(|known| known.0 != head.revision) {
+        // While nobody worked on it its time stood still. In this process it goes on from where it was.
+        let deadline = Instant::now() + subject.timeout(Change::under_way(head));
+        ctx.deadlines
+            .insert(&subject.key, Arc::new((head.revision, deadline)));
     }
     let companion = ctx.companions.read(ctx, subject).await?;
     let companion = companion
@@ -102,39 +135,43 @@ pub(super) async fn resume(
     pending: Pending,
     gathered: Option<&Gathered>,
 ) -> Result<Next, Error> {
-    let cause = pending.cause(ctx, subject);
-    let Pending { stored, companion } = pending;
-    let change = Change::of(&stored.release);
-    let number = stored.head.revision;
-    info!(app = %subject.key.name, namespace = %subject.key.namespace, revision = number, "resuming");
-    // While nobody worked on it its time stood still. In this process it goes on from where it was.
-    let deadline = match ctx.deadlines.get(&subject.key) {
-        Some(known) if known.0 == number => known.1,
-        _ => Instant::now() + subject.timeout(change),
-    };
-    let companion = companion.unwrap_or_default();
-    let is_of = gathered.filter(|gathered| companion.made_from == gathered.inputs);
-    let unknown = ChartStatus::default();
-    let chart = gathered.map_or(&unknown, |gathered| &gathered.chart_status);
-    let mut settling = Settling {
-        deadline,
-        change,
-        // What only the cluster changed since is not asked for again.
-        input_digest: is_of.map_or(companion.input_digest, |gathered| gathered.digest.clone()),
-        made_from: companion.made_from,
-        chart: report::chart_of(&stored.release, chart),
-        replaces: None,
-        cause,
-        applied: false,
-        failed: false,
-        stored,
-    };
+    let revision = pending.stored.head.revision;
+    info!(app = %subject.key.name, namespace = %subject.key.namespace, revision, "resuming");
+    let mut settling = pending.settling(ctx, subject, gathered);
     report::begun(ctx, subject, &settling);
     let crds = gathered.map_or(&[][..], |gathered| &gathered.crds);
     match go_on(ctx, subject, &mut settling, crds).await {
         Ok(()) => start_settling(ctx, subject, settling).await,
         Err(error) => cut_short(ctx, subject, settling, error).await,
     }
+}
+
+/// The time of a revision whose apply was interrupted is over.
+pub(super) fn is_overdue(ctx: &Context, subject: &Subject) -> bool {
+    let known = ctx.deadlines.get(&subject.key);
+    known.is_some_and(|known| Instant::now() >= known.1)
+}
+
+/// Gives up a revision whose apply was interrupted and whose time is over, when what it needs to go on can't be had.
+///
+/// # Errors
+/// A failed request, or a record that can't be read.
+pub(super) async fn overdue(ctx: &Context, subject: &Subject, why: &Error) -> Result<(), Error> {
+    // An older HelmApp that has the release decides about its revisions.
+    let ours = !matches!(why, Error::Claimed { .. } | Error::PendingElsewhere { .. });
+    if !ours || !is_overdue(ctx, subject) {
+        return Ok(());
+    }
+    if let Some(pending) = pending(ctx, subject).await? {
+        let mut settling = pending.settling(ctx, subject, None);
+        settling.replaces = base::deployed(ctx, subject).await?;
+        let message = settle::late(subject, &settling, why);
+        settle::give_up(ctx, subject, &settling, &message).await?;
+        // What is asked for is still to be tried.
+        ctx.memory.decided(&subject.key, None);
+    }
+    ctx.deadlines.remove(&subject.key);
+    Ok(())
 }
 
 /// Steps 6 and 8 once more.
@@ -171,7 +208,8 @@ async fn go_on(
     apply(ctx, subject, &new, applier, &plan).await
 }
 
-fn cause(companion: &Companion) -> Option<Cause> {
+/// Why the companion's revision remedies another.
+pub(super) fn cause(companion: &Companion) -> Option<Cause> {
     let value = companion.extra.get(CAUSE)?;
     let text = |key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
     Some(Cause {

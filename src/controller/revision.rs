@@ -48,6 +48,15 @@ impl Change {
         }
     }
 
+    /// The change that a pending record without its content stands for.
+    pub fn under_way(head: &Head) -> Self {
+        match head.status {
+            Status::PendingRollback => Self::Rollback(0),
+            _ if head.revision == 1 => Self::Install,
+            _ => Self::Upgrade,
+        }
+    }
+
     /// `Install`, as messages begin.
     pub fn noun(self) -> &'static str {
         match self {

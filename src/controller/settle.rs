@@ -13,9 +13,10 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::api::conditions::reason;
-use crate::api::{ChartStatus, RemediationStrategy};
+use crate::api::{ChartStatus, MAX_MESSAGE, RemediationStrategy};
 use crate::cluster::apply::Applier;
-use crate::store::{self, Head, Stored};
+use crate::excerpt::excerpt;
+use crate::store::{self, Companion, Stored};
 
 use super::memory::{Health, Tracked};
 use super::planning::PARALLEL;
@@ -24,7 +25,7 @@ use super::reconcile::Next;
 use super::report;
 use super::revision::Change;
 use super::subject::Subject;
-use super::{Context, deploy, health};
+use super::{Context, deploy, health, history};
 
 /// How often objects are looked at whose kind can't be watched.
 pub(super) const POLL: Duration = Duration::from_secs(5);
@@ -122,6 +123,21 @@ pub(super) async fn settle(ctx: &Context, subject: &Subject, settling: Arc<Settl
 pub(super) fn late(subject: &Subject, settling: &Settling, why: &impl std::fmt::Display) -> String {
     let limit = subject.timeout(settling.change);
     format!("not ready within {} s: {why}", limit.as_secs())
+}
+
+/// The HelmApp was suspended for so long: nobody worked on what is under way.
+pub(super) fn stood_still(ctx: &Context, subject: &Subject, pause: Duration) {
+    if let Some(known) = ctx.deadlines.get(&subject.key) {
+        let later = (known.0, known.1 + pause);
+        ctx.deadlines.insert(&subject.key, Arc::new(later));
+    }
+    if let Some(settling) = ctx.settling.get(&subject.key).filter(|settling| !settling.failed) {
+        let later = Settling {
+            deadline: settling.deadline + pause,
+            ..Settling::clone(&settling)
+        };
+        ctx.settling.insert(&subject.key, Arc::new(later));
+    }
 }
 
 /// How a release's objects are doing, taken together.
@@ -241,8 +257,8 @@ async fn finish(ctx: &Context, subject: &Subject, settling: &Settling) -> Result
         ..settling.clone()
     };
     ctx.settling.insert(&subject.key, Arc::new(again));
-    supersede(ctx, subject, settling.replaces.as_ref(), deployed.head.revision).await?;
-    trim(ctx, subject).await?;
+    history::supersede(ctx, subject, settling.replaces.as_ref(), deployed.head.revision).await?;
+    history::trim(ctx, subject).await?;
     ctx.settling.remove(&subject.key);
     info!(app = %subject.key.name, namespace = %subject.key.namespace, revision = deployed.head.revision,
           change = settling.change.noun(), "release deployed");
@@ -296,60 +312,6 @@ async fn end(
     Ok(ended)
 }
 
-/// Ends what an earlier process left undone after the newest revision was deployed.
-///
-/// # Errors
-/// A failed request.
-pub(super) async fn tidy(ctx: &Context, subject: &Subject) -> Result<(), Error> {
-    let heads = ctx.memory.records(&subject.release);
-    let Some(newest) = heads.first().filter(|head| head.status == Status::Deployed) else {
-        return Ok(());
-    };
-    supersede(ctx, subject, None, newest.revision).await?;
-    trim(ctx, subject).await
-}
-
-/// Marks every other deployed revision as superseded, and older ones that were never ended.
-async fn supersede(
-    ctx: &Context,
-    subject: &Subject,
-    replaces: Option<&Stored>,
-    revision: i64,
-) -> Result<(), Error> {
-    let heads = ctx.memory.records(&subject.release);
-    let unended = |head: &Head| head.status.is_pending() || head.status == Status::Uninstalling;
-    let old = heads.iter().filter(|head| {
-        head.status == Status::Deployed && head.revision != revision
-            || unended(head) && head.revision < revision
-    });
-    for head in old {
-        let stored = match replaces {
-            Some(stored) if stored.head == *head => Some(stored.clone()),
-            _ => match ctx.store.read(&subject.release, head.revision).await {
-                Err(error @ store::Error::Decode { .. }) => {
-                    warn!(release = %subject.release, %error, "an old revision stays as it is");
-                    None
-                }
-                read => read?,
-            },
-        };
-        if let Some(stored) = stored {
-            let stored = ctx.store.supersede(stored).await?;
-            ctx.memory.recorded(&subject.release, stored.head);
-        }
-    }
-    Ok(())
-}
-
-async fn trim(ctx: &Context, subject: &Subject) -> Result<(), Error> {
-    let heads = ctx.memory.records(&subject.release);
-    let most = subject.app.spec.max_history;
-    for revision in ctx.store.trim(&subject.release, &heads, most).await? {
-        ctx.memory.unrecorded(&subject.release, revision);
-    }
-    Ok(())
-}
-
 /// Step 10 when it did not: the revision is failed, and remedied where the spec says so.
 ///
 /// # Errors
@@ -368,6 +330,18 @@ pub(super) async fn give_up(
         Change::Install => format!("Release {:?} failed: {message}", subject.release.name),
         _ => format!("{} {:?} failed: {message}", change.noun(), subject.release.name),
     };
+    let description = excerpt(&description, MAX_MESSAGE);
+    if settling.applied {
+        // Only the companion can tell the next process, and before the record says that it is over.
+        let applied = |last: Companion| {
+            let news = last.revision == revision && !last.applied;
+            news.then_some(Companion {
+                applied: true,
+                ..last
+            })
+        };
+        ctx.companions.amend(ctx, subject, applied).await?;
+    }
     let failed = end(ctx, subject, settling, Status::Failed, description).await?;
     let settling = Arc::new(Settling {
         stored: failed,
@@ -375,6 +349,7 @@ pub(super) async fn give_up(
         ..settling.clone()
     });
     ctx.settling.insert(&subject.key, settling.clone());
+    history::trim_failed(ctx, subject, settling.applied).await;
     report::failed(ctx, subject, &settling, &cause_of(&settling));
     ctx.decide(subject).await;
     // The remedy is a step of its own.
@@ -417,6 +392,14 @@ pub(super) fn failure(change: Change) -> &'static str {
         Change::Upgrade => reason::UPGRADE_FAILED,
         Change::Rollback(_) => reason::ROLLBACK_FAILED,
     }
+}
+
+/// Whether the reason is that of a revision that failed.
+pub(super) fn is_failure(reason: &str) -> bool {
+    matches!(
+        reason,
+        reason::INSTALL_FAILED | reason::UPGRADE_FAILED | reason::ROLLBACK_FAILED
+    )
 }
 
 /// The reason of a change that went through.

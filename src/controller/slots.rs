@@ -43,9 +43,9 @@ impl<T> Slots<T> {
         self.lock().insert(app.clone(), value);
     }
 
-    /// Drops the HelmApp's value.
-    pub(super) fn remove(&self, app: &AppKey) {
-        self.lock().remove(app);
+    /// Drops the HelmApp's value, and returns what it was.
+    pub(super) fn remove(&self, app: &AppKey) -> Option<Arc<T>> {
+        self.lock().remove(app)
     }
 }
 
@@ -63,9 +63,9 @@ impl Timers {
             .or_insert_with(|| Arc::new(Instant::now()))
     }
 
-    /// Starts anew with the next question.
-    pub(super) fn remove(&self, app: &AppKey) {
-        self.0.remove(app);
+    /// Starts anew with the next question; returns when it had begun.
+    pub(super) fn end(&self, app: &AppKey) -> Option<Instant> {
+        self.0.remove(app).map(|began| *began)
     }
 }
 
@@ -94,7 +94,7 @@ impl Companions {
         };
         match &found {
             Some(stored) => self.0.insert(&subject.key, Arc::new(stored.clone())),
-            None => self.0.remove(&subject.key),
+            None => self.forget(&subject.key),
         }
         Ok(found)
     }
@@ -139,6 +139,37 @@ impl Companions {
             other => other?,
         };
         self.0.insert(&subject.key, Arc::new(written));
+        Ok(())
+    }
+
+    /// Changes the companion of a release where there is one, and where there is something to change.
+    ///
+    /// # Errors
+    /// A failed request, or another writer.
+    pub(super) async fn amend(
+        &self,
+        ctx: &Context,
+        subject: &Subject,
+        change: impl Fn(Companion) -> Option<Companion>,
+    ) -> Result<(), Error> {
+        let mut tries = 2;
+        while let Some(last) = self.read(ctx, subject).await? {
+            let Some(next) = change(last.companion.clone()) else {
+                return Ok(());
+            };
+            tries -= 1;
+            let written = ctx
+                .store
+                .write_companion(&subject.release, next, Some(&last))
+                .await;
+            match written {
+                Err(Error::Changed { .. }) if tries > 0 => {}
+                written => {
+                    self.0.insert(&subject.key, Arc::new(written?));
+                    return Ok(());
+                }
+            }
+        }
         Ok(())
     }
 

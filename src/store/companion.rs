@@ -35,6 +35,10 @@ pub struct Companion {
     pub revision: i64,
     /// Digest of everything that the revision was made from.
     pub input_digest: String,
+    /// All objects of the revision were applied. It is noted only where the revision fails: another one is either gone
+    /// on with or through.
+    #[serde(skip_serializing_if = "is_not")]
+    pub applied: bool,
     /// Digest of what the user gave of that: chart, spec and what it refers to, without what the cluster can do.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub made_from: String,
@@ -50,6 +54,10 @@ pub struct Companion {
     /// Fields of later versions.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
+}
+
+fn is_not(so: &bool) -> bool {
+    !so
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -267,6 +275,7 @@ mod tests {
             },
             revision: 3,
             input_digest: "sha256:1".to_owned(),
+            applied: true,
             engine: "0.1.0".to_owned(),
             lookups: Map::new(),
             made_from: "sha256:2".to_owned(),

@@ -37,6 +37,10 @@ pub use self::{
 /// Most bytes of a Secret's data that the API server takes.
 pub const MAX_SECRET_BYTES: usize = 1024 * 1024;
 
+/// What a new record leaves free of that: how the revision ends is written into it, and that must not fail. Enough
+/// for a description of [`MAX_MESSAGE`](crate::api::MAX_MESSAGE) bytes that can't be compressed.
+const END_BYTES: usize = 16 * 1024;
+
 /// Label selector of Helm's own records.
 pub const HELM_RECORDS: &str = "owner=helm";
 
@@ -69,13 +73,14 @@ pub enum Error {
         source: release::Error,
     },
     #[error(
-        "the record of revision {revision} of release {key} has {bytes} bytes, more than the {MAX_SECRET_BYTES} that a \
-         Secret can hold; leave large files out of the chart with .helmignore"
+        "the record of revision {revision} of release {key} has {bytes} bytes, more than the {limit} that a \
+         Secret can hold of it; leave large files out of the chart with .helmignore"
     )]
     TooLarge {
         key: ReleaseKey,
         revision: i64,
         bytes: usize,
+        limit: usize,
     },
     /// The companion's text is left out: it could quote what a lookup read.
     #[error("the companion record of release {key} can not be read (line {line}, column {column})")]
@@ -110,6 +115,22 @@ impl Error {
 pub struct Stored {
     pub release: Release,
     pub head: Head,
+}
+
+/// The record of a new revision that fits into its Secret.
+pub struct Prepared {
+    release: Release,
+    secret: Secret,
+    holder: String,
+}
+
+/// Without the content, which holds values.
+impl fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Prepared")
+            .field("revision", &self.release.version)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Reads and writes records with the operator's own rights.
@@ -157,6 +178,20 @@ impl Store {
         Ok(heads)
     }
 
+    /// One revision without its content.
+    pub async fn head(&self, key: &ReleaseKey, revision: i64) -> Result<Option<Head>> {
+        let (api, name) = (self.secrets(key), secret_name(&key.name, revision));
+        let found = retry::transient(|| async {
+            api.get_metadata_opt(&name)
+                .await
+                .map_err(|error| refused(format!("read revision {revision} of release {key}"), error))
+        })
+        .await?;
+        Ok(found
+            .and_then(|secret| Head::of(&secret.metadata))
+            .map(|(_, head)| head))
+    }
+
     /// One revision with its content.
     pub async fn read(&self, key: &ReleaseKey, revision: i64) -> Result<Option<Stored>> {
         let (api, name) = (self.secrets(key), secret_name(&key.name, revision));
@@ -186,15 +221,31 @@ impl Store {
         Ok(Stored { release, head })
     }
 
-    /// Writes a new revision, in whatever state it says, before the first change that it stands for. `holder`
-    /// names who works on it.
+    /// Makes the record of a new revision without a request, so that one that does not fit is known before anything
+    /// is written. `holder` names who works on the revision.
+    pub fn prepare(release: Release, holder: &str) -> Result<Prepared> {
+        let key = ReleaseKey::of(&release);
+        let secret = encode(&key, &release, Some(holder), None)?;
+        let holder = holder.to_owned();
+        Ok(Prepared {
+            release,
+            secret,
+            holder,
+        })
+    }
+
+    /// Writes a new revision, in whatever state it says, before the first change that it stands for.
     ///
     /// A revision that is already there with the same holder is an earlier try of this very call whose answer
     /// was lost: it is taken over.
-    pub async fn begin(&self, release: Release, holder: &str) -> Result<Stored> {
+    pub async fn begin(&self, record: Prepared) -> Result<Stored> {
+        let Prepared {
+            release,
+            secret,
+            holder,
+        } = record;
         let key = ReleaseKey::of(&release);
         let revision = release.version;
-        let secret = encode(&key, &release, Some(holder), None)?;
         let api = self.secrets(&key);
         let written = retry::transient(|| async {
             match api.create(&PostParams::default(), &secret).await {
@@ -210,7 +261,7 @@ impl Store {
             return Ok(Stored { release, head });
         }
         match self.read(&key, revision).await? {
-            Some(stored) if stored.head.holder.as_deref() == Some(holder) => Ok(stored),
+            Some(stored) if stored.head.holder.as_deref() == Some(holder.as_str()) => Ok(stored),
             _ => Err(Error::Exists { key, revision }),
         }
     }
@@ -318,11 +369,16 @@ fn encode(key: &ReleaseKey, release: &Release, holder: Option<&str>, head: Optio
         revision,
         source,
     })?;
-    if text.len() > MAX_SECRET_BYTES {
+    let limit = match head {
+        Some(_) => MAX_SECRET_BYTES,
+        None => MAX_SECRET_BYTES - END_BYTES,
+    };
+    if text.len() > limit {
         return Err(Error::TooLarge {
             key: key.clone(),
             revision,
             bytes: text.len(),
+            limit,
         });
     }
     let now = Timestamp::now().as_second();
@@ -358,4 +414,73 @@ fn is_conflict(error: &kube::Error) -> bool {
 
 fn is_not_found(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == 404)
+}
+
+#[cfg(test)]
+mod tests {
+    use helmapp_helm::release::Info;
+    use serde_json::json;
+
+    use super::*;
+    use crate::api::MAX_MESSAGE;
+
+    /// Text that does not compress: a sequence of a simple generator.
+    fn noise(length: usize) -> String {
+        let mut state = 1_u64;
+        let next = (0..length).map(|_| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            char::from(b'0' + u8::try_from((state >> 33) % 70).unwrap())
+        });
+        next.collect()
+    }
+
+    fn release(noise: &str, description: &str) -> Release {
+        Release {
+            name: "shop".to_owned(),
+            namespace: "web".to_owned(),
+            version: 1,
+            config: [("noise".to_owned(), json!(noise))].into_iter().collect(),
+            info: Info {
+                description: description.to_owned(),
+                ..Info::default()
+            },
+            ..Release::default()
+        }
+    }
+
+    #[test]
+    fn a_record_that_can_be_begun_can_be_ended() {
+        let text = noise(2_000_000);
+        let begun = |length: usize| Store::prepare(release(&text[..length], ""), "me").is_ok();
+        let (mut fits, mut not) = (0, text.len());
+        while not - fits > 100 {
+            let middle = (fits + not) / 2;
+            if begun(middle) {
+                fits = middle
+            } else {
+                not = middle
+            }
+        }
+        assert!(fits > 500_000, "{fits}");
+        let head = Head {
+            revision: 1,
+            status: Status::PendingInstall,
+            uid: "u".to_owned(),
+            resource_version: "1".to_owned(),
+            holder: None,
+            created: None,
+            changed: None,
+        };
+        let ended = release(&text[..fits], &noise(MAX_MESSAGE));
+        encode(&ReleaseKey::new("web", "shop"), &ended, None, Some(&head)).unwrap();
+        let error = Store::prepare(release(&text[..not], ""), "me").unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("more than the 1032192 that a Secret can hold of it"),
+            "{error}"
+        );
+    }
 }

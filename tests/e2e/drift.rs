@@ -308,3 +308,39 @@ async fn what_settles_has_its_deadline_while_its_inputs_can_not_be_read() {
     fixture.until("app", |app| is(app, "failed")).await;
     fixture.refused("app", "ValuesError").await;
 }
+
+/// One object that can't be put back does not keep the others, and is put back when it can be.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_that_is_refused_does_not_keep_the_others_from_coming_back() {
+    let fixture = Fixture::shared("refuses").await;
+    let other = CONFIG_MAP.replace("{{ .Release.Name }}", "other");
+    fixture.installed(&other, json!({"text": "one"})).await;
+    let maps: Api<ConfigMap> = fixture.namespace.api();
+    // What is immutable can be deleted and nothing else.
+    let frozen = json!({"data": {"text": "mine"}, "immutable": true});
+    maps.patch("app", &PatchParams::default(), &Patch::Merge(&frozen))
+        .await
+        .unwrap();
+    let status = fixture.refused("app", "ImmutableField").await;
+    let said = message(&status, "Ready");
+    assert!(said.contains("ConfigMap"), "{said}");
+    let changed = json!({"data": {"text": "mine"}});
+    maps.patch("other", &PatchParams::default(), &Patch::Merge(&changed))
+        .await
+        .unwrap();
+    let put_back = |map: &ConfigMap| map.data.as_ref().is_some_and(|data| data["text"] == "one");
+    until(&maps, "other", within(20), put_back).await;
+    maps.delete("app", &DeleteParams::default()).await.unwrap();
+    until(&maps, "app", within(20), put_back).await;
+    let status = fixture.ready("app").await;
+    assert_eq!(revision(&status), 1);
+    let kinds: Vec<&str> = status
+        .conditions
+        .iter()
+        .map(|known| known.type_.as_str())
+        .collect();
+    assert!(
+        !kinds.contains(&"Stalled") && !kinds.contains(&"Reconciling"),
+        "{kinds:?}"
+    );
+}

@@ -8,6 +8,7 @@ use std::time::Duration;
 use helmapp::api::{HelmApp, HelmAppStatus, crd};
 use helmapp::controller;
 use helmapp::local::ControlPlane;
+use helmapp::metrics::Metrics;
 use helmapp::settings::{Backoff, Fetch, Settings};
 use http::Request;
 use k8s_openapi::api::core::v1::{ResourceQuota, Secret};
@@ -23,7 +24,7 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::support::faults::Faults;
 use crate::support::namespace::TestNamespace;
-use crate::support::plane;
+use crate::support::plane::{self, OwnPlane};
 use crate::support::wait::{until, within};
 
 /// What the operator logged, in all tests.
@@ -96,6 +97,7 @@ impl Counter {
 /// An operator that runs until it is dropped, or stopped.
 pub struct Operator {
     pub requests: Counter,
+    pub metrics: Arc<Metrics>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
@@ -137,10 +139,10 @@ impl Operator {
                     .with_layer(&layer)
                     .build();
                 let operator = controller::Operator::new(client, settings).expect("an operator");
-                let mut state = operator.ready();
+                let (mut state, metrics) = (operator.ready(), operator.metrics());
                 tokio::spawn(async move {
                     state.wait_for(|ready| *ready).await.expect("the operator runs");
-                    ready.send(()).expect("somebody waits");
+                    ready.send(metrics).expect("somebody waits");
                 });
                 let shutdown = async move {
                     let _ = stopped.await;
@@ -148,9 +150,13 @@ impl Operator {
                 operator.run(shutdown).await.expect("the operator starts");
             });
         });
-        is_ready.await.expect("the operator becomes ready");
+        let metrics = is_ready
+            .await
+            .map_err(|_| ())
+            .expect("the operator becomes ready");
         Self {
             requests,
+            metrics,
             stop: Some(stop),
             thread: Some(thread),
         }
@@ -188,6 +194,8 @@ fn settings(charts: &Path) -> Settings {
         slow_retry: quick,
         fetch: Fetch {
             allowed: vec!["127.0.0.0/8".parse().expect("a network")],
+            // Charts behind a URL are asked for anew.
+            fresh: Duration::ZERO,
             ..Fetch::default()
         },
         ..Settings::default()
@@ -210,6 +218,69 @@ pub async fn install_crd(client: &kube::Client) {
         .expect("established");
 }
 
+/// A control plane with an operator of its own, and a namespace there.
+pub struct Own {
+    operator: Option<Operator>,
+    pub fixture: Fixture,
+    charts: TempDir,
+    faults: Faults,
+    plane: OwnPlane,
+}
+
+impl Own {
+    /// Starts all of it.
+    pub async fn start(test: &str) -> Self {
+        Self::start_with(test, Faults::default()).await
+    }
+
+    /// The same with an operator some of whose requests fail.
+    pub async fn start_with(test: &str, faults: Faults) -> Self {
+        let mut own = Self::idle(test).await;
+        own.faults = faults;
+        own.resume().await;
+        own
+    }
+
+    /// The same without an operator as yet.
+    pub async fn idle(test: &str) -> Self {
+        let plane = plane::own().await;
+        let client = plane.plane.client().await.expect("a client");
+        install_crd(&client).await;
+        let charts = tempfile::tempdir().expect("a directory");
+        Self {
+            operator: None,
+            fixture: Fixture::on(client, test, charts.path()).await,
+            charts,
+            faults: Faults::default(),
+            plane,
+        }
+    }
+
+    /// Starts the operator, or another one in its place.
+    pub async fn resume(&mut self) {
+        self.stop();
+        let (plane, charts) = (&self.plane.plane, self.charts.path());
+        self.operator = Some(Operator::start_with(plane, charts, None, self.faults.clone()).await);
+    }
+
+    /// Stops the operator as a signal would.
+    pub fn stop(&mut self) {
+        self.operator = None;
+    }
+
+    pub fn operator(&self) -> &Operator {
+        self.operator.as_ref().expect("it runs")
+    }
+
+    pub fn plane(&self) -> &ControlPlane {
+        &self.plane.plane
+    }
+
+    pub fn charts(&self) -> &Path {
+        self.charts.path()
+    }
+}
+
 struct Shared {
     charts: TempDir,
     _operator: Operator,
@@ -218,6 +289,7 @@ struct Shared {
 static SHARED: OnceCell<Shared> = OnceCell::const_new();
 
 /// One test's namespace and charts.
+#[derive(Clone)]
 pub struct Fixture {
     pub namespace: TestNamespace,
     pub charts: PathBuf,

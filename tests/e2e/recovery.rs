@@ -417,6 +417,10 @@ async fn a_record_that_is_too_large_is_the_charts_fault() {
     assert_eq!(fixture.revisions("app").await, []);
     let maps: Api<ConfigMap> = fixture.namespace.api();
     assert!(maps.get_opt("app").await.unwrap().is_none());
+    // Nothing is written for a release that can not be.
+    assert_eq!(fixture.namespace.objects().await, ["HelmApp/app"]);
+    let app = fixture.apps().get("app").await.unwrap();
+    assert_eq!(app.metadata.finalizers.unwrap_or_default(), Vec::<String>::new());
     fixture.delete("app").await;
     fixture.namespace.left(&[]).await;
 }

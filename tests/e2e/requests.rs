@@ -6,7 +6,7 @@ use std::time::Duration;
 use helmapp::api::HelmApp;
 use serde_json::json;
 
-use crate::fixture::{CONFIG_MAP, Fixture, Operator, install_crd, revision};
+use crate::fixture::{CONFIG_MAP, Fixture, Operator, Own, install_crd, revision};
 use crate::support::metrics::Requests;
 use crate::support::plane;
 
@@ -76,12 +76,8 @@ async fn pause() {
 /// However many ConfigMaps specs name, one watch follows them; one that is named later is read once.
 #[tokio::test(flavor = "multi_thread")]
 async fn references_share_a_watch() {
-    let own = plane::own().await;
-    let client = own.plane.client().await.unwrap();
-    install_crd(&client).await;
-    let charts = tempfile::tempdir().unwrap();
-    let operator = Operator::start(&own.plane, charts.path()).await;
-    let fixture = Fixture::on(client, "references", charts.path()).await;
+    let own = Own::start("references").await;
+    let (operator, fixture) = (own.operator(), &own.fixture);
     let chart = fixture.chart("app", &[("templates/a.yaml", CONFIG_MAP)]);
     let values = |name: &str, text: &str| {
         json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name},
@@ -112,5 +108,4 @@ async fn references_share_a_watch() {
             .await;
         fixture.until(name, upgraded).await;
     }
-    operator.stop();
 }

@@ -1,31 +1,26 @@
 //! An operator that ends and starts again: it goes on, and what is steady costs no write.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use http::Method;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret};
 use kube::ResourceExt;
-use kube::api::{Api, DeleteParams, ListParams};
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::fixture::{CONFIG_MAP, DEPLOYMENT, Fixture, Operator, condition, install_crd, message, revision};
+use crate::fixture::{CONFIG_MAP, DEPLOYMENT, Own, condition, message, revision};
 use crate::recovery::heal;
 use crate::support::faults::{Faults, Harm};
-use crate::support::plane;
 use crate::support::process::Process;
 use crate::support::wait::{until, within};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_goes_on_where_it_was() {
-    let own = plane::own().await;
-    let client = own.plane.client().await.unwrap();
-    install_crd(&client).await;
-    let charts = tempfile::tempdir().unwrap();
-    let operator = Operator::start(&own.plane, charts.path()).await;
-    let fixture = Fixture::on(client, "restart", charts.path()).await;
+    let mut own = Own::start("restart").await;
+    let fixture = own.fixture.clone();
     let chart = fixture.chart(
         "app",
         &[("templates/a.yaml", CONFIG_MAP), ("templates/b.yaml", DEPLOYMENT)],
@@ -34,24 +29,29 @@ async fn a_restart_goes_on_where_it_was() {
     fixture.app("app", spec("one", "")).await;
     fixture.ready("app").await;
     tokio::time::sleep(within(2)).await;
-    operator.stop();
 
-    // Steady: nothing is written.
-    let operator = Operator::start(&own.plane, charts.path()).await;
+    // Steady: nothing is written, and the metrics know the release all the same.
+    own.resume().await;
     tokio::time::sleep(within(3)).await;
-    let writes: Vec<_> = operator
+    let writes: Vec<_> = own
+        .operator()
         .requests
         .since(0)
         .into_iter()
         .filter(|request| !request.starts_with("GET"))
         .collect();
     assert_eq!(writes, Vec::<String>::new());
-    operator.stop();
+    let metrics = own.operator().metrics.encode().unwrap();
+    for series in ["helmapp_release_ready{", "helmapp_release_revision{"] {
+        let known = |line: &&str| line.starts_with(series) && line.ends_with(" 1");
+        assert_eq!(metrics.lines().filter(known).count(), 1, "{metrics}");
+    }
+    own.stop();
 
     // Deleted while nobody looked.
     let maps: Api<ConfigMap> = fixture.namespace.api();
     maps.delete("app", &DeleteParams::default()).await.unwrap();
-    let operator = Operator::start(&own.plane, charts.path()).await;
+    own.resume().await;
     until(&maps, "app", within(20), |_| true).await;
 
     // In the middle of settling.
@@ -67,8 +67,7 @@ async fn a_restart_goes_on_where_it_was() {
             })
         })
         .await;
-    operator.stop();
-    let operator = Operator::start(&own.plane, charts.path()).await;
+    own.resume().await;
     tokio::time::sleep(within(2)).await;
     let status = fixture.apps().get("app").await.unwrap().status.unwrap();
     assert_eq!(revision(&status), 2, "resumed, not begun anew");
@@ -79,7 +78,6 @@ async fn a_restart_goes_on_where_it_was() {
     assert!(!pods.list(&ListParams::default()).await.unwrap().items.is_empty());
     fixture.delete("app").await;
     fixture.namespace.left(&[]).await;
-    operator.stop();
 }
 
 /// The names of the release's ConfigMaps come from values, the text of each too.
@@ -110,30 +108,23 @@ enum Moment {
     Ended,
 }
 
-struct Killed {
-    fixture: Fixture,
-    kubeconfig: PathBuf,
-    charts: PathBuf,
-}
+struct Killed<'a>(&'a Own);
 
-impl Killed {
+impl Killed<'_> {
     fn process(&self) -> Process {
         let variables = [
-            ("HELMAPP_CHART_DIR", self.charts.to_str().unwrap()),
+            ("HELMAPP_CHART_DIR", self.0.charts().to_str().unwrap()),
             ("HELMAPP_RETRY_LEAST", "200ms"),
         ];
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        Process::start(
-            Path::new(env!("CARGO_BIN_EXE_helmapp")),
-            &self.kubeconfig,
-            &variables,
-        )
+        let program = Path::new(env!("CARGO_BIN_EXE_helmapp"));
+        Process::start(program, self.0.plane().kubeconfig_path(), &variables)
     }
 
     /// Waits for the moment, as closely as one can.
     async fn at(&self, app: &str, new: i64, text: &str, moment: Moment) {
-        let secrets: Api<Secret> = self.fixture.namespace.api();
-        let maps: Api<ConfigMap> = self.fixture.namespace.api();
+        let secrets: Api<Secret> = self.0.fixture.namespace.api();
+        let maps: Api<ConfigMap> = self.0.fixture.namespace.api();
         let record = format!("sh.helm.release.v1.{app}.v{new}");
         let is_new = |map: Option<ConfigMap>| {
             map.and_then(|map| map.data)
@@ -145,7 +136,7 @@ impl Killed {
                 Moment::Begun => secrets.get_metadata_opt(&record).await.unwrap().is_some(),
                 Moment::Applying => is_new(maps.get_opt(&format!("{app}-a")).await.unwrap()),
                 Moment::Settling => {
-                    let deployments: Api<Deployment> = self.fixture.namespace.api();
+                    let deployments: Api<Deployment> = self.0.fixture.namespace.api();
                     let deployment = deployments.get(app).await.unwrap();
                     deployment.metadata.generation == Some(2)
                 }
@@ -165,16 +156,9 @@ impl Killed {
 /// A crash at any moment costs time and nothing else: the end is that of an operator that was never killed.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_operator_leaves_nothing_half_done() {
-    let own = plane::own().await;
-    let client = own.plane.client().await.unwrap();
-    install_crd(&client).await;
-    let charts = tempfile::tempdir().unwrap();
-    let killed = Killed {
-        fixture: Fixture::on(client, "killed", charts.path()).await,
-        kubeconfig: own.plane.kubeconfig_path().to_path_buf(),
-        charts: charts.path().to_path_buf(),
-    };
-    let fixture = &killed.fixture;
+    let own = Own::idle("killed").await;
+    let killed = Killed(&own);
+    let fixture = &own.fixture;
     let chart = fixture.chart(
         "app",
         &[("templates/a.yaml", MAPS), ("templates/b.yaml", DEPLOYMENT)],
@@ -274,12 +258,8 @@ async fn a_killed_operator_leaves_nothing_half_done() {
 /// The time while nobody worked on a revision is not the revision's.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_revision_has_its_time_after_a_long_stop() {
-    let own = plane::own().await;
-    let client = own.plane.client().await.unwrap();
-    install_crd(&client).await;
-    let charts = tempfile::tempdir().unwrap();
-    let operator = Operator::start(&own.plane, charts.path()).await;
-    let fixture = Fixture::on(client, "stopped", charts.path()).await;
+    let mut own = Own::start("stopped").await;
+    let fixture = own.fixture.clone();
     let chart = fixture.chart("app", &[("templates/b.yaml", DEPLOYMENT)]);
     let upgrade = json!({"timeout": "6s", "remediation": {"strategy": "rollback"}});
     let spec = |pod: &str| {
@@ -300,25 +280,71 @@ async fn a_revision_has_its_time_after_a_long_stop() {
             })
         })
         .await;
-    operator.stop();
+    own.stop();
     tokio::time::sleep(Duration::from_secs(7)).await;
-    let operator = Operator::start(&own.plane, charts.path()).await;
+    own.resume().await;
     tokio::time::sleep(Duration::from_secs(2)).await;
     heal(&fixture).await;
     assert_eq!(revision(&fixture.ready("app").await), 2);
-    operator.stop();
+}
+
+/// Whether all objects of a failed revision were applied is known to the next process, whatever the status says: one
+/// that was, and heals, is deployed; one whose apply was cut short is not.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revision_that_heals_after_its_time_and_a_restart_is_deployed() {
+    let faults = Faults::default();
+    let mut own = Own::start_with("healed", faults.clone()).await;
+    let fixture = own.fixture.clone();
+    let whole = fixture.chart("whole", &[("templates/a.yaml", DEPLOYMENT)]);
+    let short = fixture.chart("short", &[("templates/a.yaml", CONFIG_MAP)]);
+    let spec = |chart: &str, tag: &str, pod: &str| {
+        let values = json!({"replicas": 1, "tag": tag, "pod": pod, "text": tag});
+        json!({"chart": {"path": chart}, "values": values, "upgrade": {"timeout": "2s"}})
+    };
+    fixture.app("whole", spec(&whole, "v1", "")).await;
+    fixture.app("short", spec(&short, "v1", "")).await;
+    fixture.ready("whole").await;
+    fixture.ready("short").await;
+    faults.add(Method::PATCH, "/configmaps/short", Harm::Unavailable, u32::MAX);
+    fixture.app("whole", spec(&whole, "v2", "crash-loop")).await;
+    fixture.app("short", spec(&short, "v2", "")).await;
+    for app in ["whole", "short"] {
+        assert_eq!(revision(&fixture.refused(app, "UpgradeFailed").await), 2);
+    }
+    tokio::time::sleep(within(2)).await;
+    own.stop();
+    faults.clear();
+    // As if the process had ended before it could say so.
+    let unsaid = json!({"status": {"conditions": [], "lastAttempted": null}});
+    for app in ["whole", "short"] {
+        let (params, patch) = (PatchParams::default(), Patch::Merge(&unsaid));
+        fixture.apps().patch_status(app, &params, &patch).await.unwrap();
+    }
+    heal(&fixture).await;
+    own.resume().await;
+    assert_eq!(revision(&fixture.ready("whole").await), 2);
+    let status = fixture.refused("short", "UpgradeFailed").await;
+    assert!(
+        message(&status, "Released").contains("nobody answers"),
+        "{status:?}"
+    );
+    let word = |revision, status: &str| (revision, status.to_owned());
+    assert_eq!(
+        fixture.revisions("whole").await,
+        [word(1, "superseded"), word(2, "deployed")]
+    );
+    assert_eq!(
+        fixture.revisions("short").await,
+        [word(1, "deployed"), word(2, "failed")]
+    );
 }
 
 /// The answer of any write can be lost: it is written once all the same.
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_that_are_lost_change_nothing() {
-    let own = plane::own().await;
-    let client = own.plane.client().await.unwrap();
-    install_crd(&client).await;
-    let charts = tempfile::tempdir().unwrap();
     let faults = Faults::default();
-    let operator = Operator::start_with(&own.plane, charts.path(), None, faults.clone()).await;
-    let fixture = Fixture::on(client, "lost", charts.path()).await;
+    let own = Own::start_with("lost", faults.clone()).await;
+    let fixture = &own.fixture;
     let chart = fixture.chart("app", &[("templates/a.yaml", CONFIG_MAP)]);
     let spec = |text: &str| json!({"chart": {"path": chart}, "values": {"text": text}});
     let word = |revision, status: &str| (revision, status.to_owned());
@@ -348,20 +374,15 @@ async fn answers_that_are_lost_change_nothing() {
     fixture.delete("app").await;
     assert!(faults.all_done());
     fixture.namespace.left(&[]).await;
-    operator.stop();
 }
 
 /// An apply that was interrupted goes on as the same revision, although its own CRDs changed what the cluster can do,
 /// and a remedy goes on as the remedy that it is.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_interrupted_goes_on_as_what_it_was() {
-    let own = plane::own().await;
-    let client = own.plane.client().await.unwrap();
-    install_crd(&client).await;
-    let charts = tempfile::tempdir().unwrap();
     let faults = Faults::default();
-    let operator = Operator::start_with(&own.plane, charts.path(), None, faults.clone()).await;
-    let fixture = Fixture::on(client, "interrupted", charts.path()).await;
+    let own = Own::start_with("interrupted", faults.clone()).await;
+    let fixture = &own.fixture;
     let word = |revision, status: &str| (revision, status.to_owned());
 
     let object = "apiVersion: e2e.helmapp.io/v1\nkind: Gear\nmetadata: {name: one}\n";
@@ -420,7 +441,6 @@ async fn what_was_interrupted_goes_on_as_what_it_was() {
     fixture.delete("app").await;
     fixture.delete("gears").await;
     fixture.namespace.left(&[]).await;
-    operator.stop();
 }
 
 const CLAIM: &str = "\

@@ -1,11 +1,12 @@
 //! Going back: on request, as a remedy, and not.
 
+use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::api::Api;
+use kube::api::{Api, DeleteParams, ObjectMeta, PostParams};
 use serde_json::{Value, json};
 
 use crate::fixture::{CONFIG_MAP, DEPLOYMENT, Fixture, condition, condition_of, message, revision};
-use crate::support::wait::{until, within};
+use crate::support::wait::{eventually, until, within};
 
 fn values(text: &str, pod: &str) -> Value {
     json!({"text": text, "replicas": 1, "tag": text, "pod": pod})
@@ -219,6 +220,57 @@ async fn a_remedy_does_not_delete_what_can_hold_data() {
         "{found:?}"
     );
     fixture.delete("app").await;
+    fixture.namespace.left(&[]).await;
+}
+
+/// What a remedy left in the cluster goes with the release. Another object under its name, even one with the marks of
+/// the release, is not what was left.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_remedy_left_is_known_by_its_uid() {
+    let fixture = Fixture::shared("uid").await;
+    let chart = fixture.chart(
+        "app",
+        &[
+            ("templates/a.yaml", DEPLOYMENT),
+            ("templates/b.yaml", STATEFUL_SET),
+        ],
+    );
+    let upgrade = json!({"timeout": "2s", "remediation": {"strategy": "rollback"}});
+    let spec = |pod: &str, data: bool| {
+        let values = json!({"replicas": 1, "tag": "v1", "pod": pod, "data": data});
+        json!({"chart": {"path": chart}, "values": values, "upgrade": upgrade, "maxHistory": 1})
+    };
+    fixture.app("app", spec("", false)).await;
+    fixture.ready("app").await;
+    fixture.app("app", spec("crash-loop", true)).await;
+    fixture
+        .until("app", |app| {
+            condition(app, "Remediated").is_some_and(|remediated| remediated.status == "True")
+        })
+        .await;
+    // No record has it any more.
+    let word = |revision, status: &str| (revision, status.to_owned());
+    assert_eq!(fixture.revisions("app").await, [word(3, "deployed")]);
+    let sets: Api<StatefulSet> = fixture.namespace.api();
+    let left = sets.get("data").await.unwrap();
+    sets.delete("data", &DeleteParams::default()).await.unwrap();
+    let mut other = left.clone();
+    other.status = None;
+    other.metadata = ObjectMeta {
+        name: left.metadata.name.clone(),
+        labels: left.metadata.labels.clone(),
+        annotations: left.metadata.annotations.clone(),
+        ..ObjectMeta::default()
+    };
+    eventually("another one in its place", within(20), || async {
+        let made = sets.create(&PostParams::default(), &other).await;
+        made.map_err(|error| error.to_string())
+    })
+    .await;
+    fixture.delete("app").await;
+    let stays = sets.get("data").await.unwrap().metadata;
+    assert_eq!(stays.deletion_timestamp, None, "{:?}", stays.uid);
+    sets.delete("data", &DeleteParams::default()).await.unwrap();
     fixture.namespace.left(&[]).await;
 }
 

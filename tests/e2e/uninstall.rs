@@ -9,8 +9,7 @@ use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIService;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
-use crate::fixture::{CONFIG_MAP, DEPLOYMENT, Fixture, Operator, install_crd, message, revision};
-use crate::support::plane;
+use crate::fixture::{CONFIG_MAP, DEPLOYMENT, Fixture, Own, message, revision};
 use crate::support::wait::{events, eventually, within};
 
 const SECRET: &str = "apiVersion: v1\nkind: Secret\nmetadata: {name: '{{ .Release.Name }}'}\n";
@@ -299,12 +298,8 @@ spec:
 /// then the API is taken away.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kind_that_does_not_answer_is_not_a_kind_that_is_gone() {
-    let own = plane::own().await;
-    let client = own.plane.client().await.unwrap();
-    install_crd(&client).await;
-    let charts = tempfile::tempdir().unwrap();
-    let _operator = Operator::start(&own.plane, charts.path()).await;
-    let fixture = Fixture::on(client.clone(), "gone", charts.path()).await;
+    let own = Own::start("gone").await;
+    let (fixture, client) = (&own.fixture, own.fixture.client());
     let gadget = "apiVersion: gone.helmapp.io/v1\nkind: Gadget\nmetadata: {name: one}\n";
     let chart = fixture.chart(
         "app",
@@ -351,6 +346,6 @@ async fn a_kind_that_does_not_answer_is_not_a_kind_that_is_gone() {
     apis.delete("v1.gone.helmapp.io", &DeleteParams::default())
         .await
         .unwrap();
-    is_gone(&fixture, "app").await;
+    is_gone(fixture, "app").await;
     fixture.namespace.left(&[]).await;
 }

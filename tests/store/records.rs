@@ -57,10 +57,13 @@ impl Fixture {
         } else {
             Status::PendingUpgrade
         };
-        self.store
-            .begin(self.release(revision, status), "me")
+        self.try_begin(self.release(revision, status), "me")
             .await
             .unwrap()
+    }
+
+    async fn try_begin(&self, release: Release, holder: &str) -> Result<Stored, Error> {
+        self.store.begin(Store::prepare(release, holder)?).await
     }
 
     /// A revision and what becomes of the one before.
@@ -157,13 +160,20 @@ async fn a_revision_is_made_once() {
     let again = all.begin(1).await;
     assert_eq!(again.head, first.head, "the same holder finds what it wrote");
     let other = all
-        .store
-        .begin(all.release(1, Status::PendingInstall), "other")
+        .try_begin(all.release(1, Status::PendingInstall), "other")
         .await
         .unwrap_err();
     assert!(matches!(other, Error::Exists { revision: 1, .. }), "{other}");
     assert!(other.is_transient());
     assert_eq!(all.statuses().await, [(1, "pending-install".to_owned())]);
+}
+
+#[tokio::test]
+async fn a_revision_is_found_without_its_content() {
+    let all = fixture("records-head").await;
+    assert_eq!(all.store.head(&all.key, 1).await.unwrap(), None);
+    let begun = all.begin(1).await;
+    assert_eq!(all.store.head(&all.key, 1).await.unwrap(), Some(begun.head));
 }
 
 #[tokio::test]
@@ -309,7 +319,7 @@ async fn a_record_that_is_too_large_or_damaged_says_so_without_its_content() {
         char::from(b' ' + u8::try_from((state >> 33) % 90).unwrap())
     });
     release.config = Map::from_iter([("noise".to_owned(), json!(noise.collect::<String>()))]);
-    let error = all.store.begin(release, "me").await.unwrap_err();
+    let error = all.try_begin(release, "me").await.unwrap_err();
     assert!(
         matches!(error, Error::TooLarge { revision: 1, .. }) && !error.is_transient(),
         "{error}"
@@ -339,7 +349,7 @@ async fn without_rights_the_error_says_who_may_not_do_what() {
     for error in [
         store.heads(&all.key).await.unwrap_err(),
         store
-            .begin(all.release(1, Status::PendingInstall), "me")
+            .begin(Store::prepare(all.release(1, Status::PendingInstall), "me").unwrap())
             .await
             .unwrap_err(),
         store.companion(&all.key).await.unwrap_err(),

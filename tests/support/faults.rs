@@ -46,6 +46,11 @@ impl Faults {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Has nothing go wrong any more.
+    pub fn clear(&self) {
+        self.list().clear();
+    }
+
     /// Whether all that was to go wrong did.
     pub fn all_done(&self) -> bool {
         self.list().iter().all(|fault| fault.left == 0)

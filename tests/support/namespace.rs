@@ -20,6 +20,7 @@ const NOT_LEFT_BEHIND: &[(&str, &str)] = &[
     ("Event", ""),
 ];
 
+#[derive(Clone)]
 pub struct TestNamespace {
     pub client: kube::Client,
     pub name: String,

@@ -325,6 +325,16 @@ impl Memory {
         self.lock().records.drop(release, revision);
     }
 
+    /// The revisions of a release of which nobody knows whether they are there.
+    pub fn doubtful(&self, release: &ReleaseKey) -> Vec<i64> {
+        self.lock().records.doubtful(release)
+    }
+
+    /// Remembers a revision that was asked for; `None` when it is not there.
+    pub fn checked(&self, release: &ReleaseKey, revision: i64, found: Option<Head>) {
+        self.lock().records.checked(release, revision, found);
+    }
+
     fn saw_record(&self, metadata: &ObjectMeta, present: bool) {
         let Some((release, head)) = Head::of(metadata) else {
             return;

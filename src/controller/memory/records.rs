@@ -1,6 +1,6 @@
 //! The revisions of all releases, as their Secrets' metadata tells them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use helmapp_helm::release::secret_name;
 use tokio::time::Instant;
@@ -17,6 +17,8 @@ pub(super) struct Records {
     heads: HashMap<ReleaseKey, Flat<i64, Head>>,
     /// When we wrote what no watch has shown yet.
     unconfirmed: HashMap<(ReleaseKey, i64), Instant>,
+    /// Of these a listing that may be older than our write did not have them.
+    doubtful: HashSet<(ReleaseKey, i64)>,
 }
 
 impl Records {
@@ -38,7 +40,7 @@ impl Records {
 
     /// Forgets a revision. True when it was known.
     pub(super) fn drop(&mut self, release: &ReleaseKey, revision: i64) -> bool {
-        self.unconfirmed.remove(&(release.clone(), revision));
+        self.confirm(release, revision);
         let Some(heads) = self.heads.get_mut(release) else {
             return false;
         };
@@ -56,29 +58,64 @@ impl Records {
         let news = self.insert(release, head);
         let known = self.heads.get(release).and_then(|heads| heads.get(&revision));
         if known.is_some_and(|known| version(known) == newest) {
-            self.unconfirmed.remove(&(release.clone(), revision));
+            self.confirm(release, revision);
         }
         news
     }
 
-    /// A listing is complete: what is not in it is gone, but for what we wrote since it began. Returns the
-    /// releases that lost a revision.
+    /// A listing is complete: what is not in it is gone. What we wrote since it began may be newer than the listing,
+    /// or gone. Returns the releases that lost a revision, or may have.
     pub(super) fn listed(&mut self, listed: &Listed) -> Vec<ReleaseKey> {
-        let mut lost = Vec::new();
+        let mut missing = Vec::new();
         for (release, heads) in &self.heads {
-            let gone = heads.iter().map(|(revision, _)| revision).filter(|revision| {
-                let written = self.unconfirmed.get(&(release.clone(), **revision));
-                let later = written.is_some_and(|written| *written >= listed.began());
-                !later && !listed.contains(&release.namespace, &secret_name(&release.name, **revision))
+            let absent = heads.iter().map(|(revision, _)| *revision).filter(|revision| {
+                !listed.contains(&release.namespace, &secret_name(&release.name, *revision))
             });
-            lost.extend(gone.map(|revision| (release.clone(), *revision)));
+            missing.extend(absent.map(|revision| (release.clone(), revision)));
         }
-        for (release, revision) in &lost {
-            self.drop(release, *revision);
+        for (release, revision) in &missing {
+            let key = (release.clone(), *revision);
+            if self
+                .unconfirmed
+                .get(&key)
+                .is_some_and(|written| *written >= listed.began())
+            {
+                self.doubtful.insert(key);
+            } else {
+                self.drop(release, *revision);
+            }
         }
-        let mut releases: Vec<ReleaseKey> = lost.into_iter().map(|(release, _)| release).collect();
+        let mut releases: Vec<ReleaseKey> = missing.into_iter().map(|(release, _)| release).collect();
         releases.dedup();
         releases
+    }
+
+    /// The revisions of a release that have to be asked for: nobody has seen whether they are there.
+    pub(super) fn doubtful(&self, release: &ReleaseKey) -> Vec<i64> {
+        if self.doubtful.is_empty() {
+            return Vec::new();
+        }
+        let of_release = self.doubtful.iter().filter(|(of, _)| of == release);
+        of_release.map(|(_, revision)| *revision).collect()
+    }
+
+    /// A revision was asked for; `None` when it is not there.
+    pub(super) fn checked(&mut self, release: &ReleaseKey, revision: i64, found: Option<Head>) {
+        match found {
+            Some(head) => {
+                self.confirm(release, revision);
+                self.insert(release, head);
+            }
+            None => {
+                self.drop(release, revision);
+            }
+        }
+    }
+
+    fn confirm(&mut self, release: &ReleaseKey, revision: i64) {
+        let key = (release.clone(), revision);
+        self.unconfirmed.remove(&key);
+        self.doubtful.remove(&key);
     }
 
     /// True when that is newer than what is known.
@@ -178,13 +215,40 @@ mod tests {
     }
 
     #[test]
-    fn a_listing_from_before_our_write_says_nothing() {
+    fn a_listing_from_before_our_write_leaves_a_doubt() {
         let before = Instant::now();
         let mut records = Records::default();
         records.wrote(&release(), head(1, "5"));
-        assert_eq!(records.listed(&Listed::new(before)), []);
+        assert_eq!(records.listed(&Listed::new(before)), [release()]);
+        assert_eq!(
+            (revisions(&records), records.doubtful(&release())),
+            (vec![1], vec![1])
+        );
+        records.checked(&release(), 1, Some(head(1, "5")));
+        assert_eq!(
+            (revisions(&records), records.doubtful(&release())),
+            (vec![1], vec![])
+        );
+        records.wrote(&release(), head(1, "6"));
         let after = Instant::now() + Duration::from_millis(1);
         assert_eq!(records.listed(&Listed::new(after)), [release()]);
         assert!(records.unconfirmed.is_empty());
+    }
+
+    #[test]
+    fn a_doubt_ends_with_a_sight_or_an_answer() {
+        let before = Instant::now();
+        let mut records = Records::default();
+        for revision in 1..=2 {
+            records.wrote(&release(), head(revision, "5"));
+        }
+        assert_eq!(records.listed(&Listed::new(before)), [release()]);
+        records.see(&release(), head(1, "5"));
+        assert_eq!(records.doubtful(&release()), [2]);
+        records.checked(&release(), 2, None);
+        assert_eq!(
+            (revisions(&records), records.doubtful(&release())),
+            (vec![1], vec![])
+        );
     }
 }

@@ -1,0 +1,152 @@
+//! Which revisions stay, and as what, after another one has ended.
+
+use std::collections::BTreeSet;
+
+use helmapp_helm::plan::{ObjectId, keeps};
+use helmapp_helm::release::Status;
+use kube::api::PropagationPolicy;
+use tracing::warn;
+
+use crate::store::{self, Head, Stored, surplus};
+
+use super::policy::Error;
+use super::revision::{Found, stored_objects};
+use super::subject::Subject;
+use super::{Context, base, deploy};
+
+/// Ends what an earlier process left undone after the newest revision was deployed.
+///
+/// # Errors
+/// A failed request.
+pub(super) async fn tidy(ctx: &Context, subject: &Subject) -> Result<(), Error> {
+    let heads = ctx.memory.records(&subject.release);
+    let Some(newest) = heads.first().filter(|head| head.status == Status::Deployed) else {
+        return Ok(());
+    };
+    supersede(ctx, subject, None, newest.revision).await?;
+    trim(ctx, subject).await
+}
+
+/// Marks every other deployed revision as superseded, and older ones that were never ended.
+///
+/// # Errors
+/// A failed request.
+pub(super) async fn supersede(
+    ctx: &Context,
+    subject: &Subject,
+    replaces: Option<&Stored>,
+    revision: i64,
+) -> Result<(), Error> {
+    let heads = ctx.memory.records(&subject.release);
+    let unended = |head: &Head| head.status.is_pending() || head.status == Status::Uninstalling;
+    let old = heads.iter().filter(|head| {
+        head.status == Status::Deployed && head.revision != revision
+            || unended(head) && head.revision < revision
+    });
+    for head in old {
+        let stored = match replaces {
+            Some(stored) if stored.head == *head => Some(stored.clone()),
+            _ => match ctx.store.read(&subject.release, head.revision).await {
+                Err(error @ store::Error::Decode { .. }) => {
+                    warn!(release = %subject.release, %error, "an old revision stays as it is");
+                    None
+                }
+                read => read?,
+            },
+        };
+        if let Some(stored) = stored {
+            let stored = ctx.store.supersede(stored).await?;
+            ctx.memory.recorded(&subject.release, stored.head);
+        }
+    }
+    Ok(())
+}
+
+/// Deletes the revisions beyond `spec.maxHistory`, after one that is deployed.
+///
+/// # Errors
+/// A failed request.
+pub(super) async fn trim(ctx: &Context, subject: &Subject) -> Result<(), Error> {
+    let heads = ctx.memory.records(&subject.release);
+    let most = subject.app.spec.max_history;
+    for revision in ctx.store.trim(&subject.release, &heads, most).await? {
+        ctx.memory.unrecorded(&subject.release, revision);
+    }
+    Ok(())
+}
+
+/// Deletes the revisions beyond `spec.maxHistory` where none comes to be deployed. What can't be deleted stays.
+///
+/// Those since the deployed one may have left objects in the cluster. One whose apply was complete has let go of
+/// these; before that their records are all that tells of them, and go only with them.
+pub(super) async fn trim_failed(ctx: &Context, subject: &Subject, complete: bool) {
+    if let Err(error) = try_trim(ctx, subject, complete).await {
+        // The next revision goes on with it.
+        let error = ctx.clean(subject, &error.to_string());
+        warn!(release = %subject.release, error, "old revisions stay");
+    }
+}
+
+async fn try_trim(ctx: &Context, subject: &Subject, complete: bool) -> Result<(), Error> {
+    let heads = ctx.memory.records(&subject.release);
+    let deployed = heads.iter().find(|head| head.status == Status::Deployed);
+    let last_good = deployed.map_or(0, |head| head.revision);
+    let doomed: BTreeSet<i64> = surplus(&heads, subject.app.spec.max_history)
+        .into_iter()
+        .map(|head| head.revision)
+        // The newest one is what this is about.
+        .filter(|revision| heads.first().is_none_or(|newest| newest.revision != *revision))
+        .collect();
+    let unsure = |revision: i64| !complete && revision > last_good;
+    let mut needed = BTreeSet::new();
+    if doomed.iter().any(|revision| unsure(*revision)) {
+        let staying = heads
+            .iter()
+            .filter(|head| head.revision >= last_good && !doomed.contains(&head.revision));
+        for head in staying {
+            let found = objects(ctx, subject, head).await?;
+            needed.extend(
+                found
+                    .objects
+                    .into_iter()
+                    .map(|object| object.id)
+                    .chain(found.unserved),
+            );
+        }
+    }
+    for head in heads.iter().rev().filter(|head| doomed.contains(&head.revision)) {
+        if unsure(head.revision) {
+            let found = objects(ctx, subject, head).await?;
+            let_go(ctx, subject, found, &needed).await?;
+        }
+        ctx.store.delete(&subject.release, head).await?;
+        ctx.memory.unrecorded(&subject.release, head.revision);
+    }
+    Ok(())
+}
+
+async fn objects(ctx: &Context, subject: &Subject, head: &Head) -> Result<Found, Error> {
+    let stored = ctx.store.read(&subject.release, head.revision).await?;
+    let snapshot = ctx.discovery.snapshot().await?;
+    stored_objects(stored.iter().map(|stored| &stored.release), &snapshot)
+}
+
+/// Deletes the objects of a revision that no other one needs.
+async fn let_go(
+    ctx: &Context,
+    subject: &Subject,
+    found: Found,
+    needed: &BTreeSet<ObjectId>,
+) -> Result<(), Error> {
+    let snapshot = ctx.discovery.snapshot().await?;
+    for id in found.unserved.iter().filter(|id| !needed.contains(id)) {
+        base::is_gone(ctx, id).await?;
+    }
+    let goes = |id: &ObjectId| !needed.contains(id);
+    let objects = found.objects.iter().rev();
+    for object in objects.filter(|object| goes(&object.id) && !keeps(&object.value)) {
+        let background = PropagationPolicy::Background;
+        deploy::delete(subject, &snapshot, &object.id, &object.version, None, &background).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,102 @@
+//! How many revisions stay, and what goes with those that don't.
+
+use http::Method;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::Api;
+use serde_json::json;
+
+use crate::fixture::{CONFIG_MAP, DEPLOYMENT, Fixture, Own, revision};
+use crate::support::faults::{Faults, Harm};
+use crate::support::wait::{until, within};
+
+/// A release that fails again and again keeps as many revisions as it may, and the last good one.
+#[tokio::test(flavor = "multi_thread")]
+async fn failures_do_not_pile_up() {
+    let fixture = Fixture::shared("failures").await;
+    let extra = "{{ if .Values.extra }}\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ .Values.extra }}}\n{{ end }}";
+    let chart = fixture.chart(
+        "app",
+        &[("templates/a.yaml", DEPLOYMENT), ("templates/b.yaml", extra)],
+    );
+    let spec = |tag: &str, pod: &str, extra: &str| {
+        let values = json!({"replicas": 1, "tag": tag, "pod": pod, "extra": extra});
+        json!({"chart": {"path": chart}, "values": values, "upgrade": {"timeout": "1s"}, "maxHistory": 2})
+    };
+    fixture.app("app", spec("v1", "", "")).await;
+    fixture.ready("app").await;
+    for (tag, extra) in [("v2", "second"), ("v3", "third"), ("v4", ""), ("v5", "")] {
+        fixture.app("app", spec(tag, "crash-loop", extra)).await;
+        fixture.refused("app", "UpgradeFailed").await;
+    }
+    let word = |revision, status: &str| (revision, status.to_owned());
+    assert_eq!(
+        fixture.revisions("app").await,
+        [word(1, "deployed"), word(5, "failed")]
+    );
+    let found = fixture.namespace.objects().await;
+    let left = |name: &str| found.contains(&format!("ConfigMap/{name}"));
+    assert!(!left("second") && !left("third"), "{found:?}");
+    fixture.app("app", spec("v6", "", "")).await;
+    assert_eq!(revision(&fixture.ready("app").await), 6);
+    fixture.delete("app").await;
+    fixture.namespace.left(&[]).await;
+}
+
+/// A revision whose apply was cut short has let go of nothing: the records before it go with what only they had.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_only_a_trimmed_revision_had_goes_with_it() {
+    let faults = Faults::default();
+    let own = Own::start_with("short", faults.clone()).await;
+    let fixture = &own.fixture;
+    let more = "{{ range .Values.more }}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ . }}}\n{{ end }}";
+    let chart = fixture.chart(
+        "app",
+        &[("templates/a.yaml", CONFIG_MAP), ("templates/b.yaml", more)],
+    );
+    let spec = |text: &str, more: &[&str]| {
+        let values = json!({"text": text, "more": more});
+        json!({"chart": {"path": chart}, "values": values, "maxHistory": 3})
+    };
+    fixture.app("app", spec("one", &[])).await;
+    fixture.ready("app").await;
+    faults.add(Method::PATCH, "/configmaps/never", Harm::Unavailable, u32::MAX);
+    let maps: Api<ConfigMap> = fixture.namespace.api();
+    let texts = ["two", "three", "four", "five", "six"];
+    for (number, text) in (2..).zip(texts) {
+        fixture.app("app", spec(text, &["never", text])).await;
+        fixture
+            .until("app", |app| {
+                app.status
+                    .as_ref()
+                    .is_some_and(|status| revision(status) == number)
+            })
+            .await;
+        until(&maps, text, within(20), |_| true).await;
+    }
+    let word = |revision, status: &str| (revision, status.to_owned());
+    assert_eq!(
+        fixture.revisions("app").await,
+        [
+            word(1, "deployed"),
+            word(5, "superseded"),
+            word(6, "pending-upgrade")
+        ]
+    );
+    let objects = fixture.namespace.objects().await;
+    let left = texts.map(|text| objects.contains(&format!("ConfigMap/{text}")));
+    assert_eq!(left, [false, false, false, true, true], "{objects:?}");
+    faults.clear();
+    fixture.app("app", spec("seven", &[])).await;
+    fixture.ready("app").await;
+    fixture
+        .namespace
+        .left(&[
+            "ConfigMap/app",
+            "HelmApp/app",
+            "Secret/helmapp.v1.app",
+            "Secret/sh.helm.release.v1.app.v5",
+            "Secret/sh.helm.release.v1.app.v6",
+            "Secret/sh.helm.release.v1.app.v7",
+        ])
+        .await;
+}
