@@ -56,9 +56,9 @@ impl Base {
         let settling = ctx
             .settling
             .get(&subject.key)
-            .filter(|settling| settling.stored.head == *head);
+            .filter(|settling| settling.record.head == *head);
         let newest = match settling {
-            Some(settling) => Some(settling.stored.clone()),
+            Some(settling) => settling.record.stored(ctx, subject).await?,
             None => ctx.store.read(&subject.release, head.revision).await?,
         };
         let deployed = match head.status {
@@ -122,7 +122,7 @@ impl Base {
         let settling = ctx.settling.get(&subject.key);
         self.newest.as_ref().is_some_and(|newest| {
             let settles = |settling: &Settling| {
-                settling.applied && settling.stored.head.revision == newest.head.revision
+                settling.applied && settling.record.head.revision == newest.head.revision
             };
             newest.head.revision == applied
                 && (newest.head.status == Status::Deployed || settling.as_deref().is_some_and(settles))
@@ -219,8 +219,8 @@ pub(super) async fn deployed(ctx: &Context, subject: &Subject) -> Result<Option<
         .settling
         .get(&subject.key)
         .and_then(|settling| settling.replaces.clone());
-    match replaces.filter(|stored| stored.head == *head) {
-        Some(stored) => Ok(Some(stored)),
+    match replaces.filter(|record| record.head == *head) {
+        Some(record) => Ok(record.stored(ctx, subject).await?),
         None => Ok(ctx.store.read(&subject.release, head.revision).await?),
     }
 }

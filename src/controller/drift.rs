@@ -267,15 +267,12 @@ async fn stored(ctx: &Context, subject: &Subject) -> Result<Option<helmapp_helm:
     let settling = ctx
         .settling
         .get(&subject.key)
-        .filter(|settling| settling.stored.head.revision == revision);
-    Ok(match settling {
-        Some(settling) => Some(settling.stored.release.clone()),
-        None => ctx
-            .store
-            .read(&subject.release, revision)
-            .await?
-            .map(|stored| stored.release),
-    })
+        .filter(|settling| settling.record.head.revision == revision);
+    let stored = match settling {
+        Some(settling) => settling.record.stored(ctx, subject).await?,
+        None => ctx.store.read(&subject.release, revision).await?,
+    };
+    Ok(stored.map(|stored| stored.release))
 }
 
 #[cfg(test)]

@@ -7,9 +7,10 @@ use helmapp_helm::release::Status;
 use kube::api::PropagationPolicy;
 use tracing::warn;
 
-use crate::store::{self, Head, Stored, surplus};
+use crate::store::{self, Head, surplus};
 
 use super::policy::Error;
+use super::record::Record;
 use super::revision::{Found, stored_objects};
 use super::subject::Subject;
 use super::{Context, base, deploy};
@@ -34,7 +35,7 @@ pub(super) async fn tidy(ctx: &Context, subject: &Subject) -> Result<(), Error> 
 pub(super) async fn supersede(
     ctx: &Context,
     subject: &Subject,
-    replaces: Option<&Stored>,
+    replaces: Option<&Record>,
     revision: i64,
 ) -> Result<(), Error> {
     let heads = ctx.memory.records(&subject.release);
@@ -45,7 +46,7 @@ pub(super) async fn supersede(
     });
     for head in old {
         let stored = match replaces {
-            Some(stored) if stored.head == *head => Some(stored.clone()),
+            Some(record) if record.head == *head => record.stored(ctx, subject).await?,
             _ => match ctx.store.read(&subject.release, head.revision).await {
                 Err(error @ store::Error::Decode { .. }) => {
                     warn!(release = %subject.release, %error, "an old revision stays as it is");

@@ -18,6 +18,7 @@ pub mod planning;
 pub mod policy;
 pub mod preview;
 mod reconcile;
+mod record;
 mod redact;
 mod release;
 mod report;

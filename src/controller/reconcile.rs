@@ -98,10 +98,13 @@ async fn pursue(ctx: &Context, subject: &Subject) -> Result<Next, Stopped> {
     required(ctx, subject, enter(ctx, subject)).await?;
     match change(ctx, subject).await {
         Ok(next) => Ok(next),
-        Err(error) => Err(Stopped {
-            look: hold(ctx, subject).await,
-            error,
-        }),
+        Err(error) => {
+            resume::overdue(ctx, subject, &error).boxed().await?;
+            Err(Stopped {
+                look: hold(ctx, subject).await,
+                error,
+            })
+        }
     }
 }
 
@@ -202,18 +205,15 @@ async fn follow_spec(ctx: &Context, subject: &Subject, pending: Option<Pending>)
     release(ctx, subject, revision, base).await
 }
 
-/// What is asked for can not be read. What was begun goes on from its record, and has its deadline.
+/// What is asked for can not be read. What was begun goes on from its record until its deadline.
 async fn go_on_without(
     ctx: &Context,
     subject: &Subject,
     pending: Option<Pending>,
     error: Error,
 ) -> Result<Next, Error> {
-    match pending {
-        Some(pending) if !resume::is_overdue(ctx, subject) => {
-            resume::resume(ctx, subject, pending, None).await?;
-        }
-        _ => resume::overdue(ctx, subject, &error).await?,
+    if let Some(pending) = pending.filter(|_| !resume::is_overdue(ctx, subject)) {
+        resume::resume(ctx, subject, pending, None).await?;
     }
     Err(error)
 }
@@ -224,7 +224,7 @@ async fn hold(ctx: &Context, subject: &Subject) -> Option<Duration> {
     let heads = ctx.memory.records(&subject.release);
     let settling = ctx.settling.get(&subject.key);
     let applied = heads.first().is_some_and(|head| match &settling {
-        Some(settling) => settling.stored.head.revision == head.revision,
+        Some(settling) => settling.record.head.revision == head.revision,
         None => head.status == Status::Deployed && head.revision == ctx.memory.revision(&subject.key),
     });
     // After a decision it is what failed.
@@ -249,7 +249,8 @@ fn is_under_way(ctx: &Context, subject: &Subject, gathered: &Gathered, wanted: &
         return false;
     };
     let going_on = settling.applied && !settling.failed && settling.cause.is_none();
-    if !going_on || !decision::is_same(&settling.stored.release, wanted) {
+    let record = settling.record.held().filter(|_| going_on);
+    if !record.is_some_and(|record| decision::is_same(record, wanted)) {
         return false;
     }
     let settling = Settling {
@@ -291,7 +292,9 @@ async fn keep(ctx: &Context, subject: &Subject) -> Result<Next, Error> {
 /// Health, the deadline and the remedy.
 async fn keep_healthy(ctx: &Context, subject: &Subject) -> Result<Next, Error> {
     if let Some(settling) = ctx.settling.get(&subject.key) {
-        if let Some(good) = settle::remedy(subject, &settling) {
+        if let Some(good) = settle::remedy(subject, &settling)
+            && let Some(good) = good.stored(ctx, subject).await?
+        {
             return rollback::roll_back(ctx, subject, good, Some(settle::cause_of(&settling))).await;
         }
         return settle::settle(ctx, subject, settling).await;

@@ -18,6 +18,7 @@ use super::base::Base;
 use super::planning::{self, Known, NewObjects};
 use super::policy::{self, Again, Error};
 use super::reconcile::Next;
+use super::record::Record;
 use super::revision::Change;
 use super::settle::{self, Cause, Settling};
 use super::subject::Subject;
@@ -91,12 +92,12 @@ pub(super) async fn release(
     let number = stored.head.revision;
     let settling = Settling {
         deadline: Instant::now() + subject.timeout(revision.change),
-        stored,
+        record: stored.into(),
         change: revision.change,
         input_digest: revision.input_digest,
         made_from: revision.made_from,
         chart: revision.chart,
-        replaces: base.deployed,
+        replaces: base.deployed.map(Record::from),
         cause: revision.cause,
         applied: false,
         failed: false,
@@ -214,7 +215,12 @@ pub(super) async fn cut_short(
         Again::OnChange => false,
     };
     if goes_on {
-        let deadline = (settling.stored.head.revision, settling.deadline);
+        // What waits for a person has its time once more; only what keeps it from that wait ends it.
+        let until = match in_time {
+            true => settling.deadline,
+            false => Instant::now() + subject.timeout(settling.change),
+        };
+        let deadline = (settling.record.head.revision, until);
         ctx.deadlines.insert(&subject.key, Arc::new(deadline));
         return Err(error);
     }

@@ -17,6 +17,7 @@ use super::drift::Left;
 use super::inputs::Gathered;
 use super::memory::{Health, InventoryDigest, Tracked};
 use super::policy::{Again, Error};
+use super::record::Record;
 use super::revision::Change;
 use super::settle::{self, Cause, Settling, Verdict};
 use super::subject::Subject;
@@ -38,12 +39,12 @@ pub(super) fn begun(ctx: &Context, subject: &Subject, settling: &Settling) {
     let message = format!(
         "{} to revision {} is under way",
         settling.change.noun(),
-        settling.stored.head.revision
+        settling.record.head.revision
     );
     report.progressing(reason::PROGRESSING, &message);
-    released(ctx, subject, &mut report, settling, &settling.stored);
+    released(ctx, subject, &mut report, settling, &settling.record);
     if let (Change::Rollback(to_revision), None) = (settling.change, &settling.cause) {
-        let revision = settling.stored.head.revision;
+        let revision = settling.record.head.revision;
         let spec_digest = subject.spec_digest();
         report.status.rollback = Some(RollbackStatus {
             to_revision,
@@ -85,7 +86,7 @@ pub(super) fn settling(ctx: &Context, subject: &Subject, settling: &Settling, wa
     let mut report = start(ctx, subject);
     let message = format!(
         "waiting for revision {}: {waiting}",
-        settling.stored.head.revision
+        settling.record.head.revision
     );
     report
         .progressing(reason::PROGRESSING, &message)
@@ -95,7 +96,7 @@ pub(super) fn settling(ctx: &Context, subject: &Subject, settling: &Settling, wa
 }
 
 /// A revision is deployed and its objects are ready.
-pub(super) fn finished(ctx: &Context, subject: &Subject, settling: &Settling, deployed: &Stored) {
+pub(super) fn finished(ctx: &Context, subject: &Subject, settling: &Settling, deployed: &Record) {
     let mut report = start(ctx, subject);
     released(ctx, subject, &mut report, settling, deployed);
     let revision = deployed.head.revision;
@@ -142,7 +143,7 @@ pub(super) fn finished(ctx: &Context, subject: &Subject, settling: &Settling, de
 /// A revision was given up.
 pub(super) fn failed(ctx: &Context, subject: &Subject, settling: &Settling, cause: &Cause) {
     let mut report = start(ctx, subject);
-    released(ctx, subject, &mut report, settling, &settling.stored);
+    released(ctx, subject, &mut report, settling, &settling.record);
     let unhealthy = if settling.applied {
         reason::HEALTH_CHECK_FAILED
     } else {
@@ -568,7 +569,7 @@ fn named(chart: &ChartStatus) -> String {
     format!("{} {}", chart.name, chart.version)
 }
 
-fn released(ctx: &Context, subject: &Subject, report: &mut Report, settling: &Settling, stored: &Stored) {
+fn released(ctx: &Context, subject: &Subject, report: &mut Report, settling: &Settling, stored: &Record) {
     report.status.chart = Some(settling.chart.clone());
     report.status.release = Some(ReleaseStatus {
         name: subject.release.name.clone(),
@@ -590,8 +591,7 @@ fn released(ctx: &Context, subject: &Subject, report: &mut Report, settling: &Se
     report.history(history);
 }
 
-fn entry(settling: &Settling, stored: &Stored) -> HistoryEntry {
-    let info = &stored.release.info;
+fn entry(settling: &Settling, stored: &Record) -> HistoryEntry {
     HistoryEntry {
         revision: stored.head.revision,
         status: stored.head.status.as_str().to_owned(),
@@ -599,8 +599,8 @@ fn entry(settling: &Settling, stored: &Stored) -> HistoryEntry {
         chart_version: settling.chart.version.clone(),
         app_version: settling.chart.app_version.clone(),
         input_digest: Some(settling.input_digest.clone()),
-        updated: info.last_deployed.timestamp().map(Time),
-        description: Some(info.description.clone()),
+        updated: stored.made.map(Time),
+        description: Some(stored.description.clone()),
     }
 }
 

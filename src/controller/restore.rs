@@ -12,10 +12,10 @@ use crate::api::{HelmAppStatus, InventoryEntry};
 use crate::cluster::apply::Applier;
 use crate::store::{Head, Stored};
 
-use super::base::deployed;
 use super::memory::{Health, InventoryDigest};
 use super::planning::{self, Known};
 use super::policy::Error;
+use super::record::Record;
 use super::revision::{Change, returned_objects, stored_objects};
 use super::settle::{self, Settling};
 use super::subject::Subject;
@@ -174,17 +174,19 @@ async fn given_up(
     let Some(stored) = ctx.store.read(&subject.release, head.revision).await? else {
         return Ok(());
     };
+    let mut heads = ctx.memory.records(&subject.release).into_iter();
+    let deployed = heads.find(|head| head.status == Status::Deployed);
     let settling = Settling {
         change: Change::of(&stored.release),
         deadline: Instant::now(),
         input_digest,
         chart: report::chart_of(&stored.release, &status.chart.clone().unwrap_or_default()),
-        replaces: deployed(ctx, subject).await?,
+        replaces: deployed.map(Record::of_head),
         cause: companion.as_ref().and_then(resume::cause),
         applied: companion.as_ref().is_some_and(|companion| companion.applied),
         made_from: companion.map(|companion| companion.made_from).unwrap_or_default(),
         failed: true,
-        stored,
+        record: Record::from(stored).let_go(),
     };
     if !said {
         // The process that gave it up ended before it could say so.

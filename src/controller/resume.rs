@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use helmapp_helm::release::Status;
+use helmapp_helm::release::{Release, Status};
 use serde_json::Value;
 use tokio::time::Instant;
 use tracing::info;
@@ -18,6 +18,7 @@ use super::inputs::Gathered;
 use super::planning::{self, Known};
 use super::policy::Error;
 use super::reconcile::Next;
+use super::record::Record;
 use super::release::{apply, cut_short, follow, spare, start_settling};
 use super::revision::{Change, returned_objects};
 use super::settle::{self, Cause, Settling};
@@ -89,7 +90,7 @@ impl Pending {
             cause,
             applied: false,
             failed: false,
-            stored,
+            record: stored.into(),
         }
     }
 }
@@ -106,7 +107,7 @@ pub(super) async fn pending(ctx: &Context, subject: &Subject) -> Result<Option<P
     else {
         return Ok(None);
     };
-    let settles = |settling: &Settling| settling.stored.head.revision == head.revision;
+    let settles = |settling: &Settling| settling.record.head.revision == head.revision;
     if ctx.settling.get(&subject.key).as_deref().is_some_and(settles) {
         return Ok(None);
     }
@@ -137,10 +138,11 @@ pub(super) async fn resume(
 ) -> Result<Next, Error> {
     let revision = pending.stored.head.revision;
     info!(app = %subject.key.name, namespace = %subject.key.namespace, revision, "resuming");
+    let release = pending.stored.release.clone();
     let mut settling = pending.settling(ctx, subject, gathered);
     report::begun(ctx, subject, &settling);
     let crds = gathered.map_or(&[][..], |gathered| &gathered.crds);
-    match go_on(ctx, subject, &mut settling, crds).await {
+    match go_on(ctx, subject, &mut settling, &release, crds).await {
         Ok(()) => start_settling(ctx, subject, settling).await,
         Err(error) => cut_short(ctx, subject, settling, error).await,
     }
@@ -164,7 +166,7 @@ pub(super) async fn overdue(ctx: &Context, subject: &Subject, why: &Error) -> Re
     }
     if let Some(pending) = pending(ctx, subject).await? {
         let mut settling = pending.settling(ctx, subject, None);
-        settling.replaces = base::deployed(ctx, subject).await?;
+        settling.replaces = base::deployed(ctx, subject).await?.map(Record::from);
         let message = settle::late(subject, &settling, why);
         settle::give_up(ctx, subject, &settling, &message).await?;
         // What is asked for is still to be tried.
@@ -179,15 +181,17 @@ async fn go_on(
     ctx: &Context,
     subject: &Subject,
     settling: &mut Settling,
+    release: &Release,
     crds: &[Value],
 ) -> Result<(), Error> {
     finalize::ensure(ctx, subject).await?;
-    settling.replaces = base::deployed(ctx, subject).await?;
+    let deployed = base::deployed(ctx, subject).await?;
+    settling.replaces = deployed.clone().map(Record::from);
     let between = base::between(ctx, subject, &ctx.memory.records(&subject.release)).await?;
     let snapshot = ctx.discovery.snapshot().await?;
     let snapshot = deploy::install_crds(ctx, subject, crds, snapshot).await?;
-    let new = returned_objects(&settling.stored.release, crds, &snapshot)?;
-    let deployed = settling.replaces.iter().map(|stored| &stored.release);
+    let new = returned_objects(release, crds, &snapshot)?;
+    let deployed = deployed.iter().map(|stored| &stored.release);
     let before = Before::of(deployed, &between, false, &snapshot)?;
     before.require_gone(ctx, &new.objects).await?;
     let known = Known {
@@ -204,7 +208,7 @@ async fn go_on(
         // They are in the companion since the revision was begun.
         spare(ctx, subject, &mut plan, cause);
     }
-    follow(ctx, subject, &new.objects, settling.stored.head.revision).await?;
+    follow(ctx, subject, &new.objects, release.version).await?;
     apply(ctx, subject, &new, applier, &plan).await
 }
 

@@ -22,6 +22,7 @@ use super::memory::{Health, Tracked};
 use super::planning::PARALLEL;
 use super::policy::Error;
 use super::reconcile::Next;
+use super::record::Record;
 use super::report;
 use super::revision::Change;
 use super::subject::Subject;
@@ -36,7 +37,7 @@ const MAX_NAMED: usize = 3;
 #[derive(Debug, Clone)]
 pub(super) struct Settling {
     /// The record, as we wrote it.
-    pub stored: Stored,
+    pub record: Record,
     /// What it changes.
     pub change: Change,
     /// When it is given up.
@@ -48,7 +49,7 @@ pub(super) struct Settling {
     /// The chart, for status.
     pub chart: ChartStatus,
     /// The revision that it replaces.
-    pub replaces: Option<Stored>,
+    pub replaces: Option<Record>,
     /// Why this revision remedies another; kept in the conditions.
     pub cause: Option<Cause>,
     /// All of it was applied. One whose apply was cut short does not become good by the health of what was there.
@@ -60,7 +61,7 @@ pub(super) struct Settling {
 impl Settling {
     /// Its time is over, and it was not given up yet.
     pub(super) fn is_late(&self) -> bool {
-        let under_way = !self.failed && self.stored.release.info.status != Status::Deployed;
+        let under_way = !self.failed && self.record.head.status != Status::Deployed;
         under_way && Instant::now() >= self.deadline
     }
 }
@@ -83,7 +84,7 @@ pub(super) struct Cause {
 /// # Errors
 /// A failed request.
 pub(super) async fn settle(ctx: &Context, subject: &Subject, settling: Arc<Settling>) -> Result<Next, Error> {
-    if settling.stored.release.info.status == Status::Deployed {
+    if settling.record.head.status == Status::Deployed {
         // Something after the record failed the last time.
         return finish(ctx, subject, &settling).await;
     }
@@ -249,10 +250,10 @@ fn has_unwatched(ctx: &Context, objects: &[(ObjectId, Tracked)]) -> bool {
 /// Step 10 when all went well.
 async fn finish(ctx: &Context, subject: &Subject, settling: &Settling) -> Result<Next, Error> {
     let description = settling.change.complete();
-    let deployed = end(ctx, subject, settling, Status::Deployed, description).await?;
+    let deployed = Record::from(end(ctx, subject, settling, Status::Deployed, description).await?);
     // What follows can fail and is done again; the record is not written twice.
     let again = Settling {
-        stored: deployed.clone(),
+        record: deployed.clone(),
         failed: false,
         ..settling.clone()
     };
@@ -276,9 +277,15 @@ async fn end(
     status: Status,
     description: String,
 ) -> Result<Stored, Error> {
-    let known = &settling.stored;
+    let gone = || store::Error::Changed {
+        key: subject.release.clone(),
+        what: format!("revision {}", settling.record.head.revision),
+    };
+    let Some(known) = settling.record.stored(ctx, subject).await? else {
+        return Err(taken(ctx, subject, settling, None, gone()));
+    };
     if known.release.info.status == status {
-        return Ok(known.clone());
+        return Ok(known);
     }
     let ended = match ctx
         .store
@@ -296,13 +303,8 @@ async fn end(
                     ctx.store.finish(found, status, description).await?
                 }
                 found => {
-                    // Somebody else decided about the revision: what we wanted of it is over.
-                    ctx.settling.remove(&subject.key);
-                    match found {
-                        Some(found) => ctx.memory.recorded(&subject.release, found.head),
-                        None => ctx.memory.unrecorded(&subject.release, known.head.revision),
-                    }
-                    return Err(store::Error::Changed { key, what }.into());
+                    let changed = store::Error::Changed { key, what };
+                    return Err(taken(ctx, subject, settling, found, changed));
                 }
             }
         }
@@ -310,6 +312,24 @@ async fn end(
     };
     ctx.memory.recorded(&subject.release, ended.head.clone());
     Ok(ended)
+}
+
+/// Somebody else decided about the revision: what we wanted of it is over.
+fn taken(
+    ctx: &Context,
+    subject: &Subject,
+    settling: &Settling,
+    found: Option<Stored>,
+    error: store::Error,
+) -> Error {
+    ctx.settling.remove(&subject.key);
+    match found {
+        Some(found) => ctx.memory.recorded(&subject.release, found.head),
+        None => ctx
+            .memory
+            .unrecorded(&subject.release, settling.record.head.revision),
+    }
+    error.into()
 }
 
 /// Step 10 when it did not: the revision is failed, and remedied where the spec says so.
@@ -322,7 +342,7 @@ pub(super) async fn give_up(
     settling: &Settling,
     message: &str,
 ) -> Result<Next, Error> {
-    let (change, revision) = (settling.change, settling.stored.head.revision);
+    let (change, revision) = (settling.change, settling.record.head.revision);
     let message = ctx.clean(subject, message);
     warn!(app = %subject.key.name, namespace = %subject.key.namespace, revision, change = change.noun(), message,
           "release failed");
@@ -344,7 +364,8 @@ pub(super) async fn give_up(
     }
     let failed = end(ctx, subject, settling, Status::Failed, description).await?;
     let settling = Arc::new(Settling {
-        stored: failed,
+        record: Record::from(failed).let_go(),
+        replaces: settling.replaces.clone().map(Record::let_go),
         failed: true,
         ..settling.clone()
     });
@@ -361,9 +382,9 @@ pub(super) async fn give_up(
 }
 
 /// The revision that remedies a failed upgrade, where the spec wants it so.
-pub(super) fn remedy(subject: &Subject, settling: &Settling) -> Option<Stored> {
+pub(super) fn remedy<'a>(subject: &Subject, settling: &'a Settling) -> Option<&'a Record> {
     let due = settling.failed && is_remediable(subject, settling);
-    settling.replaces.clone().filter(|_| due)
+    settling.replaces.as_ref().filter(|_| due)
 }
 
 /// Whether the failure of the revision would be remedied.
@@ -378,7 +399,7 @@ pub(super) fn cause_of(settling: &Settling) -> Cause {
         reason: failure(settling.change),
         message: format!(
             "revision {}: {}",
-            settling.stored.head.revision, settling.stored.release.info.description
+            settling.record.head.revision, settling.record.description
         ),
         input_digest: settling.input_digest.clone(),
         made_from: settling.made_from.clone(),

@@ -236,8 +236,8 @@ impl Store {
 
     /// Writes a new revision, in whatever state it says, before the first change that it stands for.
     ///
-    /// A revision that is already there with the same holder is an earlier try of this very call whose answer
-    /// was lost: it is taken over.
+    /// The very record that is already there is an earlier try of this call whose answer was lost: it is taken over.
+    /// Another one of the same holder was begun by an earlier call, and goes on as what it is.
     pub async fn begin(&self, record: Prepared) -> Result<Stored> {
         let Prepared {
             release,
@@ -261,7 +261,13 @@ impl Store {
             return Ok(Stored { release, head });
         }
         match self.read(&key, revision).await? {
-            Some(stored) if stored.head.holder.as_deref() == Some(holder.as_str()) => Ok(stored),
+            Some(stored)
+                if stored.head.holder.as_deref() == Some(holder.as_str())
+                    && stored.release.info.last_deployed == release.info.last_deployed
+                    && stored.release.manifest == release.manifest =>
+            {
+                Ok(stored)
+            }
             _ => Err(Error::Exists { key, revision }),
         }
     }

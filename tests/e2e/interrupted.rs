@@ -245,3 +245,41 @@ async fn a_finalizer_that_was_taken_away_comes_back_with_the_next_revision() {
     fixture.delete("app").await;
     fixture.namespace.left(&[]).await;
 }
+
+/// A revision that waits for room does not outlive its time when what is asked for instead can not be had.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revision_that_nobody_asks_for_any_more_is_given_up_in_time() {
+    let fixture = Fixture::shared("nowhere").await;
+    let maps: Api<ConfigMap> = fixture.namespace.api();
+    until(&maps, "kube-root-ca.crt", within(20), |_| true).await;
+    let chart = fixture.chart(
+        "app",
+        &[("templates/a.yaml", CONFIG_MAP), ("templates/b.yaml", MORE)],
+    );
+    let spec = |more: &[&str], back: Option<i64>| {
+        let rollback = back.map(|revision| json!({"toRevision": revision}));
+        json!({
+            "chart": {"path": chart}, "values": {"text": "one", "more": more},
+            "upgrade": {"timeout": "4s"}, "rollback": rollback,
+        })
+    };
+    fixture.app("app", spec(&[], None)).await;
+    fixture.ready("app").await;
+    fixture.quota(json!({"count/configmaps": "3"})).await;
+    fixture.app("app", spec(&["first", "second"], None)).await;
+    fixture
+        .until("app", |app| {
+            app.status.as_ref().is_some_and(|status| revision(status) == 2)
+        })
+        .await;
+    fixture.app("app", spec(&["first", "second"], Some(99))).await;
+    let status = fixture
+        .until("app", |app| {
+            condition(app, "Released").is_some_and(|released| released.reason == "UpgradeFailed")
+        })
+        .await;
+    let revisions = fixture.revisions("app").await;
+    assert_eq!(words(&revisions), [(1, "deployed"), (2, "failed")]);
+    let ready = condition_of(&fixture.refused("app", "RevisionNotFound").await, "Ready");
+    assert!(ready.message.contains("99"), "{status:?}");
+}

@@ -156,9 +156,14 @@ async fn a_revision_goes_from_pending_to_deployed_as_a_secret_of_helms() {
 #[tokio::test]
 async fn a_revision_is_made_once() {
     let all = fixture("records-once").await;
-    let first = all.begin(1).await;
-    let again = all.begin(1).await;
+    let release = all.release(1, Status::PendingInstall);
+    let first = all.try_begin(release.clone(), "me").await.unwrap();
+    let again = all.try_begin(release.clone(), "me").await.unwrap();
     assert_eq!(again.head, first.head, "the same holder finds what it wrote");
+    let mut another = release;
+    another.manifest.push_str("metadata: {name: a}\n");
+    let error = all.try_begin(another, "me").await.unwrap_err();
+    assert!(matches!(error, Error::Exists { revision: 1, .. }), "{error}");
     let other = all
         .try_begin(all.release(1, Status::PendingInstall), "other")
         .await
