@@ -29,6 +29,8 @@ pub const CONTROLLER: &str = "helmapp.io/operator";
 pub const SERIES_WINDOW: Duration = Duration::from_secs(10 * 60);
 /// Repetitions are written at most this often; those in between are counted.
 pub const SERIES_INTERVAL: Duration = Duration::from_secs(60);
+/// The beginning of a step that ends within this time is not said: its end says it all.
+pub const BEGIN_AFTER: Duration = Duration::from_secs(1);
 /// Longest note, in bytes, that the API server takes.
 pub const MAX_NOTE: usize = 1024;
 /// Events that wait to be written; further ones are dropped.
@@ -45,6 +47,10 @@ pub struct Events {
 #[derive(Debug)]
 enum Waiting {
     Event(Box<Item>),
+    /// A step has begun.
+    Begun(Box<Item>),
+    /// The step of the HelmApp with this UID has ended.
+    Ended(String),
     /// Whoever asked hears when all before is written.
     Mark(oneshot::Sender<()>),
 }
@@ -55,6 +61,7 @@ struct Item {
     warning: bool,
     reason: String,
     note: String,
+    at: Timestamp,
 }
 
 impl Events {
@@ -73,12 +80,25 @@ impl Events {
 
     /// Something went as it should.
     pub fn normal(&self, app: &HelmApp, reason: &str, note: &str) {
-        self.put(app, false, reason, note);
+        self.put(Waiting::Event(Item::boxed(app, false, reason, note)), reason);
     }
 
     /// Something needs a look.
     pub fn warning(&self, app: &HelmApp, reason: &str, note: &str) {
-        self.put(app, true, reason, note);
+        self.put(Waiting::Event(Item::boxed(app, true, reason, note)), reason);
+    }
+
+    /// A step has begun that takes its time. It is said only when [`Events::ended`] does not follow within
+    /// [`BEGIN_AFTER`].
+    pub fn begun(&self, app: &HelmApp, reason: &str, note: &str) {
+        self.put(Waiting::Begun(Item::boxed(app, false, reason, note)), reason);
+    }
+
+    /// The step has ended, well or not; what is said of that comes as an event of its own.
+    pub fn ended(&self, app: &HelmApp) {
+        let uid = app.metadata.uid.clone().unwrap_or_default();
+        // Where the queue is full, a beginning too many is said.
+        _ = self.queue.try_send(Waiting::Ended(uid));
     }
 
     /// Waits until what was handed over is written, for at most `limit`.
@@ -97,16 +117,22 @@ impl Events {
         }
     }
 
-    fn put(&self, app: &HelmApp, warning: bool, reason: &str, note: &str) {
-        let item = Item {
+    fn put(&self, waiting: Waiting, reason: &str) {
+        if self.queue.try_send(waiting).is_err() {
+            tracing::warn!(reason, "an event is dropped: too many wait to be written");
+        }
+    }
+}
+
+impl Item {
+    fn boxed(app: &HelmApp, warning: bool, reason: &str, note: &str) -> Box<Self> {
+        Box::new(Self {
             regarding: app.object_ref(&()),
             warning,
             reason: reason.to_owned(),
             note: excerpt(note.trim(), MAX_NOTE),
-        };
-        if self.queue.try_send(Waiting::Event(Box::new(item))).is_err() {
-            tracing::warn!(reason, "an event is dropped: too many wait to be written");
-        }
+            at: Timestamp::now(),
+        })
     }
 }
 
@@ -139,21 +165,75 @@ async fn run(
     mut waiting: mpsc::Receiver<Waiting>,
     send: impl Fn(Write) -> BoxFuture<'static, cluster::Result<()>>,
 ) {
-    let mut series = Series::default();
-    while let Some(next) = waiting.recv().await {
-        let item = match next {
-            Waiting::Event(item) => *item,
-            Waiting::Mark(mark) => {
-                _ = mark.send(());
-                continue;
-            }
-        };
-        let Some(write) = series.observe(item, Instant::now(), Timestamp::now()) else {
+    let (mut series, mut begun) = (Series::default(), Beginnings::default());
+    let mut open = true;
+    while open {
+        let mut due = Vec::new();
+        tokio::select! {
+            next = waiting.recv() => match next {
+                Some(Waiting::Event(item)) => due.push(*item),
+                Some(Waiting::Begun(item)) => begun.put(*item, Instant::now()),
+                Some(Waiting::Ended(uid)) => begun.drop(&uid),
+                // Nobody waits any longer for what has begun.
+                Some(Waiting::Mark(mark)) => {
+                    write(begun.all(), &mut series, &send).await;
+                    _ = mark.send(());
+                }
+                None => {
+                    due = begun.all();
+                    open = false;
+                }
+            },
+            () = begun.next() => due = begun.due(Instant::now()),
+        }
+        write(due, &mut series, &send).await;
+    }
+}
+
+async fn write(
+    items: Vec<Item>,
+    series: &mut Series,
+    send: impl Fn(Write) -> BoxFuture<'static, cluster::Result<()>>,
+) {
+    for item in items {
+        let Some(write) = series.observe(item, Instant::now()) else {
             continue;
         };
         if let Err(error) = send(write).await {
             tracing::warn!(%error, "an event is not written");
         }
+    }
+}
+
+/// Steps that began lately, at most one a HelmApp, and when that is to be said.
+#[derive(Debug, Default)]
+struct Beginnings(HashMap<String, (Instant, Item)>);
+
+impl Beginnings {
+    fn put(&mut self, item: Item, now: Instant) {
+        let uid = item.regarding.uid.clone().unwrap_or_default();
+        self.0.insert(uid, (now + BEGIN_AFTER, item));
+    }
+
+    fn drop(&mut self, uid: &str) {
+        self.0.remove(uid);
+    }
+
+    /// Waits until one is due; for ever while there is none.
+    async fn next(&self) {
+        match self.0.values().map(|(due, _)| *due).min() {
+            Some(due) => tokio::time::sleep_until(due).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn due(&mut self, now: Instant) -> Vec<Item> {
+        let due = self.0.extract_if(|_, (due, _)| *due <= now);
+        due.map(|(_, (_, item))| item).collect()
+    }
+
+    fn all(&mut self) -> Vec<Item> {
+        self.0.drain().map(|(_, (_, item))| item).collect()
     }
 }
 
@@ -172,12 +252,13 @@ struct Known {
 }
 
 impl Series {
-    fn observe(&mut self, item: Item, now: Instant, at: Timestamp) -> Option<Write> {
+    fn observe(&mut self, item: Item, now: Instant) -> Option<Write> {
         let Item {
             regarding,
             warning,
             reason,
             note,
+            at,
         } = item;
         self.known
             .retain(|_, known| now.saturating_duration_since(known.seen) < SERIES_WINDOW);
@@ -287,15 +368,14 @@ mod tests {
     use crate::api::HelmAppSpec;
 
     fn item(uid: &str, reason: &str, note: &str) -> Item {
+        *Item::boxed(&app(uid), true, reason, note)
+    }
+
+    fn app(uid: &str) -> HelmApp {
         let mut app = HelmApp::new("shop", HelmAppSpec::default());
         app.metadata.namespace = Some("web".to_owned());
         app.metadata.uid = Some(uid.to_owned());
-        Item {
-            regarding: app.object_ref(&()),
-            warning: true,
-            reason: reason.to_owned(),
-            note: note.to_owned(),
-        }
+        app
     }
 
     fn summary(write: Option<Write>) -> Option<(String, i32)> {
@@ -310,8 +390,8 @@ mod tests {
         let mut series = Series::default();
         let start = Instant::now();
         let mut observe = |second: u64, uid: &str, reason: &str, note: &str| {
-            let at = Timestamp::from_second(1_700_000_000 + second as i64).unwrap();
-            summary(series.observe(item(uid, reason, note), start + Duration::from_secs(second), at))
+            let now = start + Duration::from_secs(second);
+            summary(series.observe(item(uid, reason, note), now))
         };
         let create = |text: &str| Some((text.to_owned(), 1));
         let repeat = |count| Some(("web".to_owned(), count));
@@ -340,9 +420,11 @@ mod tests {
     #[test]
     fn an_event_is_one_that_the_api_server_takes() {
         let at = Timestamp::from_second(1_700_000_000).unwrap();
-        let Some(Write::Create { name, at, what }) =
-            Series::default().observe(item("a", "RenderFailed", "bad"), Instant::now(), at)
-        else {
+        let item = Item {
+            at,
+            ..item("a", "RenderFailed", "bad")
+        };
+        let Some(Write::Create { name, at, what }) = Series::default().observe(item, Instant::now()) else {
             panic!("the first event is made");
         };
         let event = serde_json::to_value(event(name, at, what, "pod-1")).unwrap();
@@ -363,5 +445,42 @@ mod tests {
             "reportingInstance": "pod-1",
         });
         assert_eq!(event, expected);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_beginning_is_said_only_of_what_takes_longer() {
+        let (queue, waiting) = mpsc::channel(QUEUE);
+        let (written, mut seen) = mpsc::unbounded_channel();
+        let send = move |write: Write| {
+            let (reason, _) = summary(Some(write)).unwrap();
+            written.send((reason, Instant::now())).unwrap();
+            async { Ok(()) }.boxed()
+        };
+        tokio::spawn(run(waiting, send));
+        let events = Events { queue };
+        let start = Instant::now();
+        let (quick, slow, last) = (app("quick"), app("slow"), app("last"));
+        events.begun(&quick, "Progressing", "quick");
+        events.begun(&slow, "Progressing", "slow");
+        tokio::time::sleep(BEGIN_AFTER / 2).await;
+        events.ended(&quick);
+        events.normal(&quick, "InstallSucceeded", "quick");
+        tokio::time::sleep(BEGIN_AFTER).await;
+        events.ended(&slow);
+        events.warning(&slow, "InstallFailed", "slow");
+        events.begun(&last, "Progressing", "last");
+        events.drain(Duration::from_secs(1)).await;
+        let mut all = Vec::new();
+        while let Ok((text, at)) = seen.try_recv() {
+            all.push((text, at.duration_since(start).as_millis()));
+        }
+        let expected = [
+            ("InstallSucceeded quick", 500),
+            ("Progressing slow", 1000),
+            ("InstallFailed slow", 1500),
+            // The process ends before that is over.
+            ("Progressing last", 1500),
+        ];
+        assert_eq!(all, expected.map(|(text, at)| (text.to_owned(), at)));
     }
 }

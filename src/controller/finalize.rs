@@ -80,9 +80,13 @@ pub(super) async fn finalize(ctx: &Context, subject: &Subject) -> Result<Next, E
 
 /// Deletes objects and records; what is to be waited for, if anything. With `leaves`, what can't be deleted stays.
 async fn uninstall(ctx: &Context, subject: &Subject, leaves: bool) -> Result<Option<Next>, Error> {
+    if ctx.uninstalling.is_new(&subject.key) {
+        info!(app = %subject.key.name, namespace = %subject.key.namespace, "uninstall begun");
+        report::uninstall_begun(ctx, subject);
+    }
+    let since = ctx.uninstalling.since(&subject.key);
     let stored = stored(ctx, subject).await?;
     let Outcome { remaining, refused } = delete(ctx, subject, &stored).await?;
-    let since = ctx.uninstalling.since(&subject.key);
     let late = Instant::now().duration_since(since) > subject.app.spec.uninstall.timeout.0;
     let passing = refused
         .iter()

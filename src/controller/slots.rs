@@ -54,6 +54,11 @@ impl<T> Slots<T> {
 pub(super) struct Timers(Slots<Instant>);
 
 impl Timers {
+    /// Whether nothing of the kind is under way for the HelmApp.
+    pub(super) fn is_new(&self, app: &AppKey) -> bool {
+        self.0.get(app).is_none()
+    }
+
     /// When this was first asked for the HelmApp.
     pub(super) fn since(&self, app: &AppKey) -> Instant {
         **self
@@ -97,6 +102,21 @@ impl Companions {
             None => self.forget(&subject.key),
         }
         Ok(found)
+    }
+
+    /// The companion of a release, read only if this process has not yet.
+    ///
+    /// # Errors
+    /// A failed request.
+    pub(super) async fn known(
+        &self,
+        ctx: &Context,
+        subject: &Subject,
+    ) -> Result<Option<Arc<StoredCompanion>>, Error> {
+        match self.0.get(&subject.key) {
+            Some(known) => Ok(Some(known)),
+            None => Ok(self.read(ctx, subject).await?.map(Arc::new)),
+        }
     }
 
     /// Writes what the companion of a release becomes. `made` is whether there can be one already.

@@ -1,0 +1,147 @@
+//! Step 11: what happened, as conditions, history, inventory and events. The only place that writes status.
+
+mod failure;
+mod objects;
+mod removal;
+mod revision;
+mod rollback;
+mod standing;
+
+use helmapp_helm::plan::ObjectId;
+use helmapp_helm::release::Release;
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use crate::api::conditions;
+use crate::api::{Attempt, ChartStatus, HelmAppStatus, HistoryEntry, InventoryEntry, ReleaseStatus};
+use crate::status::{Report, Urgency};
+
+use super::memory::{Health, InventoryDigest, Tracked};
+use super::record::Record;
+use super::settle::Settling;
+use super::subject::Subject;
+use super::{Context, asked};
+
+pub(super) use failure::error;
+pub(super) use objects::{corrected, drifted, health, undrifted};
+pub(super) use removal::{left_behind, uninstall_begun, uninstalled, uninstalling};
+pub(super) use revision::{begun, failed, finished, settling};
+pub(super) use rollback::went_back;
+pub(super) use standing::{in_force, in_vain, observed, suspended, unchanged};
+
+/// Most objects that an event names.
+const MAX_NAMED: usize = 5;
+
+/// The chart of a record, for status. The digest is only known while the chart is the one in use.
+pub(super) fn chart_of(release: &Release, known: &ChartStatus) -> ChartStatus {
+    let chart = &release.chart;
+    let same = known.name == chart.name() && known.version == chart.version();
+    ChartStatus {
+        name: chart.name().to_owned(),
+        version: chart.version().to_owned(),
+        app_version: Some(chart.app_version().to_owned()).filter(|version| !version.is_empty()),
+        digest: if same { known.digest.clone() } else { String::new() },
+    }
+}
+
+fn start(ctx: &Context, subject: &Subject) -> Report {
+    Report::new(
+        ctx.status.current(&subject.app),
+        subject.generation(),
+        Timestamp::now(),
+    )
+}
+
+fn put(ctx: &Context, subject: &Subject, report: Report, urgency: Urgency) {
+    let mut status = report.build();
+    status.asked = asked::shown(ctx, subject, &status);
+    count(ctx, subject, &status);
+    ctx.status.put(&subject.app, status, urgency);
+}
+
+/// Has the metrics say what the status says.
+pub(super) fn count(ctx: &Context, subject: &Subject, status: &HelmAppStatus) {
+    if let Some(release) = &status.release {
+        let ready = status
+            .conditions
+            .iter()
+            .find(|condition| condition.type_ == conditions::READY);
+        let ready = ready.is_some_and(|ready| ready.status == "True");
+        ctx.metrics.release(&subject.release, ready, release.revision);
+    }
+}
+
+fn named(chart: &ChartStatus) -> String {
+    format!("{} {}", chart.name, chart.version)
+}
+
+fn released(ctx: &Context, subject: &Subject, report: &mut Report, settling: &Settling, stored: &Record) {
+    report.status.chart = Some(settling.chart.clone());
+    report.status.release = Some(ReleaseStatus {
+        name: subject.release.name.clone(),
+        namespace: subject.release.namespace.clone(),
+        revision: stored.head.revision,
+        status: stored.head.status.as_str().to_owned(),
+        input_digest: Some(settling.input_digest.clone()),
+    });
+    let heads = ctx.memory.records(&subject.release);
+    let mut history = std::mem::take(&mut report.status.history);
+    history.retain(|entry| entry.revision != stored.head.revision);
+    history.push(entry(settling, stored));
+    for entry in &mut history {
+        if let Some(head) = heads.iter().find(|head| head.revision == entry.revision) {
+            entry.status = head.status.as_str().to_owned();
+        }
+    }
+    history.retain(|entry| heads.iter().any(|head| head.revision == entry.revision));
+    report.history(history);
+}
+
+fn entry(settling: &Settling, stored: &Record) -> HistoryEntry {
+    HistoryEntry {
+        revision: stored.head.revision,
+        status: stored.head.status.as_str().to_owned(),
+        chart_name: settling.chart.name.clone(),
+        chart_version: settling.chart.version.clone(),
+        app_version: settling.chart.app_version.clone(),
+        input_digest: Some(settling.input_digest.clone()),
+        updated: stored.made.map(Time),
+        description: Some(stored.description.clone()),
+    }
+}
+
+fn attempted(report: &mut Report, input_digest: &str, reason: Option<&str>) {
+    report.status.last_attempted = Some(Attempt {
+        input_digest: input_digest.to_owned(),
+        time: Some(Time(Timestamp::now())),
+        reason: reason.map(str::to_owned),
+    });
+}
+
+fn inventory(ctx: &Context, subject: &Subject, report: &mut Report) {
+    let objects = ctx.memory.objects(&subject.key);
+    report.inventory(objects.iter().map(inventory_entry).collect());
+    report.status.inventory_digest = Some(known(ctx, subject).to_string());
+}
+
+fn known(ctx: &Context, subject: &Subject) -> InventoryDigest {
+    ctx.memory.known(&subject.key, &ctx.unwatched(&subject.key))
+}
+
+fn inventory_entry((id, object): &(ObjectId, Tracked)) -> InventoryEntry {
+    let health = match object.health {
+        Health::Ready => Some("Ready"),
+        Health::Progressing(_) => Some("Progressing"),
+        Health::Failed(_) => Some("Failed"),
+        Health::Unknown => None,
+    };
+    InventoryEntry {
+        group: id.group.clone(),
+        version: object.version.to_string(),
+        kind: id.kind.clone(),
+        namespace: Some(id.namespace.clone()).filter(|namespace| !namespace.is_empty()),
+        name: id.name.clone(),
+        uid: Some(object.uid.to_string()).filter(|uid| !uid.is_empty()),
+        health: health.map(str::to_owned),
+    }
+}

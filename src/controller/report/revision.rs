@@ -1,0 +1,157 @@
+//! The way of a revision: begun, waited for, deployed or given up.
+
+use crate::api::RollbackStatus;
+use crate::api::conditions::{self, reason};
+use crate::metrics::Action;
+use crate::status::Urgency;
+
+use super::super::Context;
+use super::super::record::Record;
+use super::super::revision::Change;
+use super::super::settle::{self, Cause, Settling};
+use super::super::subject::Subject;
+use super::failure::unremedied;
+use super::rollback::{leave_rollback, superseded};
+use super::{attempted, inventory, named, put, released, start};
+
+/// A revision was begun.
+pub(in crate::controller) fn begun(ctx: &Context, subject: &Subject, settling: &Settling) {
+    let mut report = start(ctx, subject);
+    let message = format!(
+        "{} to revision {} is under way",
+        settling.change.noun(),
+        settling.record.head.revision
+    );
+    report.progressing(reason::PROGRESSING, &message);
+    released(ctx, subject, &mut report, settling, &settling.record);
+    if let (Change::Rollback(to_revision), None) = (settling.change, &settling.cause) {
+        let revision = settling.record.head.revision;
+        let spec_digest = subject.spec_digest();
+        report.status.rollback = Some(RollbackStatus {
+            to_revision,
+            revision,
+            spec_digest,
+        });
+    } else if settling.cause.is_none() {
+        leave_rollback(subject, &mut report);
+        report.forget(conditions::REMEDIATED);
+    }
+    let (chart, message) = (named(&settling.chart), with_cause(settling, &message));
+    ctx.events
+        .begun(&subject.app, reason::PROGRESSING, &format!("{message}: {chart}"));
+    put(ctx, subject, report, Urgency::Soon);
+}
+
+/// What a revision remedies belongs to its beginning.
+fn with_cause(settling: &Settling, message: &str) -> String {
+    match &settling.cause {
+        Some(cause) => format!("{message}, as {}", cause.message),
+        None => message.to_owned(),
+    }
+}
+
+/// Objects are applied and not all ready.
+pub(in crate::controller) fn settling(ctx: &Context, subject: &Subject, settling: &Settling, waiting: &str) {
+    let mut report = start(ctx, subject);
+    let waiting = ctx.clean(subject, waiting);
+    let message = format!(
+        "waiting for revision {}: {waiting}",
+        settling.record.head.revision
+    );
+    report
+        .progressing(reason::PROGRESSING, &message)
+        .settling(&message);
+    inventory(ctx, subject, &mut report);
+    put(ctx, subject, report, Urgency::Progress);
+}
+
+/// A revision is deployed and its objects are ready.
+pub(in crate::controller) fn finished(
+    ctx: &Context,
+    subject: &Subject,
+    settling: &Settling,
+    deployed: &Record,
+) {
+    let mut report = start(ctx, subject);
+    released(ctx, subject, &mut report, settling, deployed);
+    let revision = deployed.head.revision;
+    let (change, message) = match settling.change {
+        Change::Rollback(to) => (
+            settling.change,
+            format!("went back to revision {to}, as revision {revision}"),
+        ),
+        change => (
+            change,
+            format!(
+                "{} succeeded: {}, revision {revision}",
+                change.noun(),
+                named(&settling.chart)
+            ),
+        ),
+    };
+    let success = settle::success(change);
+    report.released(true, success, &message).healthy(
+        true,
+        reason::HEALTH_CHECK_SUCCEEDED,
+        "all objects are ready",
+    );
+    match &settling.cause {
+        Some(cause) => {
+            let message = format!("{}; {message}", cause.message);
+            report
+                .stalled(cause.reason, &message)
+                .remediated(true, success, &message);
+            attempted(&mut report, &cause.input_digest, Some(cause.reason));
+        }
+        None => {
+            let also = superseded(subject, &report);
+            report.ready(success, &format!("{message}{also}"));
+            attempted(&mut report, &settling.input_digest, None);
+        }
+    }
+    inventory(ctx, subject, &mut report);
+    ctx.metrics.acted(action(settling), true);
+    ctx.events.ended(&subject.app);
+    ctx.events.normal(&subject.app, success, &message);
+    put(ctx, subject, report, Urgency::Now);
+}
+
+/// A revision was given up.
+pub(in crate::controller) fn failed(ctx: &Context, subject: &Subject, settling: &Settling, cause: &Cause) {
+    let mut report = start(ctx, subject);
+    released(ctx, subject, &mut report, settling, &settling.record);
+    let unhealthy = if settling.applied {
+        reason::HEALTH_CHECK_FAILED
+    } else {
+        cause.reason
+    };
+    report
+        .released(false, cause.reason, &cause.message)
+        .healthy(false, unhealthy, &cause.message);
+    match &settling.cause {
+        Some(first) => {
+            unremedied(&mut report, first, cause.reason, &cause.message);
+            attempted(&mut report, &first.input_digest, Some(first.reason));
+        }
+        None => {
+            report.stalled(cause.reason, &cause.message);
+            attempted(&mut report, &cause.input_digest, Some(cause.reason));
+        }
+    }
+    inventory(ctx, subject, &mut report);
+    ctx.metrics.acted(action(settling), false);
+    ctx.metrics.failed(cause.reason);
+    ctx.events.ended(&subject.app);
+    ctx.events.warning(&subject.app, cause.reason, &cause.message);
+    put(ctx, subject, report, Urgency::Now);
+}
+
+/// What a revision was for, as metrics count it.
+fn action(settling: &Settling) -> Action {
+    match settling.change {
+        _ if settling.cause.is_some() => Action::Remediate,
+        Change::Install => Action::Install,
+        Change::Upgrade => Action::Upgrade,
+        Change::Rollback(_) => Action::Rollback,
+    }
+}
