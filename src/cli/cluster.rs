@@ -11,17 +11,17 @@ use kube::{
 use crate::api::HelmApp;
 
 /// Flags of every command that needs a cluster, named as kubectl names them.
-#[derive(Clone, Debug, Default, clap::Args)]
+#[derive(Clone, Debug, Default, PartialEq, clap::Args)]
 pub(super) struct ClusterArguments {
     /// Path of the kubeconfig file. Default: $KUBECONFIG, else ~/.kube/config, else the pod's own account
     #[arg(long, value_name = "FILE", global = true)]
-    kubeconfig: Option<PathBuf>,
+    pub(super) kubeconfig: Option<PathBuf>,
     /// Context of the kubeconfig. Default: its current one
     #[arg(long, value_name = "NAME", global = true)]
-    context: Option<String>,
+    pub(super) context: Option<String>,
     /// Namespace of the HelmApp. Default: the context's
     #[arg(short, long, value_name = "NAME")]
-    namespace: Option<String>,
+    pub(super) namespace: Option<String>,
 }
 
 /// A client, and the namespace that unqualified names are in.

@@ -57,6 +57,8 @@ enum Command {
     Version(version::Arguments),
     Dev(dev::Arguments),
     Completion(completion::Arguments),
+    #[command(name = "__complete", hide = true)]
+    Complete(completion::Question),
 }
 
 impl Command {
@@ -81,6 +83,7 @@ impl Command {
             Self::Version(arguments) => version::run(&arguments),
             Self::Dev(arguments) => on_threads(dev::run(arguments)),
             Self::Completion(arguments) => completion::run(&arguments, command.clone()),
+            Self::Complete(question) => completion::answer(question, command.clone()),
         };
         done.map(|()| ExitCode::SUCCESS)
     }
