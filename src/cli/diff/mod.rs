@@ -1,5 +1,7 @@
 //! `helmapp diff`.
 
+mod apply;
+
 use std::io::Read as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
@@ -7,7 +9,6 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::Args;
 use helmapp_helm::plan::Action;
-use kube::api::{Patch, PatchParams, ValidationDirective};
 use kube::{Api, ResourceExt as _};
 use serde::Serialize;
 use serde_json::Value;
@@ -112,15 +113,7 @@ async fn app(connection: &Connection, target: &str) -> anyhow::Result<HelmApp> {
         connection.client.clone(),
         namespace.unwrap_or(&connection.namespace),
     );
-    let parameters = PatchParams {
-        dry_run: true,
-        force: true,
-        field_manager: Some("helmapp-diff".to_owned()),
-        field_validation: Some(ValidationDirective::Strict),
-    };
-    api.patch(name, &parameters, &Patch::Apply(&document))
-        .await
-        .with_context(|| format!("the server does not accept the HelmApp {name}"))
+    apply::applied(&api, name, &document).await
 }
 
 /// Names of HelmApps have no slash; they may have dots, and directories may be named like them.
