@@ -1,6 +1,7 @@
 //! The operator: watches, the memory that they fill, and the flow that each HelmApp goes through.
 
 mod access;
+mod advice;
 mod asked;
 mod base;
 mod claim;
@@ -12,6 +13,7 @@ mod finalize;
 pub mod health;
 mod history;
 pub mod inputs;
+mod leaves;
 pub mod memory;
 mod namespace;
 pub mod planning;

@@ -84,7 +84,7 @@ pub enum Error {
         wait: Duration,
     },
     /// `spec.rollback.toRevision` names a revision that is not stored.
-    #[error("revision {revision} of release {release} is not stored; spec.rollback.toRevision can be one of {}", list(.stored))]
+    #[error("revision {revision} of release {release} is not stored; {}", choice(.stored))]
     NoRevision {
         /// The release.
         release: ReleaseKey,
@@ -225,8 +225,15 @@ pub fn ids(ids: &[ObjectId]) -> String {
     named(ids.iter().map(ToString::to_string), ids.len())
 }
 
-fn list(revisions: &[i64]) -> String {
-    named(revisions.iter().map(ToString::to_string), revisions.len()).replace("; ", ", ")
+fn choice(revisions: &[i64]) -> String {
+    if revisions.is_empty() {
+        return "no revision is yet: leave spec.rollback.toRevision out".to_owned();
+    }
+    let list = named(revisions.iter().map(ToString::to_string), revisions.len());
+    format!(
+        "spec.rollback.toRevision can be one of {}",
+        list.replace("; ", ", ")
+    )
 }
 
 fn named(texts: impl Iterator<Item = String>, total: usize) -> String {
@@ -234,7 +241,7 @@ fn named(texts: impl Iterator<Item = String>, total: usize) -> String {
     if total > MAX_NAMED {
         text.push_str(&format!("; and {} more", total - MAX_NAMED));
     }
-    if text.is_empty() { "none".to_owned() } else { text }
+    text
 }
 
 #[cfg(test)]

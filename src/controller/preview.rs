@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::api::HelmApp;
 use crate::cluster::apply::Applier;
 use crate::cluster::discovery::Snapshot;
+use crate::store::{self, Places};
 
 use super::base::Base;
 use super::decision::{Asked, State};
@@ -16,7 +17,7 @@ use super::planning::{self, Known, NewObjects};
 use super::policy::Error;
 use super::revision::returned_objects;
 use super::subject::Subject;
-use super::{Context, Operator, compare, inputs, namespace, rollback, values, veil};
+use super::{Context, Operator, advice, compare, inputs, namespace, rollback, veil};
 
 /// What the next revision of a release would do.
 #[derive(Debug, Clone)]
@@ -57,7 +58,7 @@ impl Operator {
         self.look_ahead(&subject).await.map_err(|error| Error::Input {
             reason: error.reason(),
             again: error.again(),
-            message: ctx.clean(&subject, &error.to_string()),
+            message: ctx.clean(&subject, &advice::advised(&error, &subject)),
         })
     }
 
@@ -73,6 +74,7 @@ impl Operator {
             Asked::Stay(_) => base.newest.clone(),
             Asked::Nothing => None,
         };
+        let from_record = stored.is_some();
         let new = match stored {
             Some(stored) => returned_objects(&stored.release, &[], &snapshot)?,
             None => wanted(ctx, subject, &base, &snapshot).await?,
@@ -99,15 +101,17 @@ impl Operator {
         let kept = plan.operations.iter();
         let kept = kept.filter(|operation| operation.action == Action::Keep);
         let drifted = compare::drifted(&applier, subject, kept.map(|kept| kept.object).collect()).await?;
-        let contents = values::read(&subject.tenant, subject.app.home(), &subject.app.spec).await;
-        let config = base.newest.as_ref().map(|newest| &newest.release.config);
+        // What comes back is as it was stored; what is rendered holds what is read now.
+        let (returned, rendered) = match from_record {
+            true => (new.objects.as_slice(), &[][..]),
+            false => (&[][..], new.objects.as_slice()),
+        };
+        let stored = before.values().copied().chain(returned);
         let redactor = veil::redactor(
-            &subject.app.spec,
-            // What can't be read was not rendered either.
-            &contents.unwrap_or_default(),
-            ctx.redactors.get(&subject.key).as_deref(),
-            config,
-            before.values().copied().chain(&new.objects),
+            veil::known(ctx, subject).await.as_ref(),
+            &self.secret_places(subject).await?,
+            stored,
+            rendered,
         );
         let mut changes: Vec<Change> = plan
             .operations
@@ -123,6 +127,17 @@ impl Operator {
             revision: base.next(),
             changes,
         })
+    }
+
+    /// Where stored revisions hold what came from Secrets.
+    async fn secret_places(&self, subject: &Subject) -> Result<Places, Error> {
+        match self.context.store.companion(&subject.release).await {
+            Ok(found) => Ok(found
+                .map(|found| found.companion.secret_places.all())
+                .unwrap_or_default()),
+            Err(store::Error::Companion { .. }) => Ok(Places::default()),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 

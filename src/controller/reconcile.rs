@@ -26,7 +26,7 @@ use super::resume::Pending;
 use super::revision::{Change, rendered};
 use super::settle::Settling;
 use super::subject::Subject;
-use super::{Context, access, claim, drift, finalize, history, report, restore, resume, rollback, settle};
+use super::{Context, access, advice, claim, drift, finalize, history, report, restore, resume, rollback, settle};
 
 /// What a reconcile waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -373,7 +373,7 @@ async fn fall_back(ctx: &Context, subject: &Subject, Stopped { error, look }: St
         .map(|known| known.1.saturating_duration_since(Instant::now()))
         .filter(|left| !left.is_zero());
     let sooner = [look, left].into_iter().flatten().min();
-    let message = ctx.clean(subject, &error.to_string());
+    let message = ctx.clean(subject, &advice::advised(&error, subject));
     warn!(app = %subject.key.name, namespace = %subject.key.namespace, reason = error.reason(), error = message,
           retry_seconds = wait.map(|wait| wait.as_secs()), "reconcile failed");
     report::error(ctx, subject, &error, &message);

@@ -12,7 +12,7 @@ use tracing::{info, warn};
 
 use crate::api::ChartStatus;
 use crate::cluster::apply::Applier;
-use crate::store::{Companion, LeftObject, Owner, Prepared, Store, Stored};
+use crate::store::{Companion, LeftObject, Owner, Places, Prepared, SecretPlaces, Store, Stored};
 
 use super::base::Base;
 use super::planning::{self, Known, NewObjects};
@@ -22,7 +22,7 @@ use super::record::Record;
 use super::revision::Change;
 use super::settle::{self, Cause, Settling};
 use super::subject::Subject;
-use super::{Context, asked, deploy, finalize, history, namespace, report, resume};
+use super::{Context, asked, deploy, finalize, history, namespace, report, resume, veil};
 
 /// A revision that is about to be made.
 pub(super) struct Revision {
@@ -300,6 +300,7 @@ fn companion(
         extra.insert(resume::CAUSE.to_owned(), cause);
     }
     asked::keep(ctx, subject, &revision.input_digest, &mut extra);
+    let secret_places = secret_places(ctx, subject, revision, number, last.secret_places);
     let mut companion = Companion {
         owner: Owner {
             namespace: subject.key.namespace.clone(),
@@ -313,6 +314,7 @@ fn companion(
         engine: env!("CARGO_PKG_VERSION").to_owned(),
         lookups: revision.lookups.clone(),
         left: last.left,
+        secret_places,
         extra,
     };
     for over in companion.leave(spared.to_vec()) {
@@ -320,4 +322,25 @@ fn companion(
               "left in the cluster for good: the companion record has no place for it");
     }
     companion
+}
+
+/// Where the new revision holds what came from Secrets; a way back holds it where the revision does that comes back.
+fn secret_places(
+    ctx: &Context,
+    subject: &Subject,
+    revision: &Revision,
+    number: i64,
+    mut known: SecretPlaces,
+) -> SecretPlaces {
+    let heads = ctx.memory.records(&subject.release);
+    known.retain(|stored| heads.iter().any(|head| head.revision == stored));
+    let mut places = match revision.change {
+        Change::Rollback(to) => known.of(to),
+        Change::Install | Change::Upgrade => Places::default(),
+    };
+    if let Some(redactor) = ctx.redactors.get(&subject.key) {
+        places.merge(&veil::places(&redactor, &revision.new.objects));
+    }
+    known.put(number, places);
+    known
 }

@@ -23,7 +23,7 @@ use super::release::{apply, cut_short, follow, spare, start_settling};
 use super::revision::{Change, returned_objects};
 use super::settle::{self, Cause, Settling};
 use super::subject::Subject;
-use super::{Context, deploy, finalize, report};
+use super::{Context, deploy, finalize, report, veil};
 
 /// Where the companion keeps why a revision remedies another.
 pub(super) const CAUSE: &str = "cause";
@@ -191,6 +191,7 @@ async fn go_on(
     let snapshot = ctx.discovery.snapshot().await?;
     let snapshot = deploy::install_crds(ctx, subject, crds, snapshot).await?;
     let new = returned_objects(release, crds, &snapshot)?;
+    veil::recall(ctx, subject, &new.objects).await?;
     let deployed = deployed.iter().map(|stored| &stored.release);
     let before = Before::of(deployed, &between, false, &snapshot)?;
     before.require_gone(ctx, &new.objects).await?;

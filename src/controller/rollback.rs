@@ -15,7 +15,7 @@ use super::resume::Pending;
 use super::revision::{Change, returned, returned_objects};
 use super::settle::Cause;
 use super::subject::Subject;
-use super::{Context, reconcile, report, restore, resume};
+use super::{Context, reconcile, report, restore, resume, veil};
 
 /// What `spec.rollback.toRevision` asks for now.
 pub(super) fn asked(ctx: &Context, subject: &Subject) -> Asked {
@@ -105,6 +105,7 @@ pub(super) async fn roll_back(
     let base = Base::read(ctx, subject).await?;
     let snapshot = ctx.discovery.snapshot().await?;
     let new = returned_objects(&target.release, &[], &snapshot)?;
+    veil::recall(ctx, subject, &new.objects).await?;
     let (input_digest, made_from) = match &cause {
         Some(cause) => (cause.input_digest.clone(), cause.made_from.clone()),
         None => {

@@ -1,66 +1,121 @@
 //! What a preview shows, without what came from Secrets. Objects of other kinds hold such values too, where a chart puts
 //! them there.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use helmapp_goyaml::sigs::{self, Numbers};
-use helmapp_helm::plan::{Object, ObjectId};
+use helmapp_helm::plan::Object;
 use serde_json::{Map, Value};
 
-use crate::api::{HelmAppSpec, ValuesKind};
 use crate::cluster::apply::is_secret;
+use crate::store::Places;
 
+use super::leaves::{leaves, text};
+use super::policy::Error;
 use super::preview::Change;
 use super::redact::Redactor;
-use super::values::{Contents, Reference};
+use super::subject::Subject;
+use super::{Context, values};
 
 /// Shorter texts of the release's own Secrets, such as a port or a user's name, would be taken out of everything.
 const MIN_LENGTH: usize = 8;
 
-/// Everything that a preview must not show: the Secrets that the spec names, what stood in the last revision's values
-/// where they put theirs now, and the Secrets among the objects.
-pub(super) fn redactor<'a>(
-    spec: &HelmAppSpec,
-    contents: &Contents,
-    looked_up: Option<&Redactor>,
-    last: Option<&Map<String, Value>>,
-    objects: impl Iterator<Item = &'a Object>,
-) -> Redactor {
-    let mut texts: Vec<String> = objects
-        .flat_map(|object| own(&object.id, &object.value))
-        .collect();
-    let last = last
-        .map(|values| Value::Object(values.clone()))
-        .unwrap_or_default();
-    for from in &spec.values_from {
-        let content = contents.get(&Reference::of(from));
-        let data = content.and_then(|content| content.data.get(&from.values_key));
-        let (ValuesKind::Secret, Some(data)) = (from.kind, data) else {
-            continue;
-        };
-        let data = String::from_utf8_lossy(data);
-        match &from.target_path {
-            Some(path) => {
-                let place = path.split('.').try_fold(&last, |value, key| value.get(key));
-                scalars(place.unwrap_or(&Value::Null), &mut texts);
+/// Where objects hold what the redactor knows as secret: a text of several lines by the line. The Secrets among them
+/// are secret as they are.
+pub(super) fn places(redactor: &Redactor, objects: &[Object]) -> Places {
+    let mut places = Places::default();
+    if redactor.is_empty() {
+        return places;
+    }
+    for object in objects.iter().filter(|object| !is_secret(&object.id)) {
+        let id = object.id.to_string();
+        for (pointer, text) in leaves(&object.value) {
+            if !redactor.finds(&text) {
+                continue;
             }
-            None => {
-                let document = sigs::to_json(&data, Numbers::Exact).unwrap_or_default();
-                where_it_has(&last, &document, &mut texts);
+            let lines: Vec<usize> = text
+                .lines()
+                .enumerate()
+                .filter(|(_, line)| redactor.finds(line))
+                .map(|(index, _)| index)
+                .collect();
+            if lines.is_empty() || text.lines().count() < 2 {
+                places.add(&id, pointer);
+            } else {
+                for line in lines {
+                    places.add(&id, format!("{pointer}#{line}"));
+                }
             }
         }
     }
-    let secrets = Redactor::of(contents);
-    let known = looked_up.unwrap_or(&secrets);
-    known.and(texts.iter().map(String::as_str))
+    places
+}
+
+/// Everything that a preview must not show: what is `known` from the Secrets that the spec names and that the chart
+/// looked up, the Secrets among the objects, and what came from Secrets in those of stored revisions.
+pub(super) fn redactor<'a>(
+    known: &Redactor,
+    places: &Places,
+    stored: impl Iterator<Item = &'a Object>,
+    rendered: &[Object],
+) -> Redactor {
+    let (mut texts, mut whole) = (Vec::new(), BTreeSet::new());
+    for object in stored {
+        texts.extend(own(object));
+        let leaves = leaves(&object.value);
+        let found = places.texts(&object.id.to_string(), &leaves);
+        whole.extend(found.into_iter().map(str::to_owned));
+    }
+    texts.extend(rendered.iter().flat_map(own));
+    known.and(texts.iter().map(String::as_str)).with(&whole)
+}
+
+/// Keeps out of all messages about the HelmApp what objects of stored revisions have from Secrets: those that the
+/// spec names now may hold something else, or be gone.
+///
+/// # Errors
+/// A failed request.
+pub(super) async fn recall(ctx: &Context, subject: &Subject, objects: &[Object]) -> Result<(), Error> {
+    let companion = ctx.companions.known(ctx, subject).await?;
+    let places = companion.map(|stored| stored.companion.secret_places.all());
+    let redactor = redactor(
+        known(ctx, subject).await.as_ref(),
+        &places.unwrap_or_default(),
+        objects.iter(),
+        &[],
+    );
+    if !redactor.is_empty() {
+        ctx.redactors.insert(&subject.key, Arc::new(redactor));
+    }
+    Ok(())
+}
+
+/// The texts of the Secrets that the spec names and the chart looked up. What can't be read was not rendered either.
+pub(super) async fn known(ctx: &Context, subject: &Subject) -> Arc<Redactor> {
+    match ctx.redactors.get(&subject.key) {
+        Some(known) => known,
+        None => {
+            let contents = values::read(&subject.tenant, subject.app.home(), &subject.app.spec).await;
+            Arc::new(Redactor::of(&contents.unwrap_or_default()))
+        }
+    }
 }
 
 /// The values of a Secret.
-fn own(id: &ObjectId, object: &Value) -> Vec<String> {
-    if !is_secret(id) {
+fn own(object: &Object) -> Vec<String> {
+    if !is_secret(&object.id) {
         return Vec::new();
     }
-    let members = |field: &str| object.get(field).and_then(Value::as_object).into_iter().flatten();
+    let members = |field: &str| {
+        object
+            .value
+            .get(field)
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten()
+    };
     let decoded = members("data")
         .filter_map(|(_, value)| STANDARD.decode(value.as_str()?).ok())
         .filter_map(|bytes| String::from_utf8(bytes).ok());
@@ -71,79 +126,71 @@ fn own(id: &ObjectId, object: &Value) -> Vec<String> {
         .collect()
 }
 
-fn where_it_has(values: &Value, document: &Value, texts: &mut Vec<String>) {
-    match (values, document) {
-        (Value::Object(values), Value::Object(document)) => {
-            for (key, below) in document {
-                where_it_has(values.get(key).unwrap_or(&Value::Null), below, texts);
-            }
-        }
-        _ => scalars(values, texts),
-    }
-}
-
-fn scalars(value: &Value, texts: &mut Vec<String>) {
-    match value {
-        Value::String(text) => texts.push(text.clone()),
-        Value::Number(number) => texts.push(number.to_string()),
-        Value::Array(items) => items.iter().for_each(|item| scalars(item, texts)),
-        Value::Object(members) => members.values().for_each(|member| scalars(member, texts)),
-        Value::Null | Value::Bool(_) => {}
-    }
-}
-
 /// Takes the secrets out of both sides of a change. What of them differs stays to be seen, but not what it is. The data of
 /// a Secret itself is left to whoever shows it.
 pub(super) fn veil(redactor: &Redactor, change: &mut Change) {
-    let secret = is_secret(&change.id);
-    let (before, after) = (change.before.clone(), change.after.clone());
-    for (side, other, mark) in [
-        (&mut change.before, &after, " (before)"),
-        (&mut change.after, &before, " (after)"),
-    ] {
-        let members = side.iter_mut().filter_map(Value::as_object_mut).flatten();
-        for (key, value) in
-            members.filter(|(key, _)| !(secret && matches!(key.as_str(), "data" | "stringData")))
-        {
-            let other = other.as_ref().and_then(|other| other.get(key));
-            hide(redactor, value, other, mark);
-        }
+    if redactor.is_empty() {
+        return;
     }
+    let kept: &[&str] = if is_secret(&change.id) {
+        &["data", "stringData"]
+    } else {
+        &[]
+    };
+    let hide = |side: &Option<Value>, other: &Option<Value>, mark| {
+        let side = side.as_ref()?;
+        Some(hidden(redactor, side, other.as_ref(), kept, mark))
+    };
+    let (before, after) = (
+        hide(&change.before, &change.after, " (before)"),
+        hide(&change.after, &change.before, " (after)"),
+    );
+    (change.before, change.after) = (before, after);
 }
 
-fn hide(redactor: &Redactor, value: &mut Value, other: Option<&Value>, mark: &str) {
+/// A value without secrets, in keys as well. Members of it that are `kept` stay as they are.
+fn hidden(redactor: &Redactor, value: &Value, other: Option<&Value>, kept: &[&str], mark: &str) -> Value {
     match value {
         Value::Array(items) => {
-            for (index, item) in items.iter_mut().enumerate() {
-                hide(redactor, item, other.and_then(|other| other.get(index)), mark);
-            }
+            let items = items.iter().enumerate();
+            let below = |(index, item)| {
+                let other = other.and_then(|other| other.get(index));
+                hidden(redactor, item, other, &[], mark)
+            };
+            items.map(below).collect::<Vec<_>>().into()
         }
         Value::Object(members) => {
-            for (key, member) in members {
-                hide(redactor, member, other.and_then(|other| other.get(key)), mark);
-            }
-        }
-        Value::String(_) | Value::Number(_) => {
-            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            let mut clean = redactor.clean(&text);
-            if clean != text {
-                if other.is_some_and(|other| other != value) {
-                    clean.push_str(mark);
+            let below = |(key, member): (&String, &Value)| {
+                if kept.contains(&key.as_str()) {
+                    return (key.clone(), member.clone());
                 }
-                *value = clean.into();
-            }
+                let other = other.and_then(|other| other.get(key));
+                (redactor.clean(key), hidden(redactor, member, other, &[], mark))
+            };
+            members.iter().map(below).collect::<Map<_, _>>().into()
         }
-        Value::Null | Value::Bool(_) => {}
+        _ => {
+            let Some(text) = text(value) else {
+                return value.clone();
+            };
+            let mut clean = redactor.clean(&text);
+            if clean == text {
+                return value.clone();
+            }
+            if other.is_some_and(|other| other != value) {
+                clean.insert_str(clean.trim_end_matches('\n').len(), mark);
+            }
+            clean.into()
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use helmapp_helm::plan::Action;
+    use helmapp_helm::plan::{Action, ObjectId};
     use serde_json::json;
 
     use super::*;
-    use crate::cluster::content::Content;
 
     fn id(kind: &str) -> ObjectId {
         ObjectId {
@@ -164,44 +211,54 @@ mod tests {
         }
     }
 
+    fn object(kind: &str, value: Value) -> Object {
+        Object {
+            id: id(kind),
+            version: "v1".to_owned(),
+            value,
+        }
+    }
+
     fn known() -> Redactor {
-        let spec: HelmAppSpec = serde_json::from_value(json!({
-            "chart": {"path": "app"},
-            "valuesFrom": [
-                {"kind": "Secret", "name": "values"},
-                {"kind": "Secret", "name": "values", "valuesKey": "pin", "targetPath": "auth.pin"},
-            ],
-        }))
-        .unwrap();
-        let data = [("values.yaml", "password: new-password\n"), ("pin", "87654321")];
-        let content = Content {
-            data: data.map(|(key, value)| (key.to_owned(), value.into())).into(),
-            ..Content::default()
-        };
-        let contents = Contents::from([(Reference::of(&spec.values_from[0]), content)]);
-        let last = json!({"password": "old-password", "auth": {"pin": 12345678}, "text": "plain-text"});
-        redactor(&spec, &contents, None, last.as_object(), std::iter::empty())
+        Redactor::default().and(["password: new-password\n", "87654321"])
+    }
+
+    /// As in the stored revision: the Secrets that it was made from are gone.
+    fn stored() -> (Object, Places) {
+        let then = Redactor::default().and(["password: old-password\n", "12345678"]);
+        let value = json!({"data": {
+            "url": "db://old-password@db", "pin": 12345678, "text": "plain-text",
+            "conf": "host: db\npassword: old-password\nport: 1",
+        }});
+        let object = object("ConfigMap", value);
+        let places = places(&then, std::slice::from_ref(&object));
+        (object, places)
     }
 
     #[test]
     fn values_of_secrets_are_not_shown_wherever_they_stand() {
+        let (object, places) = stored();
         let mut change = change(
             "ConfigMap",
-            Some(json!({"data": {"url": "db://old-password@db", "pin": 12345678, "text": "plain-text"}})),
-            Some(
-                json!({"data": {"url": "db://new-password@db", "pin": 87654321, "text": "other-text", "more": "new-password"}}),
-            ),
+            Some(object.value.clone()),
+            Some(json!({"data": {
+                "url": "db://new-password@db", "pin": 87654321, "text": "other-text", "more": "new-password",
+                "conf": "host: db\npassword: new-password\nport: 2", "new-password": "x",
+            }})),
         );
-        veil(&known(), &mut change);
+        let redactor = redactor(&known(), &places, std::iter::once(&object), &[]);
+        veil(&redactor, &mut change);
         assert_eq!(
             (change.before.unwrap(), change.after.unwrap()),
             (
                 json!({"data": {
-                    "url": "db://[redacted]@db (before)", "pin": "[redacted] (before)", "text": "plain-text",
+                    "url": "[redacted] (before)", "pin": "[redacted] (before)", "text": "plain-text",
+                    "conf": "host: db\n[redacted]\nport: 1 (before)",
                 }}),
                 json!({"data": {
                     "url": "db://[redacted]@db (after)", "pin": "[redacted] (after)", "text": "other-text",
-                    "more": "[redacted]",
+                    "more": "[redacted]", "conf": "host: db\npassword: [redacted]\nport: 2 (after)",
+                    "[redacted]": "x",
                 }}),
             )
         );
@@ -211,13 +268,9 @@ mod tests {
     fn the_objects_own_secrets_count_and_their_data_is_left_alone() {
         let data =
             json!({"data": {"token": STANDARD.encode("token-of-the-chart")}, "stringData": {"port": "5432"}});
-        let object = Object {
-            id: id("Secret"),
-            version: "v1".to_owned(),
-            value: data.clone(),
-        };
-        let spec = HelmAppSpec::default();
-        let known = redactor(&spec, &Contents::new(), None, None, std::iter::once(&object));
+        let object = object("Secret", data.clone());
+        let none = Redactor::default();
+        let known = redactor(&none, &Places::default(), std::iter::empty(), &[object]);
         let mut secret = change("Secret", None, Some(data.clone()));
         veil(&known, &mut secret);
         assert_eq!(secret.after, Some(data));

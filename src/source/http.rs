@@ -269,7 +269,10 @@ fn describe(error: reqwest::Error) -> String {
     for _ in 0..8 {
         let Some(cause) = source else { break };
         let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
+        // By which layers the client got there helps nobody.
+        if error.is_connect() {
+            text = cause_text;
+        } else if !text.contains(&cause_text) {
             text = format!("{text}: {cause_text}");
         }
         source = cause.source();

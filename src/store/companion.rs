@@ -5,7 +5,7 @@ use kube::api::PostParams;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Error, ReleaseKey, Result, Store, is_conflict, is_not_found, refused};
+use super::{Error, ReleaseKey, Result, SecretPlaces, Store, is_conflict, is_not_found, refused};
 use crate::cluster::retry;
 
 /// Label by which companions are found and watched.
@@ -51,6 +51,9 @@ pub struct Companion {
     /// uninstalled, however long ago their revision was trimmed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub left: Vec<LeftObject>,
+    /// Where the objects of stored revisions hold what came from Secrets.
+    #[serde(skip_serializing_if = "SecretPlaces::is_empty")]
+    pub secret_places: SecretPlaces,
     /// Fields of later versions.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
@@ -240,6 +243,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::store::Places;
 
     fn key() -> ReleaseKey {
         ReleaseKey::new("web", "shop")
@@ -266,6 +270,13 @@ mod tests {
         assert_eq!((companion.left.len(), over.len()), (MAX_LEFT, 2));
     }
 
+    fn secret_places() -> SecretPlaces {
+        let (mut all, mut places) = (SecretPlaces::default(), Places::default());
+        places.add("ConfigMap web/a", "/data/a".to_owned());
+        all.put(3, places);
+        all
+    }
+
     fn companion() -> Companion {
         Companion {
             owner: Owner {
@@ -280,6 +291,7 @@ mod tests {
             lookups: Map::new(),
             made_from: "sha256:2".to_owned(),
             left: vec![left("data", "u")],
+            secret_places: secret_places(),
             extra: [("later".to_owned(), json!({"a": 1}))].into_iter().collect(),
         }
     }

@@ -6,6 +6,7 @@
 
 mod companion;
 mod head;
+mod places;
 
 use std::fmt;
 
@@ -32,6 +33,7 @@ pub use self::{
         companion_name,
     },
     head::{HOLDER_ANNOTATION, Head, ReleaseKey, surplus},
+    places::{MAX_ALL_PLACES, MAX_PLACES, Places, SecretPlaces},
 };
 
 /// Most bytes of a Secret's data that the API server takes.

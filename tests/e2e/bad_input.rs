@@ -48,7 +48,14 @@ async fn charts_that_are_none() {
         &fixture,
         json!({"chart": {"url": "http://127.0.0.1:9/none.tgz"}}),
         "ArtifactFailed",
-        &["127.0.0.1:9"],
+        &["127.0.0.1:9/none.tgz can not be downloaded: Connection refused"],
+    )
+    .await;
+    refused(
+        &fixture,
+        json!({"chart": {"path": "nowhere"}, "rollback": {"toRevision": 7}}),
+        "RevisionNotFound",
+        &["revision 7", "no revision is yet"],
     )
     .await;
 }
@@ -135,7 +142,13 @@ async fn objects_of_an_unknown_kind() {
         &[("templates/a.yaml", CONFIG_MAP), ("templates/b.yaml", nope)],
     );
     let spec = json!({"chart": {"path": chart}, "values": {"text": "one"}});
-    refused(&fixture, spec, "UnknownKind", &["Nope", "nope.example.com/v1"]).await;
+    refused(
+        &fixture,
+        spec,
+        "UnknownKind",
+        &["Nope", "nope.example.com/v1", "install the CRD"],
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -174,7 +187,9 @@ async fn immutable_fields_keep_the_release_as_it_is() {
     let status = fixture.refused("app", "ImmutableField").await;
     let said = message(&status, "Ready");
     assert!(
-        said.contains("Deployment.apps") && said.contains("spec.selector"),
+        said.contains("Deployment.apps")
+            && said.contains("spec.selector")
+            && said.contains("delete the object yourself"),
         "{said}"
     );
     assert_eq!(revision(&status), 1);
@@ -254,7 +269,11 @@ async fn names_that_are_too_long() {
     let long = "a".repeat(54);
     fixture.app(&long, spec.clone()).await;
     let status = fixture.refused(&long, "ReleaseNameInvalid").await;
-    assert!(message(&status, "Ready").contains("53"), "{status:?}");
+    let said = message(&status, "Ready");
+    assert!(
+        said.contains("53") && said.contains("set spec.releaseName"),
+        "{said}"
+    );
     fixture.delete(&long).await;
     fixture.namespace.left(&[]).await;
     let mut named = spec.clone();

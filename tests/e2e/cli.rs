@@ -32,7 +32,7 @@ async fn helmapp(fixture: &Fixture, arguments: &[&str]) -> Output {
 }
 
 /// What the command prints; it must succeed.
-async fn says(fixture: &Fixture, arguments: &[&str]) -> String {
+pub async fn says(fixture: &Fixture, arguments: &[&str]) -> String {
     let output = helmapp(fixture, arguments).await;
     let (out, err) = (
         String::from_utf8(output.stdout).unwrap(),
