@@ -26,7 +26,9 @@ use super::resume::Pending;
 use super::revision::{Change, rendered};
 use super::settle::Settling;
 use super::subject::Subject;
-use super::{Context, access, advice, claim, drift, finalize, history, report, restore, resume, rollback, settle};
+use super::{
+    Context, access, advice, claim, drift, finalize, history, report, restore, resume, rollback, settle,
+};
 
 /// What a reconcile waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

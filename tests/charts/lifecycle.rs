@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use tokio::sync::OnceCell;
 
 use crate::fixture::{Fixture, Operator, install_crd, revision};
+use crate::support::not_run;
 use crate::support::plane;
 use crate::support::wait::{eventually, within};
 
@@ -62,7 +63,7 @@ fn charts() -> Option<PathBuf> {
     match charts.canonicalize() {
         Ok(charts) => Some(charts),
         Err(error) => {
-            println!("corpus: not run: {}: {error}", charts.display());
+            not_run("corpus", format_args!("{}: {error}", charts.display()));
             None
         }
     }
