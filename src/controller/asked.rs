@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 
 use crate::api::{AskedStatus, HelmAppStatus};
 use crate::cluster::discovery::{Snapshot, hex};
+use crate::store::Companion;
 
 use super::Context;
 use super::memory::AppKey;
@@ -142,7 +143,7 @@ pub(super) fn keep(ctx: &Context, subject: &Subject, digest: &str, extra: &mut M
 }
 
 /// Takes the questions of a revision that an earlier process began from its companion: that process may have ended
-/// before it wrote status.
+/// before it wrote status. Whoever has read or written the companion in this process knows them.
 ///
 /// # Errors
 /// A failed request.
@@ -151,17 +152,21 @@ pub(super) async fn recall(ctx: &Context, subject: &Subject) -> Result<(), Error
     let ours = heads
         .first()
         .is_some_and(|head| head.status.is_pending() && head.holder.is_some());
-    if !ours || ctx.settling.get(&subject.key).is_some() {
+    if !ours || ctx.settling.get(&subject.key).is_some() || ctx.companions.is_known(&subject.key) {
         return Ok(());
     }
-    let Some(stored) = ctx.companions.read(ctx, subject).await? else {
-        return Ok(());
-    };
-    let asked = stored.companion.extra.get(ASKED).cloned();
+    if let Some(stored) = ctx.companions.read(ctx, subject).await? {
+        learn_from(ctx, subject, &stored.companion);
+    }
+    Ok(())
+}
+
+/// Remembers the questions that a companion keeps.
+pub(super) fn learn_from(ctx: &Context, subject: &Subject, companion: &Companion) {
+    let asked = companion.extra.get(ASKED).cloned();
     if let Some(Ok(asked)) = asked.map(serde_json::from_value::<AskedStatus>) {
         learn(ctx, subject, &asked.input_digest, &questions(&asked));
     }
-    Ok(())
 }
 
 /// Has those HelmApps reconciled whose charts asked for what has changed, as long as the operator runs.

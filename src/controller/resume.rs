@@ -23,7 +23,7 @@ use super::release::{apply, cut_short, follow, spare, start_settling};
 use super::revision::{Change, returned_objects};
 use super::settle::{self, Cause, Settling};
 use super::subject::Subject;
-use super::{Context, deploy, finalize, report, veil};
+use super::{Context, asked, deploy, finalize, report, veil};
 
 /// Where the companion keeps why a revision remedies another.
 pub(super) const CAUSE: &str = "cause";
@@ -107,7 +107,7 @@ pub(super) async fn pending(ctx: &Context, subject: &Subject) -> Result<Option<P
     else {
         return Ok(None);
     };
-    let settles = |settling: &Settling| settling.record.head.revision == head.revision;
+    let settles = |settling: &Settling| settling.record.head.uid == head.uid;
     if ctx.settling.get(&subject.key).as_deref().is_some_and(settles) {
         return Ok(None);
     }
@@ -122,6 +122,9 @@ pub(super) async fn pending(ctx: &Context, subject: &Subject) -> Result<Option<P
     let companion = companion
         .map(|StoredCompanion { companion, .. }| companion)
         .filter(|companion| companion.revision == head.revision);
+    if let Some(companion) = &companion {
+        asked::learn_from(ctx, subject, companion);
+    }
     let stored = ctx.store.read(&subject.release, head.revision).await?;
     Ok(stored.map(|stored| Pending { stored, companion }))
 }
@@ -139,6 +142,7 @@ pub(super) async fn resume(
     let revision = pending.stored.head.revision;
     info!(app = %subject.key.name, namespace = %subject.key.namespace, revision, "resuming");
     let release = pending.stored.release.clone();
+    ctx.settling.remove(&subject.key);
     let mut settling = pending.settling(ctx, subject, gathered);
     report::begun(ctx, subject, &settling);
     let crds = gathered.map_or(&[][..], |gathered| &gathered.crds);

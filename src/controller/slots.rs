@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use serde_json::Map;
 use tokio::time::Instant;
 use tracing::warn;
 
-use crate::store::{Companion, Error, StoredCompanion};
+use crate::store::{Companion, Error, Owner, StoredCompanion};
 
 use super::Context;
 use super::memory::AppKey;
@@ -74,7 +75,8 @@ impl Timers {
     }
 }
 
-/// The versions of companions that we wrote, so that the next write needs no read.
+/// The versions of companions that we read or wrote and what the next ones take over from them, so that the next
+/// write needs no read.
 #[derive(Debug, Default)]
 pub(super) struct Companions(Slots<StoredCompanion>);
 
@@ -98,7 +100,7 @@ impl Companions {
             found => found?,
         };
         match &found {
-            Some(stored) => self.0.insert(&subject.key, Arc::new(stored.clone())),
+            Some(stored) => self.keep(&subject.key, stored.clone()),
             None => self.forget(&subject.key),
         }
         Ok(found)
@@ -158,7 +160,7 @@ impl Companions {
             }
             other => other?,
         };
-        self.0.insert(&subject.key, Arc::new(written));
+        self.keep(&subject.key, written);
         Ok(())
     }
 
@@ -185,7 +187,7 @@ impl Companions {
             match written {
                 Err(Error::Changed { .. }) if tries > 0 => {}
                 written => {
-                    self.0.insert(&subject.key, Arc::new(written?));
+                    self.keep(&subject.key, written?);
                     return Ok(());
                 }
             }
@@ -193,8 +195,91 @@ impl Companions {
         Ok(())
     }
 
+    fn keep(&self, app: &AppKey, stored: StoredCompanion) {
+        self.0.insert(app, Arc::new(carried(stored)));
+    }
+
+    /// Whether the HelmApp's companion was read or written in this process.
+    pub(super) fn is_known(&self, app: &AppKey) -> bool {
+        self.0.get(app).is_some()
+    }
+
     /// Forgets the HelmApp's companion.
     pub(super) fn forget(&self, app: &AppKey) {
         self.0.remove(app);
+    }
+}
+
+/// A companion without what belongs to its revision, and is made anew with the next one.
+fn carried(stored: StoredCompanion) -> StoredCompanion {
+    let companion = Companion {
+        owner: Owner::default(),
+        input_digest: String::new(),
+        made_from: String::new(),
+        engine: String::new(),
+        lookups: Map::new(),
+        extra: Map::new(),
+        ..stored.companion
+    };
+    StoredCompanion { companion, ..stored }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::store::LeftObject;
+
+    fn bytes(stored: &StoredCompanion) -> usize {
+        size_of::<StoredCompanion>() + format!("{:?}", stored.companion).len()
+    }
+
+    #[test]
+    fn only_what_the_next_companion_takes_over_is_kept() {
+        let left = LeftObject {
+            kind: "PersistentVolumeClaim".to_owned(),
+            name: "data".to_owned(),
+            ..LeftObject::default()
+        };
+        let mut lookups = Map::new();
+        for number in 0..20 {
+            lookups.insert(
+                format!("v1 Secret web/{number}"),
+                json!("sha256:0123456789abcdef"),
+            );
+        }
+        let whole = StoredCompanion {
+            companion: Companion {
+                revision: 3,
+                input_digest: "sha256:1".to_owned(),
+                left: vec![left.clone()],
+                lookups,
+                ..Companion::default()
+            },
+            resource_version: "7".to_owned(),
+            uid: "u".to_owned(),
+        };
+        let kept = carried(whole.clone());
+        println!(
+            "a companion: {} bytes as it is written, {} kept",
+            bytes(&whole),
+            bytes(&kept)
+        );
+        assert!(
+            bytes(&kept) + 1_000 < bytes(&whole),
+            "{} {}",
+            bytes(&kept),
+            bytes(&whole)
+        );
+        assert_eq!(kept.companion.left, [left]);
+        assert_eq!(
+            (
+                kept.companion.revision,
+                kept.resource_version.as_str(),
+                kept.uid.as_str()
+            ),
+            (3, "7", "u")
+        );
     }
 }

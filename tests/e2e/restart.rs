@@ -71,6 +71,11 @@ async fn a_restart_goes_on_where_it_was() {
     tokio::time::sleep(within(2)).await;
     let status = fixture.apps().get("app").await.unwrap().status.unwrap();
     assert_eq!(revision(&status), 2, "resumed, not begun anew");
+    let requests = own.operator().requests.since(0);
+    let reads = requests
+        .iter()
+        .filter(|line| line.contains("/secrets/helmapp.v1.app"));
+    assert_eq!(reads.count(), 1, "{requests:#?}");
     fixture.app("app", spec("three", "")).await;
     let status = fixture.ready("app").await;
     assert_eq!(revision(&status), 3);
