@@ -312,6 +312,7 @@ async fn keep_healthy(ctx: &Context, subject: &Subject) -> Result<Next, Error> {
 /// A failed request.
 pub(super) async fn stand(ctx: &Context, subject: &Subject, digest: &str) -> Result<Next, Error> {
     history::tidy(ctx, subject).await?;
+    restore::take_up(ctx, subject).await?;
     ctx.decide(subject).await;
     let next = keep(ctx, subject).await?;
     let status = ctx.status.current(&subject.app);

@@ -90,6 +90,8 @@ pub(super) async fn release(
     namespace::create(subject, &coming_namespaces).await?;
     let stored = begin(ctx, subject, record, &revision, &spared, &base).await?;
     let number = stored.head.revision;
+    // What became of an earlier revision is over.
+    ctx.settling.remove(&subject.key);
     let settling = Settling {
         deadline: Instant::now() + subject.timeout(revision.change),
         record: stored.into(),

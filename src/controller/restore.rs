@@ -71,6 +71,24 @@ pub(super) async fn restore(ctx: &Context, subject: &Subject) -> Result<(), Erro
     Ok(())
 }
 
+/// Keeps the newest revision if it is deployed, and not the one that was followed so far: somebody else has made it
+/// meanwhile, and nothing else is asked for.
+///
+/// # Errors
+/// The server's refusal, or a failed request.
+pub(super) async fn take_up(ctx: &Context, subject: &Subject) -> Result<(), Error> {
+    let heads = ctx.memory.records(&subject.release);
+    let newest = heads.first().filter(|head| head.status == Status::Deployed);
+    let Some(newest) = newest.filter(|head| head.revision != ctx.memory.revision(&subject.key)) else {
+        return Ok(());
+    };
+    if let Some(stored) = ctx.store.read(&subject.release, newest.revision).await? {
+        adopt(ctx, subject, &stored).await?;
+        ctx.settling.remove(&subject.key);
+    }
+    Ok(())
+}
+
 /// Takes over the objects of a deployed revision that this process knows nothing of. Each is applied once more,
 /// which changes nothing where it is as it should be, and is followed from then on.
 ///

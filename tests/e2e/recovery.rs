@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::fixture::{CONFIG_MAP, DEPLOYMENT, Fixture, Operator, condition, install_crd, message, revision};
 use crate::support::plane;
-use crate::support::wait::{eventually, within};
+use crate::support::wait::{eventually, until, within};
 
 const SCHEMA: &str = r#"{"type": "object", "properties": {"text": {"type": "string"}}}"#;
 
@@ -421,6 +421,81 @@ async fn a_record_that_is_too_large_is_the_charts_fault() {
     assert_eq!(fixture.namespace.objects().await, ["HelmApp/app"]);
     let app = fixture.apps().get("app").await.unwrap();
     assert_eq!(app.metadata.finalizers.unwrap_or_default(), Vec::<String>::new());
+    fixture.delete("app").await;
+    fixture.namespace.left(&[]).await;
+}
+
+/// The record of the next revision as Helm's own client leaves it after it went back to the first one.
+async fn went_back(fixture: &Fixture, revision: i64) {
+    let secrets: Api<Secret> = fixture.namespace.api();
+    let mut record = secrets.get("sh.helm.release.v1.app.v1").await.unwrap();
+    let text = String::from_utf8(record.data.as_ref().unwrap()["release"].0.clone()).unwrap();
+    let mut release = decode(&text, &DecodeLimits::default()).unwrap();
+    release.version = revision;
+    for status in [Status::PendingRollback, Status::Deployed] {
+        release.info.status = status;
+        let data = ByteString(encode(&release).unwrap().into_bytes());
+        let changed = WriteTime::Modified(Timestamp::now().as_second());
+        record.metadata = ObjectMeta {
+            name: Some(format!("sh.helm.release.v1.app.v{revision}")),
+            labels: Some(secret_labels(&release, changed)),
+            ..ObjectMeta::default()
+        };
+        record.data = Some([("release".to_owned(), data)].into());
+        let name = record.metadata.name.clone().unwrap();
+        if release.info.status == Status::Deployed {
+            let marks = json!({
+                "name": "app",
+                "labels": {"app.kubernetes.io/managed-by": "Helm"},
+                "annotations": {
+                    "meta.helm.sh/release-name": "app",
+                    "meta.helm.sh/release-namespace": fixture.namespace.name,
+                },
+            });
+            let text =
+                json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": marks, "data": {"text": "one"}});
+            let maps: Api<ConfigMap> = fixture.namespace.api();
+            let as_helm = PatchParams::apply("helm").force();
+            maps.patch("app", &as_helm, &Patch::Apply(&text)).await.unwrap();
+            secrets
+                .replace(&name, &PostParams::default(), &record)
+                .await
+                .unwrap();
+        } else {
+            secrets.create(&PostParams::default(), &record).await.unwrap();
+            fixture.refused("app", "PendingElsewhere").await;
+        }
+    }
+}
+
+/// Who goes back with Helm's own client after an upgrade failed has the last word, until the HelmApp is edited.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_way_back_that_somebody_else_went_is_kept() {
+    let fixture = Fixture::shared("byhand").await;
+    let chart = fixture.chart(
+        "app",
+        &[("templates/a.yaml", CONFIG_MAP), ("templates/b.yaml", DEPLOYMENT)],
+    );
+    let spec = |text: &str, pod: &str| {
+        let values = json!({"text": text, "replicas": 1, "tag": "v1", "pod": pod});
+        json!({"chart": {"path": chart}, "values": values, "upgrade": {"timeout": "2s"}})
+    };
+    fixture.app("app", spec("one", "")).await;
+    fixture.ready("app").await;
+    fixture.app("app", spec("two", "crash-loop")).await;
+    fixture.refused("app", "UpgradeFailed").await;
+    went_back(&fixture, 3).await;
+    fixture.refused("app", "UpgradeFailed").await;
+    let maps: Api<ConfigMap> = fixture.namespace.api();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let before = maps.get("app").await.unwrap();
+    assert_eq!(before.data.unwrap()["text"], "one");
+    maps.delete("app", &DeleteParams::default()).await.unwrap();
+    let made_anew = |map: &ConfigMap| map.metadata.uid != before.metadata.uid;
+    let after = until(&maps, "app", within(20), made_anew).await;
+    assert_eq!(after.data.unwrap()["text"], "one");
+    fixture.app("app", spec("four", "")).await;
+    assert_eq!(revision(&fixture.ready("app").await), 4);
     fixture.delete("app").await;
     fixture.namespace.left(&[]).await;
 }
