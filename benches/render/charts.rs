@@ -29,10 +29,19 @@ pub(crate) enum What {
     Load,
     /// Values coalesced and checked against the schema.
     Values,
+    /// From the chart to the manifest, where the chart was rendered before: what the operator does at an upgrade.
+    Again,
 }
 
 impl What {
-    const EVERY: [What; 5] = [What::Render, What::Manifest, What::All, What::Load, What::Values];
+    const EVERY: [What; 6] = [
+        What::Render,
+        What::Manifest,
+        What::All,
+        What::Load,
+        What::Values,
+        What::Again,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -41,6 +50,16 @@ impl What {
             What::All => "all",
             What::Load => "load",
             What::Values => "values",
+            What::Again => "again",
+        }
+    }
+
+    /// What Helm does meanwhile: it keeps nothing from one time to the next. To switch sub-charts and to check values
+    /// is left out of its time, not of ours.
+    pub(crate) fn of_helm(self) -> &'static str {
+        match self {
+            What::Again => What::Manifest.name(),
+            other => other.name(),
         }
     }
 }

@@ -19,7 +19,7 @@ pub(crate) fn time(helm: &mut Oracle, path: &Path, what: What, count: u64) -> An
         name: RELEASE.to_owned(),
         namespace: NAMESPACE.to_owned(),
         kube_version: KUBE_VERSION.to_owned(),
-        what: what.name().to_owned(),
+        what: what.of_helm().to_owned(),
         count,
         ..Case::default()
     });

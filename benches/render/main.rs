@@ -3,8 +3,9 @@
 //! Helm is linked into the judge of tests/oracle and timed in its own process; the sides take turns, and the medians
 //! count. Charts are loaded and their dependencies processed once, ours are compiled once. `render` is the coalescing
 //! of values and the templates; `manifest` is that and the split and sort of what was rendered, which is all that
-//! `helm template` does with a loaded chart; `all` goes from the packed chart to that. Processor time, all threads
-//! counted, stands beside the time that passed: other work on the machine does not change it much.
+//! `helm template` does with a loaded chart; `all` goes from the packed chart to that, and `again` from a loaded chart
+//! that was rendered before, as the operator's upgrades do. Processor time, all threads counted, stands beside the time
+//! that passed: other work on the machine does not change it much.
 
 #![allow(
     clippy::unwrap_used,

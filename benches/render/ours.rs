@@ -9,12 +9,15 @@ use helmapp_helm::capabilities::{Capabilities, KubeVersion};
 use helmapp_helm::chart::{Chart, DirOptions};
 use helmapp_helm::limits::Limits;
 use helmapp_helm::manifest::Manifest;
-use helmapp_helm::render::{CompiledChart, Prepared, ReleaseOptions, RenderInput, prepare};
+use helmapp_helm::render::{CompiledChart, CompiledCharts, Prepared, ReleaseOptions, RenderInput, prepare};
 use helmapp_helm::schema;
 use helmapp_helm::values::{Merger, Table};
 use serde_json::Value;
 
 use crate::charts::{KUBE_VERSION, NAMESPACE, RELEASE, What};
+
+/// As the operator keeps by default.
+const KEPT_BYTES: usize = 16 << 20;
 
 /// Templates may include each other a thousand deep.
 const STACK_BYTES: usize = 64 << 20;
@@ -28,6 +31,8 @@ pub(crate) fn on_a_large_stack(work: impl FnOnce() + Send + 'static) {
 /// A chart that is loaded and compiled, and what a render needs beside it.
 pub(crate) struct Ours {
     source: Source,
+    chart: Chart,
+    kept: CompiledCharts,
     prepared: Prepared,
     compiled: CompiledChart,
     values: Table,
@@ -59,6 +64,8 @@ impl Ours {
         };
         Ours {
             source,
+            chart,
+            kept: CompiledCharts::new(KEPT_BYTES),
             prepared,
             compiled,
             values,
@@ -89,15 +96,22 @@ impl Ours {
                 black_box(Manifest::build(self.prepared.chart.name(), files).unwrap());
             }
             What::All => {
-                let chart = self.source.load();
-                let documents = Arc::default();
-                let Prepared { chart, values } =
-                    prepare(&chart, &self.values, Some(&documents), &mut Vec::new()).unwrap();
+                let Prepared { chart, values } = self.prepare(&self.source.load());
                 let compiled = CompiledChart::compile(&chart).unwrap();
                 let files = self.render(&compiled, &values);
                 black_box(Manifest::build(chart.name(), files).unwrap());
             }
+            What::Again => {
+                let Prepared { chart, values } = self.prepare(&self.chart);
+                let compiled = self.kept.get(&chart).unwrap();
+                let files = self.render(&compiled, &values);
+                black_box(Manifest::build(chart.name(), files).unwrap());
+            }
         }
+    }
+
+    fn prepare(&self, chart: &Chart) -> Prepared {
+        prepare(chart, &self.values, Some(&Arc::default()), &mut Vec::new()).unwrap()
     }
 
     fn coalesce(&self) -> Value {

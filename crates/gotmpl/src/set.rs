@@ -30,6 +30,7 @@ pub enum MissingKey {
 /// sets, so that a source that is met again (as by Helm's `tpl`) need not be compiled again.
 #[derive(Clone, Debug)]
 pub struct Unit {
+    source: Arc<str>,
     templates: Arc<[Arc<Template>]>,
     nodes: usize,
 }
@@ -50,7 +51,16 @@ impl Unit {
             .values()
             .map(|tree| Arc::new(lower(tree, &file, &text, funcs)))
             .collect();
-        Ok(Unit { templates, nodes })
+        Ok(Unit {
+            source: text,
+            templates,
+            nodes,
+        })
+    }
+
+    /// What it was compiled from.
+    pub fn source(&self) -> &str {
+        &self.source
     }
 
     /// The nodes of its syntax trees: what it takes up, in units of some 200 bytes.
@@ -111,21 +121,20 @@ impl TemplateSet {
     ///
     /// Errors: text/template's parse errors, and more than [`MAX_SET_NODES`]; then the set is as before.
     pub fn add(&mut self, name: &str, source: &str) -> Result<(), Error> {
-        let unit = Unit::compile(name, source, &self.funcs)?;
-        self.nodes += unit.nodes;
-        if self.nodes > MAX_SET_NODES {
-            self.nodes -= unit.nodes;
+        self.add_unit(name, &Unit::compile(name, source, &self.funcs)?)
+    }
+
+    /// Adds a source that was compiled under a name, against the same functions.
+    ///
+    /// Errors: more than [`MAX_SET_NODES`]; then the set is as before.
+    pub fn add_unit(&mut self, name: &str, unit: &Unit) -> Result<(), Error> {
+        if self.nodes + unit.nodes > MAX_SET_NODES {
             let message = format!(
                 "template: {name}: source nodes limit exceeded, more than {MAX_SET_NODES} in all sources"
             );
             return Err(Error::limited(Limit::SourceNodes, message));
         }
-        self.add_unit(&unit);
-        Ok(())
-    }
-
-    /// Adds a source that is compiled already, against the same functions.
-    pub fn add_unit(&mut self, unit: &Unit) {
+        self.nodes += unit.nodes;
         for template in unit.templates.iter() {
             if template.empty && self.get(&template.name).is_some() {
                 continue;
@@ -133,6 +142,7 @@ impl TemplateSet {
             self.templates
                 .insert(Arc::clone(&template.name), Arc::clone(template));
         }
+        Ok(())
     }
 
     /// Whether there is a template of that name.

@@ -265,7 +265,7 @@ fn a_unit_serves_many_sets() {
     assert_eq!(names, ["d", "u"]);
     for other in ["{{define `d`}}E{{end}}", "{{define `d`}} {{end}}"] {
         let mut set = TemplateSet::new("root", Arc::clone(&funcs));
-        set.add_unit(&unit);
+        set.add_unit("u", &unit).unwrap();
         set.add("o", other).unwrap();
         let want = if other.contains('E') { "<E>" } else { "<D>" };
         assert_eq!(

@@ -1,6 +1,7 @@
 //! What a render asks of the capabilities: the only part of them that its outcome depends on.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::capabilities::Capabilities;
@@ -64,13 +65,26 @@ impl Questions {
     }
 }
 
-/// Notes the questions of one render.
+/// Notes the questions of one render, and whether it drew random bytes or read the clock.
 #[derive(Debug, Default)]
-pub struct Asked(Mutex<Questions>);
+pub struct Asked {
+    questions: Mutex<Questions>,
+    chance: AtomicBool,
+}
 
 impl Asked {
     fn lock(&self) -> MutexGuard<'_, Questions> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.questions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether random bytes or the time were asked for: then only a [`Memo`](super::Memo) gives the same once more.
+    pub fn is_left_to_chance(&self) -> bool {
+        self.chance.load(Ordering::Relaxed)
+    }
+
+    /// Random bytes or the time are asked for.
+    pub(super) fn chance(&self) {
+        self.chance.store(true, Ordering::Relaxed);
     }
 
     /// What was asked so far.

@@ -11,7 +11,7 @@ use super::chart::ChartObject;
 use super::files::{FileSet, Files};
 use super::values::{VALUES, table};
 use super::{ReleaseOptions, RenderInput};
-use crate::chart::{Chart, Metadata};
+use crate::chart::{Chart, File, Metadata};
 
 /// A chart, as far as renders need it.
 #[derive(Debug)]
@@ -20,7 +20,11 @@ pub(super) struct ChartNode {
     number: usize,
     metadata: Arc<Metadata>,
     is_root: bool,
+    path: String,
     files: Arc<FileSet>,
+    /// The files of the chart that it was made from.
+    templates: Arc<[File]>,
+    others: Arc<[File]>,
     children: Vec<ChartNode>,
 }
 
@@ -74,9 +78,35 @@ impl ChartNode {
             number,
             metadata: Arc::new(chart.metadata.clone()),
             is_root: chart.is_root(),
+            path,
             files: Arc::new(files),
+            templates: Arc::clone(&chart.templates),
+            others: Arc::clone(&chart.files),
             children,
         }
+    }
+
+    /// Whether it and its sub-charts were made from these very files, under the same names. The depth of charts is
+    /// limited where they are loaded.
+    pub(super) fn is_of(&self, chart: &Chart) -> bool {
+        Arc::ptr_eq(&self.templates, &chart.templates)
+            && Arc::ptr_eq(&self.others, &chart.files)
+            && self.is_root == chart.is_root()
+            && self.children.len() == chart.dependencies.len()
+            && *self.metadata == chart.metadata
+            && self.path == chart.full_path()
+            && self
+                .children
+                .iter()
+                .zip(&chart.dependencies)
+                .all(|(child, chart)| child.is_of(chart))
+    }
+
+    /// About how many bytes the files take up, the templates' as they were loaded and the others' twice.
+    pub(super) fn bytes(&self) -> usize {
+        let size = |files: &[File]| files.iter().map(|file| file.data.len()).sum::<usize>();
+        let children: usize = self.children.iter().map(ChartNode::bytes).sum();
+        size(&self.templates) + 2 * size(&self.others) + children
     }
 
     fn name(&self) -> &str {

@@ -7,6 +7,7 @@ use helmapp_gotmpl::{Error, State, Str};
 use serde_json::{Map, Value};
 
 use super::RenderInput;
+use super::asked::Asked;
 use super::memo::Calls;
 use super::texts::{Texts, Units};
 
@@ -40,6 +41,7 @@ pub(super) struct Host {
     pub(super) lookup: Arc<dyn Lookup>,
     entropy: Arc<dyn Entropy>,
     clock: Arc<dyn Clock>,
+    asked: Arc<Asked>,
     /// Which random function is at work.
     pub(super) calls: Calls,
     /// The names of the templates that are being included, the outermost first.
@@ -54,6 +56,7 @@ impl Host {
             lookup: Arc::clone(&input.lookup),
             entropy: Arc::clone(&input.entropy),
             clock: Arc::clone(&input.clock),
+            asked: Arc::clone(&input.asked),
             calls: Calls::default(),
             included: Vec::new(),
             texts: Texts::new(units),
@@ -74,7 +77,10 @@ struct OfRender;
 
 impl Entropy for OfRender {
     fn fill(&self, state: &mut State, out: &mut [u8]) -> Result<(), Error> {
-        let source = state.user::<Host>().map(|host| Arc::clone(&host.entropy));
+        let source = state.user::<Host>().map(|host| {
+            host.asked.chance();
+            Arc::clone(&host.entropy)
+        });
         source
             .unwrap_or_else(|| Arc::new(sprig::OsEntropy))
             .fill(state, out)
@@ -83,7 +89,10 @@ impl Entropy for OfRender {
 
 impl Clock for OfRender {
     fn now(&self, state: &mut State) -> (i64, u32) {
-        let source = state.user::<Host>().map(|host| Arc::clone(&host.clock));
+        let source = state.user::<Host>().map(|host| {
+            host.asked.chance();
+            Arc::clone(&host.clock)
+        });
         source.unwrap_or_else(|| Arc::new(sprig::SystemClock)).now(state)
     }
 }

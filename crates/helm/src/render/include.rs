@@ -90,7 +90,7 @@ fn ready(state: &mut State, text: &Str) -> Result<Ready, Error> {
     let Some(host) = state.user_mut::<Host>() else {
         return Err(Error::new("no template is executing"));
     };
-    if let Some(ready) = host.texts.ready(text, &parent) {
+    if let Some(ready) = host.texts.ready(text, &parent)? {
         return Ok(ready);
     }
     let (ready, nodes) = host.texts.compile(text, &parent)?;

@@ -6,6 +6,7 @@
 mod asked;
 mod capabilities;
 mod chart;
+mod compiled;
 mod data;
 mod error;
 mod files;
@@ -24,14 +25,16 @@ mod yaml;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use helmapp_gotmpl::set::{MissingKey, TemplateSet};
+use foldhash::fast::RandomState;
+use helmapp_gotmpl::set::{MissingKey, TemplateSet, Unit};
 use helmapp_gotmpl::{Functions, State};
 use serde_json::Value as Json;
 
 pub use asked::{Asked, MAX_QUESTIONS, Questions};
+pub use compiled::CompiledCharts;
 pub use error::Error;
 pub use helmapp_gotmpl::sprig::{Clock, Entropy, OsEntropy, SystemClock};
 pub use helmapp_gotmpl::{Limit, Limits};
@@ -42,13 +45,13 @@ pub use prepare::{
     check_release_name, name_from_template, prepare,
 };
 
-pub use recorder::{MAX_LOOKUP_BYTES, MAX_LOOKUPS, Question, Recorded, Recorder};
+pub use recorder::{LookupLimits, Question, Recorded, Recorder};
 
 use crate::capabilities::Capabilities;
 use crate::chart::Chart;
 use data::ChartNode;
 use host::Host;
-use texts::Units;
+use texts::{MAX_CACHED_BYTES, NODE_BYTES, UNIT_BYTES, Units};
 
 /// The name that Helm gives its set of templates; texts of `tpl` are parsed under it.
 const SET_NAME: &str = "gotpl";
@@ -84,7 +87,7 @@ pub struct RenderInput<'a> {
     pub release: &'a ReleaseOptions,
     /// What the cluster offers.
     pub capabilities: Arc<Capabilities>,
-    /// Takes note of what templates ask of the capabilities.
+    /// Takes note of what templates ask of the capabilities, of chance and of the clock.
     pub asked: Arc<Asked>,
     /// Answers `lookup`.
     pub lookup: Arc<dyn Lookup>,
@@ -130,12 +133,15 @@ impl std::fmt::Debug for RenderInput<'_> {
     }
 }
 
-/// A chart whose templates, and those of its sub-charts, are compiled.
+/// A chart whose templates, and those of its sub-charts, are compiled. It can be shared between threads and releases;
+/// [`CompiledCharts`] keeps some.
 #[derive(Debug)]
 pub struct CompiledChart {
     set: Arc<TemplateSet>,
     root: ChartNode,
     files: Vec<RenderedFile>,
+    /// The compiled sources by path.
+    units: HashMap<Arc<str>, Unit, RandomState>,
     texts: Arc<Units>,
 }
 
@@ -157,16 +163,29 @@ impl CompiledChart {
     /// # Errors
     /// The first template that does not parse, in Helm's words.
     pub fn compile(chart: &Chart) -> Result<CompiledChart, Error> {
+        CompiledChart::compile_beside(chart, &[])
+    }
+
+    /// The same; what is equal in others by path and content is shared with them.
+    fn compile_beside(chart: &Chart, others: &[Arc<CompiledChart>]) -> Result<CompiledChart, Error> {
         let mut sources = BTreeMap::new();
         let root = ChartNode::collect(chart, &mut 0, &mut sources);
         let mut names: Vec<&Arc<str>> = sources.keys().collect();
         names.sort_by_cached_key(|name| std::cmp::Reverse((name.matches('/').count(), Arc::clone(name))));
 
-        let mut set = TemplateSet::new(SET_NAME, functions()).with_missing_key(MissingKey::Zero);
+        let functions = functions();
+        let mut set = TemplateSet::new(SET_NAME, Arc::clone(&functions)).with_missing_key(MissingKey::Zero);
         let mut files = Vec::new();
+        let mut units = HashMap::default();
         for name in names {
             let Some(source) = sources.get(name) else { continue };
-            set.add(name, &source.text).map_err(|e| Error::parse(name, e))?;
+            let mut known = others.iter().filter_map(|other| other.units.get(name));
+            let unit = match known.find(|unit| unit.source() == source.text) {
+                Some(unit) => unit.clone(),
+                None => Unit::compile(name, &source.text, &functions).map_err(|e| Error::parse(name, e))?,
+            };
+            set.add_unit(name, &unit).map_err(|e| Error::parse(name, e))?;
+            units.insert(Arc::clone(name), unit);
             if !name.rsplit('/').next().unwrap_or(name).starts_with('_') {
                 files.push(RenderedFile {
                     name: Arc::clone(name),
@@ -179,8 +198,24 @@ impl CompiledChart {
             set: Arc::new(set),
             root,
             files,
+            units,
             texts: Arc::default(),
         })
+    }
+
+    /// Whether compiling the chart would give the same: its templates and files are these very ones, under the same
+    /// names.
+    fn is_of(&self, chart: &Chart) -> bool {
+        self.root.is_of(chart)
+    }
+
+    /// About how many bytes it takes up, with the texts of `tpl` that it keeps.
+    pub fn bytes(&self) -> usize {
+        let units = self.units.values();
+        let sources: usize = units
+            .map(|unit| unit.source().len() + unit.nodes() * NODE_BYTES + UNIT_BYTES)
+            .sum();
+        sources + self.root.bytes() + MAX_CACHED_BYTES
     }
 
     /// Renders every template that is no partial: path with the charts' names, and text.

@@ -10,11 +10,23 @@ use sha2::{Digest, Sha256};
 
 use super::Lookup;
 
-/// Different questions of one render.
-pub const MAX_LOOKUPS: usize = 500;
+/// What the lookups of one render may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LookupLimits {
+    /// Different questions. Default 500.
+    pub count: usize,
+    /// Bytes of all answers, as JSON. Default 16 MiB.
+    pub bytes: usize,
+}
 
-/// Bytes of all answers of one render, as JSON.
-pub const MAX_LOOKUP_BYTES: usize = 16 << 20;
+impl Default for LookupLimits {
+    fn default() -> Self {
+        Self {
+            count: 500,
+            bytes: 16 << 20,
+        }
+    }
+}
 
 /// What a template asked by `lookup`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -30,6 +42,19 @@ pub struct Question {
     pub name: String,
 }
 
+impl fmt::Display for Question {
+    /// `v1 Secret web/tls`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Question {
+            api_version,
+            kind,
+            namespace,
+            name,
+        } = self;
+        write!(f, "{api_version} {kind} {namespace}/{name}")
+    }
+}
+
 /// A question and what became of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recorded {
@@ -41,9 +66,20 @@ pub struct Recorded {
 }
 
 /// Asks another and remembers: the same question gets the same answer for the whole render, and what was answered can
-/// be compared with a later one without keeping objects, which may be secret.
+/// be compared with a later one without keeping objects, which may be secret. One recorder serves one render.
+///
+/// ```
+/// use std::sync::Arc;
+/// use helmapp_helm::render::{Lookup, LookupLimits, NoLookup, Recorder};
+///
+/// let recorder = Recorder::new(Arc::new(NoLookup), LookupLimits::default());
+/// assert!(recorder.lookup("v1", "Secret", "web", "tls")?.is_empty());
+/// assert_eq!(recorder.recorded()[0].question.to_string(), "v1 Secret web/tls");
+/// # Ok::<(), String>(())
+/// ```
 pub struct Recorder {
     inner: Arc<dyn Lookup>,
+    limits: LookupLimits,
     answers: Mutex<Answers>,
 }
 
@@ -54,10 +90,11 @@ struct Answers {
 }
 
 impl Recorder {
-    /// A recorder that has recorded nothing.
-    pub fn new(inner: Arc<dyn Lookup>) -> Recorder {
+    /// A recorder that has recorded nothing and asks `inner`.
+    pub fn new(inner: Arc<dyn Lookup>, limits: LookupLimits) -> Recorder {
         Recorder {
             inner,
+            limits,
             answers: Mutex::default(),
         }
     }
@@ -107,19 +144,19 @@ impl Lookup for Recorder {
             if let Some((answer, _)) = answers.by_question.get(&question) {
                 return Ok(answer.clone());
             }
-            if answers.by_question.len() >= MAX_LOOKUPS {
-                return Err(format!(
-                    "lookups limit exceeded: more than {MAX_LOOKUPS} in one render"
-                ));
+            let most = self.limits.count;
+            if answers.by_question.len() >= most {
+                return Err(format!("lookups limit exceeded: more than {most} in one render"));
             }
         }
         let answer = self.inner.lookup(api_version, kind, namespace, name)?;
         let text = serde_json::to_vec(&answer).map_err(|e| e.to_string())?;
         let mut answers = self.answers();
         answers.bytes += text.len();
-        if answers.bytes > MAX_LOOKUP_BYTES {
+        let most = self.limits.bytes;
+        if answers.bytes > most {
             return Err(format!(
-                "lookup bytes limit exceeded: answers of more than {MAX_LOOKUP_BYTES} bytes in one render"
+                "lookup bytes limit exceeded: answers of more than {most} bytes in one render"
             ));
         }
         let digest = Sha256::digest(&text).iter().map(|b| format!("{b:02x}")).collect();
@@ -155,7 +192,7 @@ mod tests {
 
     #[test]
     fn a_question_has_one_answer_and_is_recorded_with_its_digest() {
-        let recorder = Recorder::new(Arc::new(Changing::default()));
+        let recorder = Recorder::new(Arc::new(Changing::default()), LookupLimits::default());
         let ask = |name: &str| recorder.lookup("v1", "Secret", "ns", name);
         let first = ask("b").unwrap();
         assert_eq!(ask("a").unwrap()["n"], "1");
@@ -176,15 +213,16 @@ mod tests {
 
     #[test]
     fn lookups_are_limited_in_number_and_size() {
-        let recorder = Recorder::new(Arc::new(Changing::default()));
-        for n in 0..MAX_LOOKUPS {
+        let limits = LookupLimits::default();
+        let recorder = Recorder::new(Arc::new(Changing::default()), limits);
+        for n in 0..limits.count {
             recorder.lookup("v1", "Pod", "", &n.to_string()).unwrap();
         }
         assert!(recorder.lookup("v1", "Pod", "", "0").is_ok());
         let error = recorder.lookup("v1", "Pod", "", "more").unwrap_err();
         assert_eq!(error, "lookups limit exceeded: more than 500 in one render");
 
-        let recorder = Recorder::new(Arc::new(Changing(AtomicUsize::new(0), 6 << 20)));
+        let recorder = Recorder::new(Arc::new(Changing(AtomicUsize::new(0), 6 << 20)), limits);
         let error = (0..3).find_map(|n| recorder.lookup("v1", "Pod", "", &n.to_string()).err());
         assert_eq!(
             error.unwrap(),

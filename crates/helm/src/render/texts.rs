@@ -14,8 +14,8 @@ pub(super) const MAX_CACHED_BYTES: usize = 256 << 10;
 
 /// What a compiled text of `tpl` takes up: itself, each node of its syntax tree, and each of its bytes while it is
 /// compiled, as far as the limit on nodes lets it.
-const UNIT_BYTES: usize = 1024;
-const NODE_BYTES: usize = 200;
+pub(super) const UNIT_BYTES: usize = 1024;
+pub(super) const NODE_BYTES: usize = 200;
 const TREE_BYTES_FOR_ONE: usize = 64;
 const MAX_TREE_BYTES: usize = 16 << 20;
 
@@ -65,15 +65,15 @@ pub(super) struct Ready {
 }
 
 impl Ready {
-    fn new(unit: &Unit, parent: &Arc<TemplateSet>) -> Ready {
+    fn new(unit: &Unit, parent: &Arc<TemplateSet>) -> Result<Ready, Error> {
         let mut set = parent.child();
-        set.add_unit(unit);
+        set.add_unit(SET_NAME, unit)?;
         let executes = set.names().any(|name| name == SET_NAME);
-        Ready {
+        Ok(Ready {
             parent: Arc::clone(parent),
             set: Arc::new(set),
             executes,
-        }
+        })
     }
 }
 
@@ -100,12 +100,17 @@ impl Texts {
     }
 
     /// A text that the render has compiled before, on top of a set.
-    pub(super) fn ready(&mut self, text: &Str, parent: &Arc<TemplateSet>) -> Option<Ready> {
-        let used = self.used.get_mut(text)?;
+    ///
+    /// # Errors
+    /// There is no room for it.
+    pub(super) fn ready(&mut self, text: &Str, parent: &Arc<TemplateSet>) -> Result<Option<Ready>, Error> {
+        let Some(used) = self.used.get_mut(text) else {
+            return Ok(None);
+        };
         if !Arc::ptr_eq(&used.ready.parent, parent) {
-            used.ready = Ready::new(&used.unit, parent);
+            used.ready = Ready::new(&used.unit, parent)?;
         }
-        Some(used.ready.clone())
+        Ok(Some(used.ready.clone()))
     }
 
     /// Compiles a text on top of a set; also gives the number of its nodes.
@@ -120,7 +125,7 @@ impl Texts {
         let nodes = unit.nodes();
         let bytes = text.len() * 2 + nodes * NODE_BYTES + UNIT_BYTES;
         meter::check(bytes)?;
-        let ready = Ready::new(&unit, parent);
+        let ready = Ready::new(&unit, parent)?;
         let used = Used {
             unit,
             ready: ready.clone(),
