@@ -34,6 +34,8 @@ pub const FINALIZER: &str = "helmapp.io/uninstall";
 /// Annotation of a HelmApp. While it is "true", the deletion of the HelmApp ends although not all objects could be
 /// deleted: what is refused is left in the cluster.
 pub const LEAVE_BEHIND: &str = "helmapp.io/leave-behind";
+/// Annotation of a HelmApp: each new value of it has the chart's random values made anew.
+pub const RENEW: &str = "helmapp.io/renew";
 
 /// An application that is installed from a Helm chart and kept as the chart and the values say.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
@@ -275,6 +277,12 @@ impl HelmApp {
             .conditions
             .iter()
             .find(|condition| condition.type_ == kind)
+    }
+
+    /// The value of [`RENEW`], where it has one.
+    pub fn renewal(&self) -> Option<&str> {
+        let value = self.annotations().get(RENEW)?;
+        Some(value.as_str()).filter(|value| !value.is_empty())
     }
 
     /// Whether [`LEAVE_BEHIND`] is set.

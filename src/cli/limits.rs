@@ -1,9 +1,14 @@
 //! Flags and environment of the limits on charts.
 
+use std::ops::RangeInclusive;
+
 use anyhow::ensure;
-use helmapp_helm::render;
+use helmapp_helm::render::{self, LookupLimits};
 
 use crate::{api::Duration, settings::Limits};
+
+/// A stack with which templates can do something, and one that a system has.
+const STACK_BYTES: RangeInclusive<usize> = (1 << 20)..=(1 << 30);
 
 /// What becomes [`Limits`].
 #[derive(Clone, Debug, clap::Args)]
@@ -57,6 +62,20 @@ pub(super) struct LimitArguments {
         value_name = "COUNT"
     )]
     render_key_work: u64,
+    /// Bytes of a thread's stack that templates within templates may take
+    #[arg(long, env = "HELMAPP_RENDER_STACK_BYTES", default_value_t = 32 << 20, value_name = "BYTES")]
+    render_stack_bytes: usize,
+    /// Different questions of lookup in one rendering
+    #[arg(
+        long,
+        env = "HELMAPP_RENDER_LOOKUPS",
+        default_value_t = 500,
+        value_name = "COUNT"
+    )]
+    render_lookups: usize,
+    /// Bytes of all answers to them
+    #[arg(long, env = "HELMAPP_RENDER_LOOKUP_BYTES", default_value_t = 16 << 20, value_name = "BYTES")]
+    render_lookup_bytes: usize,
     /// Bytes of a chart's files, unpacked
     #[arg(long, env = "HELMAPP_CHART_UNPACKED_BYTES", default_value_t = 64 << 20, value_name = "BYTES")]
     chart_unpacked_bytes: u64,
@@ -79,6 +98,12 @@ impl LimitArguments {
             !self.render_timeout.0.is_zero(),
             "--render-timeout must be more than 0"
         );
+        ensure!(
+            STACK_BYTES.contains(&self.render_stack_bytes),
+            "--render-stack-bytes must be at least {} and at most {}",
+            STACK_BYTES.start(),
+            STACK_BYTES.end()
+        );
         Ok(Limits {
             render_timeout: self.render_timeout.0,
             render: render::Limits {
@@ -89,7 +114,12 @@ impl LimitArguments {
                 memory_bytes: self.render_memory_bytes,
                 list_items: self.render_list_items,
                 key_work: self.render_key_work,
+                stack_bytes: self.render_stack_bytes,
                 ..render::Limits::default()
+            },
+            lookups: LookupLimits {
+                count: self.render_lookups,
+                bytes: self.render_lookup_bytes,
             },
             chart_unpacked_bytes: self.chart_unpacked_bytes,
             chart_file_bytes: self.chart_file_bytes,

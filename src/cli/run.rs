@@ -72,6 +72,16 @@ struct SettingsArguments {
     /// HelmApps that are worked on at once
     #[arg(long, env = "HELMAPP_WORKERS", default_value_t = 16, value_name = "COUNT")]
     workers: u16,
+    /// Charts that are rendered at once, half of them for the HelmApps of one namespace. Each may take up to 256 MiB
+    /// of memory, if it is made to
+    #[arg(
+        long,
+        env = "HELMAPP_RENDERERS",
+        default_value_t = 2,
+        value_name = "COUNT",
+        value_parser = clap::value_parser!(u16).range(1..)
+    )]
+    renderers: u16,
     /// How long another's pending revision is left alone while nothing of it changes
     #[arg(
         long,
@@ -169,6 +179,9 @@ struct SettingsArguments {
     /// Bytes of charts that are kept in memory
     #[arg(long, env = "HELMAPP_CHART_CACHE_BYTES", default_value_t = 64 << 20, value_name = "BYTES")]
     chart_cache_bytes: usize,
+    /// Bytes of compiled charts that are kept for the next rendering, for two to four minutes after the last
+    #[arg(long, env = "HELMAPP_COMPILED_CACHE_BYTES", default_value_t = 16 << 20, value_name = "BYTES")]
+    compiled_cache_bytes: usize,
     #[command(flatten)]
     limits: LimitArguments,
     /// Address of /metrics, /healthz and /readyz, or off
@@ -274,6 +287,8 @@ impl SettingsArguments {
             chart_dirs: self.chart_dirs,
             default_service_account: self.default_service_account.filter(|name| !name.is_empty()),
             workers: self.workers,
+            renderers: self.renderers,
+            compiled_cache_bytes: self.compiled_cache_bytes,
             pending_takeover: self.pending_takeover.0,
             retry,
             slow_retry,
@@ -477,6 +492,7 @@ mod tests {
             "--chart-dir=/tmp",
             "--default-service-account=app",
             "--workers=3",
+            "--renderers=4",
             "--pending-takeover=1m",
             "--retry-least=2s",
             "--retry-most=3s",
@@ -491,6 +507,7 @@ mod tests {
             "--fetch-allow=::1",
             "--fetch-fresh=10s",
             "--chart-cache-bytes=11",
+            "--compiled-cache-bytes=12",
             "--render-timeout=13s",
             "--render-steps=14",
             "--render-depth=15",
@@ -499,6 +516,9 @@ mod tests {
             "--render-memory-bytes=18",
             "--render-list-items=19",
             "--render-key-work=20",
+            "--render-stack-bytes=2000000",
+            "--render-lookups=24",
+            "--render-lookup-bytes=25",
             "--chart-unpacked-bytes=21",
             "--chart-file-bytes=22",
             "--chart-files=23",
@@ -515,6 +535,8 @@ mod tests {
             chart_dirs: vec!["/".into(), "/tmp".into()],
             default_service_account: Some("app".to_owned()),
             workers: 3,
+            renderers: 4,
+            compiled_cache_bytes: 12,
             pending_takeover: seconds(60),
             retry: Backoff {
                 least: seconds(2),
@@ -546,8 +568,10 @@ mod tests {
                     memory_bytes: 18,
                     list_items: 19,
                     key_work: 20,
+                    stack_bytes: 2_000_000,
                     ..Default::default()
                 },
+                lookups: helmapp_helm::render::LookupLimits { count: 24, bytes: 25 },
                 chart_unpacked_bytes: 21,
                 chart_file_bytes: 22,
                 chart_files: 23,
@@ -576,6 +600,7 @@ mod tests {
             ),
             (&["--chart-dir=/none/such"], "/none/such is not a directory"),
             (&["--render-timeout=0s"], "--render-timeout must be"),
+            (&["--render-stack-bytes=1000"], "--render-stack-bytes must be"),
             (&["--listen=here"], "neither off nor an address"),
             (&["--fetch-timeout=soon"], "is not a duration"),
             (&["--fetch-allow=10.0.0.0/40"], "neither a host name nor"),

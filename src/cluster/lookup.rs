@@ -1,52 +1,39 @@
-//! Helm's `lookup` under a tenant's identity, for a renderer that runs on a blocking thread.
+//! Helm's `lookup` under a tenant's identity, for a renderer that runs on a thread that may block.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use helmapp_helm::plan::{Scope, split_api_version};
+use helmapp_helm::render;
 use kube::Client;
 use kube::api::{Api, DynamicObject, ListParams};
-use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
+use serde_json::{Map, Value, json};
 use tokio::runtime::Handle;
 
-use super::discovery::{Discovery, hex};
+use super::discovery::Discovery;
 use super::{Error, Result, retry};
 
-/// Lookups of one rendering. A chart that wants more fails with an error that names the limit.
-pub const MAX_LOOKUPS: usize = 500;
+/// Objects of a list that are asked for at once, so that a list without end is not read to its end.
+const PAGE: u32 = 500;
 
-/// Answers lookups and remembers what it answered.
+/// Asks the cluster, and remembers what may not be said of the answers.
 pub struct Lookup {
     client: Client,
     discovery: Arc<Discovery>,
     handle: Handle,
-    asked: Mutex<BTreeMap<Question, Answered>>,
+    /// When a rendering has to have its answers.
+    deadline: Option<Instant>,
+    /// Bytes of a list after which the rest need not be read: it is refused anyway.
+    most_bytes: usize,
+    heard: Mutex<Heard>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Question {
-    api_version: String,
-    kind: String,
-    namespace: String,
-    name: String,
-}
-
-#[derive(Debug, Clone)]
-struct Answered {
-    value: Value,
-    digest: String,
-}
-
-impl std::fmt::Display for Question {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "{} {} {}/{}",
-            self.api_version, self.kind, self.namespace, self.name
-        )
-    }
+#[derive(Default)]
+struct Heard {
+    secrets: BTreeSet<String>,
+    failure: Option<Error>,
 }
 
 impl std::fmt::Debug for Lookup {
@@ -55,94 +42,92 @@ impl std::fmt::Debug for Lookup {
     }
 }
 
-impl Lookup {
-    /// Lookups with `client`'s identity. Call [`Lookup::answer`] from a thread that may block.
-    pub fn new(client: Client, discovery: Arc<Discovery>, handle: Handle) -> Self {
-        Self {
-            client,
-            discovery,
-            handle,
-            asked: Mutex::default(),
-        }
-    }
-
-    /// The object, an empty map where there is none; with an empty name the list of all in the namespace, or in
-    /// all namespaces when that is empty too. The same question gets the same answer for the whole rendering.
-    ///
-    /// # Errors
-    /// An unknown kind, a missing right, a failed request, or [`MAX_LOOKUPS`].
-    pub fn answer(
+/// The object, an empty map where there is none; with an empty name the list of all in the namespace, or in all
+/// namespaces when that is empty too.
+impl render::Lookup for Lookup {
+    fn lookup(
         &self,
         api_version: &str,
         kind: &str,
         namespace: &str,
         name: &str,
-    ) -> Result<Value, String> {
-        let question = Question {
-            api_version: api_version.to_owned(),
-            kind: kind.to_owned(),
-            namespace: namespace.to_owned(),
-            name: name.to_owned(),
-        };
-        {
-            let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(answered) = asked.get(&question) {
-                return Ok(answered.value.clone());
+    ) -> Result<Map<String, Value>, String> {
+        let found = self
+            .handle
+            .block_on(self.in_time(api_version, kind, namespace, name));
+        match found {
+            Ok(found) => {
+                if api_version == "v1" && kind == "Secret" {
+                    self.heard().secrets.extend(secrets(&found));
+                }
+                Ok(match found {
+                    Value::Object(found) => found,
+                    _ => Map::new(),
+                })
             }
-            if asked.len() == MAX_LOOKUPS {
-                return Err(format!("more than {MAX_LOOKUPS} lookups in one rendering"));
+            Err(error) => {
+                let text = error.to_string();
+                self.heard().failure = Some(error);
+                Err(text)
             }
         }
-        let value = self
-            .handle
-            .block_on(self.ask(&question))
-            .map_err(|error| error.to_string())?;
-        let digest = hex(&Sha256::digest(value.to_string().as_bytes()));
-        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        asked.insert(
-            question,
-            Answered {
-                value: value.clone(),
-                digest,
-            },
-        );
-        Ok(value)
     }
+}
 
-    /// What was asked and the digest of each answer.
-    pub fn answers(&self) -> Map<String, Value> {
-        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = |(question, answered): (&Question, &Answered)| {
-            (question.to_string(), Value::from(answered.digest.clone()))
-        };
-        asked.iter().map(entry).collect()
+impl Lookup {
+    /// Lookups with `client`'s identity, answered by the runtime of `handle`, for a rendering with these limits.
+    pub fn new(
+        client: Client,
+        discovery: Arc<Discovery>,
+        handle: Handle,
+        deadline: Option<Instant>,
+        most_bytes: usize,
+    ) -> Self {
+        Self {
+            client,
+            discovery,
+            handle,
+            deadline,
+            most_bytes,
+            heard: Mutex::default(),
+        }
     }
 
     /// The texts that Secrets among the answers hold: nothing that quotes them may be shown.
-    pub fn secrets(&self) -> Vec<String> {
-        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        asked
-            .iter()
-            .filter(|(question, _)| question.api_version == "v1" && question.kind == "Secret")
-            .flat_map(|(_, answered)| secrets(&answered.value))
-            .collect()
+    pub fn secrets(&self) -> BTreeSet<String> {
+        std::mem::take(&mut self.heard().secrets)
     }
 
-    async fn ask(&self, question: &Question) -> Result<Value> {
-        let Question {
-            api_version,
-            kind,
-            namespace,
-            name,
-        } = question;
-        let snapshot = self
-            .discovery
-            .snapshot_with(&[(api_version.as_str(), kind.as_str())])
-            .await?;
+    /// Why the last question that has no answer has none.
+    pub fn failure(&self) -> Option<Error> {
+        self.heard().failure.take()
+    }
+
+    fn heard(&self) -> MutexGuard<'_, Heard> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn in_time(&self, api_version: &str, kind: &str, namespace: &str, name: &str) -> Result<Value> {
+        let asked = self.ask(api_version, kind, namespace, name);
+        let Some(deadline) = self.deadline else {
+            return asked.await;
+        };
+        let limit = deadline.saturating_duration_since(Instant::now());
+        let answer = tokio::time::timeout(limit, asked).await;
+        answer.unwrap_or_else(|_| {
+            Err(Error::Timeout {
+                what: format!("no answer to the lookup of {kind} {namespace}/{name}"),
+                limit,
+            })
+        })
+    }
+
+    async fn ask(&self, api_version: &str, kind: &str, namespace: &str, name: &str) -> Result<Value> {
+        let snapshot = self.discovery.snapshot_with(&[(api_version, kind)]).await?;
         let (group, version) = split_api_version(api_version);
         let unknown = || Error::UnknownKind {
-            api_version: api_version.clone(),
-            kind: kind.clone(),
+            api_version: api_version.to_owned(),
+            kind: kind.to_owned(),
         };
         let resource = snapshot.resource(group, version, kind).ok_or_else(unknown)?;
         let namespaced = snapshot
@@ -156,7 +141,7 @@ impl Lookup {
         let doing = format!("look up {kind} {namespace}/{name}");
         retry::transient(|| async {
             let found = if name.is_empty() {
-                list(&api, &resource).await
+                list(&api, &resource, self.most_bytes).await
             } else {
                 get(&api, name).await
             };
@@ -171,22 +156,43 @@ async fn get(api: &Api<DynamicObject>, name: &str) -> kube::Result<Value> {
     Ok(found.map_or_else(|| Value::Object(Map::new()), |object| to_value(&object)))
 }
 
-async fn list(api: &Api<DynamicObject>, resource: &kube::core::ApiResource) -> kube::Result<Value> {
-    let found = api.list(&ListParams::default()).await?;
-    let items = found.items.iter().map(to_value).map(|mut item| {
-        if let Some(item) = item.as_object_mut() {
-            item.entry("apiVersion")
-                .or_insert_with(|| resource.api_version.clone().into());
-            item.entry("kind").or_insert_with(|| resource.kind.clone().into());
+/// All objects, or as many as have more than so many bytes.
+async fn list(
+    api: &Api<DynamicObject>,
+    resource: &kube::core::ApiResource,
+    most_bytes: usize,
+) -> kube::Result<Value> {
+    let mut items = Vec::new();
+    let mut bytes = 0;
+    let mut page = ListParams::default().limit(PAGE);
+    loop {
+        let found = api.list(&page).await?;
+        let from = items.len();
+        items.extend(found.items.iter().map(to_value).map(|mut item| {
+            if let Some(item) = item.as_object_mut() {
+                item.entry("apiVersion")
+                    .or_insert_with(|| resource.api_version.clone().into());
+                item.entry("kind").or_insert_with(|| resource.kind.clone().into());
+            }
+            item
+        }));
+        let more = found.metadata.continue_.clone().filter(|token| !token.is_empty());
+        if more.is_some() {
+            let new = items.iter().skip(from);
+            bytes += new.map(|item| item.to_string().len()).sum::<usize>();
         }
-        item
-    });
-    Ok(serde_json::json!({
-        "apiVersion": resource.api_version,
-        "kind": format!("{}List", resource.kind),
-        "metadata": serde_json::to_value(&found.metadata).unwrap_or_default(),
-        "items": items.collect::<Vec<_>>(),
-    }))
+        match more {
+            Some(token) if bytes <= most_bytes => page = page.continue_token(&token),
+            _ => {
+                return Ok(json!({
+                    "apiVersion": resource.api_version,
+                    "kind": format!("{}List", resource.kind),
+                    "metadata": serde_json::to_value(&found.metadata).unwrap_or_default(),
+                    "items": items,
+                }));
+            }
+        }
+    }
 }
 
 /// The decoded values of one Secret or of a list of them.
@@ -208,8 +214,6 @@ fn to_value(object: &DynamicObject) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]

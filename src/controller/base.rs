@@ -11,8 +11,8 @@ use crate::store::{Head, Stored};
 
 use super::Context;
 use super::decision::{self, is_same};
-use super::inputs::Wanted;
 use super::policy::{Again, Error};
+use super::rendering::Wanted;
 use super::revision::{History, stored_objects};
 use super::settle::Settling;
 use super::subject::Subject;

@@ -9,7 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use crate::api::{HelmAppStatus, RollbackStatus, conditions};
 use crate::store::Head;
 
-use super::inputs::Wanted;
+use super::rendering::Wanted;
 use super::settle::{self, Settling};
 
 /// What is known of a release.

@@ -1,23 +1,17 @@
-//! Steps 1 to 3 and 5: the chart, the values and what they render to.
+//! Steps 1 to 3: the chart and the values, and what identifies them.
 
 use std::sync::Arc;
 
 use helmapp_helm::capabilities::Capabilities;
 use helmapp_helm::chart::Chart;
-use helmapp_helm::manifest::{Manifest, parse_stored};
-use helmapp_helm::release::{ChartRecord, Hook};
-use helmapp_helm::render::{
-    Asked, CompiledChart, Limit, Limits, PrepareError, Questions, ReleaseOptions, RenderInput,
-    check_kube_version, check_release_name, prepare,
-};
+use helmapp_helm::manifest::parse_stored;
+use helmapp_helm::render::Questions;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
-use tokio::runtime::Handle;
 
 use crate::api::conditions::reason;
 use crate::api::{ChartStatus, HelmApp};
 use crate::cluster::discovery::hex;
-use crate::cluster::lookup::Lookup;
 use crate::source;
 
 use super::memory::Reference;
@@ -35,7 +29,7 @@ pub struct Gathered {
     /// The same without the capabilities.
     pub inputs: String,
     /// What the cluster offers.
-    capabilities: Arc<Capabilities>,
+    pub(super) capabilities: Arc<Capabilities>,
     /// Why the chart is an earlier copy, when its source could not be asked.
     stale: Option<String>,
     /// The chart.
@@ -46,25 +40,6 @@ pub struct Gathered {
     pub crds: Vec<Value>,
     /// The user's values, merged.
     pub values: Map<String, Value>,
-}
-
-/// What a rendering gave.
-#[derive(Debug, Clone)]
-pub struct Wanted {
-    /// The chart, for the record.
-    pub chart: Arc<ChartRecord>,
-    /// The user's values.
-    pub config: Map<String, Value>,
-    /// The objects' text, as the record keeps it.
-    pub manifest: String,
-    /// The hooks.
-    pub hooks: Vec<Hook>,
-    /// The rendered notes.
-    pub notes: String,
-    /// The objects.
-    pub documents: Vec<Value>,
-    /// What was looked up, and the digest of each answer.
-    pub lookups: Map<String, Value>,
 }
 
 /// The ConfigMaps and Secrets that a spec names.
@@ -137,7 +112,7 @@ impl Gathered {
     ///
     /// # Errors
     /// Why the chart's source can't be asked.
-    fn require_fresh(&self) -> Result<(), Error> {
+    pub(super) fn require_fresh(&self) -> Result<(), Error> {
         match &self.stale {
             None => Ok(()),
             Some(why) => Err(Error::Input {
@@ -150,7 +125,8 @@ impl Gathered {
 }
 
 /// Identity of everything that a rendering is made from but the capabilities. What the spec refers to is in it by UID and
-/// resourceVersion, never by content, so that nothing can be guessed from the digest.
+/// resourceVersion, never by content, so that nothing can be guessed from the digest. The annotation that has random
+/// values made anew is in it where it is set.
 fn digest(subject: &Subject, chart: &str, contents: &Contents) -> String {
     let contents: Vec<_> = contents
         .iter()
@@ -163,7 +139,16 @@ fn digest(subject: &Subject, chart: &str, contents: &Contents) -> String {
             )
         })
         .collect();
-    let parts = json!([chart, subject.spec_digest(), contents, subject.release]);
+    let mut parts = vec![
+        json!(chart),
+        json!(subject.spec_digest()),
+        json!(contents),
+        json!(subject.release),
+    ];
+    if let Some(renewal) = subject.app.renewal() {
+        parts.push(json!(renewal));
+    }
+    let parts = Value::from(parts);
     hex(&Sha256::digest(parts.to_string().as_bytes()))
 }
 
@@ -210,156 +195,6 @@ fn values_error(error: values::Error) -> Error {
         reason: error.reason(),
         message: error.to_string(),
         again,
-    }
-}
-
-/// Renders the chart with the values, under the rights of the release. What it asks of the capabilities becomes part
-/// of the digest.
-///
-/// # Errors
-/// Values that break the chart's schema, a template that fails, a document that is none; a chart that may not be the
-/// newest.
-pub async fn render(
-    ctx: &Context,
-    subject: &Subject,
-    gathered: &mut Gathered,
-    revision: i64,
-    is_install: bool,
-) -> Result<Wanted, Error> {
-    gathered.require_fresh()?;
-    let capabilities = gathered.capabilities.clone();
-    let asked = Arc::<Asked>::default();
-    let lookup = Arc::new(Lookup::new(
-        subject.tenant.clone(),
-        ctx.discovery.clone(),
-        Handle::current(),
-    ));
-    let release = ReleaseOptions {
-        name: subject.release.name.clone(),
-        namespace: subject.release.namespace.clone(),
-        revision,
-        is_install,
-        is_upgrade: !is_install,
-    };
-    let (chart, values) = (gathered.chart.clone(), gathered.values.clone());
-    let host = Host {
-        capabilities,
-        asked: asked.clone(),
-        lookup: lookup.clone(),
-        limits: ctx.settings.limits.of_render(),
-    };
-    // Rendering is pure computation, but for lookups, which wait for the API server.
-    let work = move || rendered(&chart, &values, &release, host);
-    let manifest = tokio::task::spawn_blocking(work).await;
-    // A rendering that failed has read and asked as well.
-    let redactor = hide(ctx, subject, &lookup.secrets());
-    let questions = without_secrets(asked.questions(), redactor.as_deref());
-    gathered.digest = asked::digest(&gathered.inputs, &questions, &gathered.capabilities);
-    asked::learn(ctx, subject, &gathered.digest, &questions);
-    ctx.attempts
-        .insert(&subject.key, Arc::new(gathered.digest.clone()));
-    let manifest = manifest.map_err(|_| Error::Input {
-        reason: reason::RENDER_FAILED,
-        message: "rendering ended early".to_owned(),
-        again: Again::Seldom,
-    })??;
-    Ok(Wanted {
-        chart: ctx.chart_record(&gathered.chart_status.digest, &gathered.chart)?,
-        config: gathered.values.clone(),
-        documents: manifest.parse_objects(),
-        manifest: manifest.text,
-        hooks: manifest.hooks,
-        notes: manifest.notes.unwrap_or_default(),
-        lookups: lookup.answers(),
-    })
-}
-
-/// Keeps what was read from Secrets out of all messages about the HelmApp.
-fn hide(ctx: &Context, subject: &Subject, secrets: &[String]) -> Option<Arc<Redactor>> {
-    let known = ctx.redactors.get(&subject.key);
-    if secrets.is_empty() {
-        return known;
-    }
-    let secrets = secrets.iter().map(String::as_str);
-    let redactor = Arc::new(known.unwrap_or_default().and(secrets));
-    ctx.redactors.insert(&subject.key, redactor.clone());
-    Some(redactor)
-}
-
-/// Status names the questions: one that quotes a Secret is not remembered by its words.
-fn without_secrets(mut questions: Questions, redactor: Option<&Redactor>) -> Questions {
-    let quotes = |version: &String| redactor.is_some_and(|redactor| redactor.clean(version) != *version);
-    if questions.api_versions.iter().any(quotes) {
-        questions.all_api_versions = true;
-        questions.api_versions.clear();
-    }
-    questions
-}
-
-/// What a rendering asks.
-struct Host {
-    capabilities: Arc<Capabilities>,
-    asked: Arc<Asked>,
-    lookup: Arc<Lookup>,
-    limits: Limits,
-}
-
-fn rendered(
-    chart: &Chart,
-    values: &Map<String, Value>,
-    release: &ReleaseOptions,
-    host: Host,
-) -> Result<Manifest, Error> {
-    let refused = |reason, message: String| Error::Input {
-        reason,
-        message,
-        again: Again::OnChange,
-    };
-    check_release_name(&release.name)
-        .map_err(|error| refused(reason::RELEASE_NAME_INVALID, error.to_string()))?;
-    if !chart.metadata.kube_version.is_empty() {
-        host.asked.kube_version();
-    }
-    check_kube_version(chart, &host.capabilities)
-        .map_err(|error| refused(reason::CHART_INVALID, error.to_string()))?;
-    let prepared = prepare(chart, values, Some(&Arc::default()), &mut Vec::new()).map_err(|error| {
-        let reason = match error {
-            PrepareError::Schema(_) => reason::SCHEMA_VIOLATION,
-            _ => reason::VALUES_ERROR,
-        };
-        refused(reason, error.to_string())
-    })?;
-    let failed = |message| refused(reason::RENDER_FAILED, message);
-    let compiled = CompiledChart::compile(&prepared.chart).map_err(|error| failed(error.to_string()))?;
-    let mut input = RenderInput::new(&prepared.values, release, host.capabilities);
-    input.asked = host.asked;
-    input.lookup = host.lookup;
-    input.limits = host.limits;
-    let files = compiled.render(input).map_err(|error| {
-        let mut refused = failed(error.to_string());
-        // Whether the clock runs out depends on more than the chart.
-        if let (Error::Input { again, .. }, Some(Limit::Deadline)) =
-            (&mut refused, error.template_error().limit())
-        {
-            *again = Again::Seldom;
-        }
-        refused
-    })?;
-    Manifest::build(chart.name(), files).map_err(|error| failed(error.to_string()))
-}
-
-impl helmapp_helm::render::Lookup for Lookup {
-    fn lookup(
-        &self,
-        api_version: &str,
-        kind: &str,
-        namespace: &str,
-        name: &str,
-    ) -> Result<Map<String, Value>, String> {
-        match self.answer(api_version, kind, namespace, name)? {
-            Value::Object(found) => Ok(found),
-            _ => Ok(Map::new()),
-        }
     }
 }
 

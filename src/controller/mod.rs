@@ -14,6 +14,7 @@ pub mod health;
 mod history;
 pub mod inputs;
 mod leaves;
+mod memo;
 pub mod memory;
 mod namespace;
 pub mod planning;
@@ -23,6 +24,8 @@ mod reconcile;
 mod record;
 mod redact;
 mod release;
+mod renderers;
+pub mod rendering;
 mod report;
 mod restore;
 mod resume;
@@ -44,6 +47,7 @@ use futures::stream::select;
 use futures::{Stream, StreamExt, TryStreamExt, future};
 use helmapp_helm::chart::Chart;
 use helmapp_helm::release::ChartRecord;
+use helmapp_helm::render::CompiledCharts;
 use kube::Client;
 use kube::api::{Api, ResourceExt};
 use kube::runtime::controller::{Action, Config, Error as Failure};
@@ -68,6 +72,7 @@ use crate::store::Store;
 
 use memory::{Basis, Memory, Observer};
 use redact::Redactor;
+use renderers::Renderers;
 use settle::Settling;
 use slots::{Companions, Slots, Timers};
 use subject::Subject;
@@ -79,6 +84,9 @@ pub enum Error {
     /// The sources of charts can't be set up.
     #[error(transparent)]
     Sources(#[from] source::Error),
+    /// The system gives no threads to render charts on.
+    #[error("can not start threads to render charts on: {0}")]
+    Threads(#[from] std::io::Error),
     /// The cluster does not answer.
     #[error(transparent)]
     Cluster(#[from] crate::cluster::Error),
@@ -118,6 +126,8 @@ pub struct Context {
     suspended: Timers,
     guarded: Slots<()>,
     access: access::Answers,
+    renderers: Renderers,
+    compiled: Arc<CompiledCharts>,
     charts: Mutex<HashMap<String, Weak<ChartRecord>>>,
 }
 
@@ -174,6 +184,8 @@ impl Operator {
             suspended: Timers::default(),
             guarded: Slots::default(),
             access: access::Answers::default(),
+            renderers: Renderers::new(settings.renderers, settings.limits.render.stack_bytes)?,
+            compiled: Arc::new(CompiledCharts::new(settings.compiled_cache_bytes)),
             charts: Mutex::default(),
             settings,
             discovery,
@@ -261,12 +273,25 @@ impl Operator {
             }
         });
         let telling = tokio::spawn(asked::tell(context.clone()));
+        let forgetting = tokio::spawn(forget_unused(context.compiled.clone()));
         flow.await;
         telling.abort();
+        forgetting.abort();
         // The task only fails by a panic, which has been reported where it happened.
         let _ = writing.await;
         context.events.drain(EVENTS_LIMIT).await;
         Ok(())
+    }
+}
+
+/// Charts that nobody renders take up nothing after twice this.
+const COMPILED_IDLE: Duration = Duration::from_secs(2 * 60);
+
+/// Drops compiled charts that are not rendered any more, as long as the operator runs.
+async fn forget_unused(compiled: Arc<CompiledCharts>) {
+    loop {
+        tokio::time::sleep(COMPILED_IDLE).await;
+        compiled.forget_unused();
     }
 }
 
@@ -277,7 +302,8 @@ fn what_counts(app: &HelmApp) -> Option<u64> {
     let deleted = metadata.deletion_timestamp.is_some();
     let mut hash = DefaultHasher::new();
     let leaves = app.leaves_behind();
-    (metadata.generation, deleted, leaves, &metadata.finalizers).hash(&mut hash);
+    let asked = (leaves, app.renewal());
+    (metadata.generation, deleted, asked, &metadata.finalizers).hash(&mut hash);
     Some(hash.finish())
 }
 
@@ -336,6 +362,7 @@ impl Context {
         Ok(Basis {
             uid: subject.uid().to_owned(),
             generation: subject.generation(),
+            renewal: subject.app.renewal().map(Box::from),
             references: with_versions.collect(),
             newest: newest.map(|head| (head.revision, head.resource_version)),
             capabilities: asked::answers(self, subject).await?.into(),

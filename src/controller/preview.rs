@@ -17,7 +17,7 @@ use super::planning::{self, Known, NewObjects};
 use super::policy::Error;
 use super::revision::returned_objects;
 use super::subject::Subject;
-use super::{Context, Operator, advice, compare, inputs, namespace, rollback, veil};
+use super::{Context, Operator, advice, compare, inputs, namespace, rendering, rollback, veil};
 
 /// What the next revision of a release would do.
 #[derive(Debug, Clone)]
@@ -160,7 +160,7 @@ async fn wanted(
         return returned_objects(&newest.release, &[], snapshot);
     }
     let install = base.is_install();
-    let wanted = inputs::render(ctx, subject, &mut gathered, base.next(), install).await?;
+    let wanted = rendering::render(ctx, subject, &mut gathered, base.next(), install).await?;
     let namespace = &subject.release.namespace;
     planning::new_objects(wanted.documents, &gathered.crds, namespace, snapshot).map_err(Error::Objects)
 }

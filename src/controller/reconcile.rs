@@ -18,10 +18,11 @@ use crate::metrics::Outcome;
 
 use super::base::Base;
 use super::decision::{self, Asked, State};
-use super::inputs::{self, Gathered, Wanted};
+use super::inputs::{self, Gathered};
 use super::planning;
 use super::policy::{self, Error};
 use super::release::{Revision, release};
+use super::rendering::{self, Wanted};
 use super::resume::Pending;
 use super::revision::{Change, rendered};
 use super::settle::Settling;
@@ -169,7 +170,7 @@ async fn follow_spec(ctx: &Context, subject: &Subject, pending: Option<Pending>)
     // 4 store
     let base = Base::read(ctx, subject).await?;
     // 5 render
-    let wanted = inputs::render(ctx, subject, &mut gathered, base.next(), base.is_install()).await?;
+    let wanted = rendering::render(ctx, subject, &mut gathered, base.next(), base.is_install()).await?;
     if is_under_way(ctx, subject, &gathered, &wanted) {
         return stand(ctx, subject, &gathered.digest).await;
     }
@@ -201,6 +202,7 @@ async fn follow_spec(ctx: &Context, subject: &Subject, pending: Option<Pending>)
         input_digest: gathered.digest,
         made_from: gathered.inputs,
         lookups: wanted.lookups,
+        memo: wanted.memo,
         chart: gathered.chart_status,
         cause: None,
     };

@@ -12,7 +12,9 @@ use tracing::{info, warn};
 
 use crate::api::ChartStatus;
 use crate::cluster::apply::Applier;
-use crate::store::{Companion, LeftObject, Owner, Places, Prepared, SecretPlaces, Store, Stored};
+use crate::store::{
+    Companion, KeptMemo, LeftObject, Owner, Places, Prepared, SecretPlaces, Store, Stored,
+};
 
 use super::base::Base;
 use super::planning::{self, Known, NewObjects};
@@ -40,6 +42,8 @@ pub(super) struct Revision {
     pub made_from: String,
     /// What lookups were answered, by digest.
     pub lookups: serde_json::Map<String, Value>,
+    /// What made its random values, if there are any.
+    pub memo: Option<KeptMemo>,
     /// The chart, for status.
     pub chart: ChartStatus,
     /// Why it remedies another.
@@ -317,6 +321,8 @@ fn companion(
         lookups: revision.lookups.clone(),
         left: last.left,
         secret_places,
+        // A version without random values may be followed by one that has them again.
+        memo: revision.memo.clone().or(last.memo),
         extra,
     };
     for over in companion.leave(spared.to_vec()) {

@@ -12,9 +12,9 @@ use crate::api::conditions::reason;
 use crate::cluster::discovery::Snapshot;
 use crate::store::{Head, Stored};
 
-use super::inputs::Wanted;
 use super::planning::{self, NewObjects};
 use super::policy::{self, Again, Error};
+use super::rendering::Wanted;
 use super::subject::Subject;
 
 /// What kind of change a revision is.

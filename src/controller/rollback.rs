@@ -121,6 +121,7 @@ pub(super) async fn roll_back(
         input_digest,
         made_from,
         lookups: Map::new(),
+        memo: None,
         chart: report::chart_of(&target.release, &ChartStatus::default()),
         cause,
     };

@@ -81,6 +81,29 @@ impl Timers {
 pub(super) struct Companions(Slots<StoredCompanion>);
 
 impl Companions {
+    /// The companion of a release as we know it, else as it is. One that can't be read is none.
+    ///
+    /// # Errors
+    /// A failed request.
+    pub(super) async fn get(
+        &self,
+        ctx: &Context,
+        subject: &Subject,
+    ) -> Result<Option<Arc<StoredCompanion>>, Error> {
+        if let Some(known) = self.0.get(&subject.key) {
+            return Ok(Some(known));
+        }
+        let found = match ctx.store.companion(&subject.release).await {
+            Err(Error::Companion { .. }) => None,
+            found => found?,
+        };
+        let found = found.map(Arc::new);
+        if let Some(stored) = &found {
+            self.0.insert(&subject.key, stored.clone());
+        }
+        Ok(found)
+    }
+
     /// The companion of a release.
     ///
     /// # Errors

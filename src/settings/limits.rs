@@ -2,7 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use helmapp_helm::{limits::Limits as ChartLimits, render::Limits as RenderLimits};
+use helmapp_helm::{
+    limits::Limits as ChartLimits,
+    render::{Limits as RenderLimits, LookupLimits},
+};
+
+/// Room for templates that include each other a thousand deep, which Helm allows.
+const STACK_BYTES: usize = 32 << 20;
 
 /// Limits on loading a chart and on rendering it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +17,8 @@ pub struct Limits {
     pub render_timeout: Duration,
     /// Steps, sizes and depths of a rendering. Its deadline is set by `render_timeout`.
     pub render: RenderLimits,
+    /// Questions of one rendering to the cluster, and their answers.
+    pub lookups: LookupLimits,
     /// Bytes of a chart's files, unpacked.
     pub chart_unpacked_bytes: u64,
     /// Bytes of one of them.
@@ -24,7 +32,12 @@ impl Default for Limits {
         let chart = ChartLimits::default();
         Self {
             render_timeout: Duration::from_secs(120),
-            render: RenderLimits::default(),
+            // Renderings have threads of their own.
+            render: RenderLimits {
+                stack_bytes: STACK_BYTES,
+                ..RenderLimits::default()
+            },
+            lookups: LookupLimits::default(),
             chart_unpacked_bytes: chart.unpacked_bytes,
             chart_file_bytes: chart.file_bytes,
             chart_files: chart.file_count,

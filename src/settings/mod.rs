@@ -20,6 +20,10 @@ pub struct Settings {
     pub default_service_account: Option<String>,
     /// Reconciles at once.
     pub workers: u16,
+    /// Charts that are rendered at once, each on a thread of its own.
+    pub renderers: u16,
+    /// Bytes of compiled charts that are kept for the next rendering.
+    pub compiled_cache_bytes: usize,
     /// How long another's pending revision is left alone while nothing of it changes.
     pub pending_takeover: Duration,
     /// Least and most time between two tries of what fails in a way that passes.
@@ -80,6 +84,8 @@ impl Default for Settings {
             chart_dirs: Vec::new(),
             default_service_account: None,
             workers: 16,
+            renderers: 2,
+            compiled_cache_bytes: 16 * 1024 * 1024,
             pending_takeover: Duration::from_secs(15 * 60),
             retry: Backoff {
                 least: Duration::from_secs(1),

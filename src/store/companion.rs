@@ -1,5 +1,6 @@
 //! The companion Secret: what Helm's records have no place for. Losing it costs a render, never the release.
 
+use helmapp_helm::render::Memo;
 use k8s_openapi::{ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::api::PostParams;
 use serde::{Deserialize, Serialize};
@@ -54,6 +55,9 @@ pub struct Companion {
     /// Where the objects of stored revisions hold what came from Secrets.
     #[serde(skip_serializing_if = "SecretPlaces::is_empty")]
     pub secret_places: SecretPlaces,
+    /// What makes the chart's random values, once it asked for some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memo: Option<KeptMemo>,
     /// Fields of later versions.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
@@ -61,6 +65,23 @@ pub struct Companion {
 
 fn is_not(so: &bool) -> bool {
     !so
+}
+
+/// What makes the random values of a release, the same at each rendering. As secret as these are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptMemo {
+    #[serde(flatten)]
+    pub memo: Memo,
+    /// What the HelmApp's annotation [`RENEW`](crate::api::RENEW) was when it was made.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub renewal: String,
+}
+
+impl KeptMemo {
+    /// Whether it may be used while the annotation is this. Without one nothing is asked for.
+    pub fn is_for(&self, renewal: Option<&str>) -> bool {
+        renewal.is_none_or(|renewal| renewal == self.renewal)
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -292,8 +313,34 @@ mod tests {
             made_from: "sha256:2".to_owned(),
             left: vec![left("data", "u")],
             secret_places: secret_places(),
+            memo: Some(memo("first")),
             extra: [("later".to_owned(), json!({"a": 1}))].into_iter().collect(),
         }
+    }
+
+    fn memo(renewal: &str) -> KeptMemo {
+        KeptMemo {
+            memo: Memo::new([7; 32], 1_700_000_000),
+            renewal: renewal.to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_memo_lasts_until_another_is_asked_for() {
+        for (made_for, asked, expected) in [
+            ("", None, true),
+            ("a", None, true),
+            ("a", Some("a"), true),
+            ("a", Some("b"), false),
+            ("", Some("a"), false),
+        ] {
+            let kept = memo(made_for);
+            assert_eq!(kept.is_for(asked), expected, "{made_for:?} {asked:?}");
+            assert!(!format!("{kept:?}").contains("BwcH"), "{kept:?}");
+        }
+        let text = serde_json::to_string(&memo("")).unwrap();
+        assert!(text.contains("BwcH") && !text.contains("renewal"), "{text}");
+        assert_eq!(serde_json::from_str::<KeptMemo>(&text).unwrap(), memo(""));
     }
 
     #[test]

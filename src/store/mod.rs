@@ -29,7 +29,7 @@ use crate::cluster::{self, retry};
 
 pub use self::{
     companion::{
-        COMPANION_LABEL, COMPANION_VALUE, Companion, LeftObject, MAX_LEFT, Owner, StoredCompanion,
+        COMPANION_LABEL, COMPANION_VALUE, Companion, KeptMemo, LeftObject, MAX_LEFT, Owner, StoredCompanion,
         companion_name,
     },
     head::{HOLDER_ANNOTATION, Head, ReleaseKey, surplus},

@@ -24,6 +24,7 @@ mod interrupted;
 mod kubectl;
 mod lifecycle;
 mod recovery;
+mod rendering;
 mod requests;
 mod restart;
 mod rollback;

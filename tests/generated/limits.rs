@@ -4,7 +4,7 @@ use std::{env, fs, path::Path, process::Command};
 
 use helmapp::settings::{Fetch, Limits};
 use helmapp_gotmpl::{json, parse, re2, semver, set, value};
-use helmapp_helm::{limits, manifest, release, render, schema, toml, values};
+use helmapp_helm::{limits, manifest, release, schema, toml, values};
 
 struct Row {
     name: &'static str,
@@ -26,6 +26,10 @@ Flags are those of `helmapp run`; each is an environment variable too (`--render
 Limits without a flag keep a thread's stack or the size of a parsed tree within what the others allow, and no known
 chart comes near them. `helmapp template` renders with the defaults, on a larger stack and without a deadline.
 
+Charts are rendered on threads of their own, at most `--renderers` (2) at once and half of them for the HelmApps of one
+namespace, so that many hostile charts take no more memory at a time than that many. Who waits for a thread is tried
+again later, and its deadline begins when it has one.
+
 With the defaults a rendering stays under 256 MiB, and ends within a second on a usual core, keys and certificates
 apart. `crates/helm/tests/limits` holds hostile charts and measures both for each, in a process of its own. This page
 is made by `make generate`, and a test compares it with the code.
@@ -46,11 +50,13 @@ of mutations.
 
 fn rows() -> Vec<Row> {
     const HOSTILE: &str = "crates/helm/tests/limits/templates.rs";
+    const RECORDER: &str = "crates/helm/src/render/recorder.rs";
     const TEXTS: &str = "crates/helm/tests/limits/texts.rs";
     const ARCHIVES: &str = "crates/helm/tests/limits/archives.rs";
     let Limits {
         render_timeout,
         render,
+        lookups,
         chart_unpacked_bytes,
         chart_file_bytes,
         chart_files,
@@ -90,7 +96,7 @@ fn rows() -> Vec<Row> {
         row(
             "stack",
             bytes(render.stack_bytes as u64),
-            None,
+            Some("render-stack-bytes"),
             "recursion of `include`, `template` and `tpl`, before the thread's stack ends",
             (HOSTILE, "tpl of tpl"),
         ),
@@ -195,13 +201,17 @@ fn rows() -> Vec<Row> {
         ),
         row(
             "lookups",
-            count(render::MAX_LOOKUPS as u64),
-            None,
+            count(lookups.count as u64),
+            Some("render-lookups"),
             "different questions of `lookup` in a rendering",
-            (
-                "crates/helm/src/render/recorder.rs",
-                "lookups_are_limited_in_number_and_size",
-            ),
+            (RECORDER, "lookups_are_limited_in_number_and_size"),
+        ),
+        row(
+            "lookup bytes",
+            bytes(lookups.bytes as u64),
+            Some("render-lookup-bytes"),
+            "answers of `lookup` in a rendering",
+            (RECORDER, "lookups_are_limited_in_number_and_size"),
         ),
         row(
             "archive_bytes",

@@ -15,6 +15,8 @@ pub struct Basis {
     pub uid: String,
     /// `metadata.generation` of the HelmApp.
     pub generation: i64,
+    /// What asks for random values to be made anew.
+    pub renewal: Option<Box<str>>,
     /// resourceVersions of the objects that the spec names, by kind and name.
     pub references: Vec<(Reference, Option<String>)>,
     /// Newest revision and its resourceVersion.

@@ -37,6 +37,7 @@ fn basis() -> Basis {
     Basis {
         uid: "u".into(),
         generation: 1,
+        renewal: None,
         references: vec![],
         newest: None,
         capabilities: "c".into(),
