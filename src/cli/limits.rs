@@ -3,7 +3,10 @@
 use std::ops::RangeInclusive;
 
 use anyhow::ensure;
-use helmapp_helm::render::{self, LookupLimits};
+use helmapp_helm::{
+    render::{self, LookupLimits},
+    values::ValueLimits,
+};
 
 use crate::{api::Duration, settings::Limits};
 
@@ -76,6 +79,41 @@ pub(super) struct LimitArguments {
     /// Bytes of all answers to them
     #[arg(long, env = "HELMAPP_RENDER_LOOKUP_BYTES", default_value_t = 16 << 20, value_name = "BYTES")]
     render_lookup_bytes: usize,
+    /// Bytes of a regular expression, at most 65536
+    #[arg(
+        long,
+        env = "HELMAPP_RENDER_REGEX_BYTES",
+        default_value_t = 65_536,
+        value_name = "BYTES"
+    )]
+    render_regex_bytes: usize,
+    /// Entries of the values of a chart and its sub-charts, merged
+    #[arg(
+        long,
+        env = "HELMAPP_VALUES_ENTRIES",
+        default_value_t = 500_000,
+        value_name = "COUNT"
+    )]
+    values_entries: usize,
+    /// Values in one YAML document, those that an alias stands for counted each time
+    #[arg(
+        long,
+        env = "HELMAPP_YAML_NODES",
+        default_value_t = 500_000,
+        value_name = "COUNT"
+    )]
+    yaml_nodes: usize,
+    /// Bytes of text that the aliases of a YAML document stand for
+    #[arg(long, env = "HELMAPP_YAML_ALIAS_BYTES", default_value_t = 16 << 20, value_name = "BYTES")]
+    yaml_alias_bytes: usize,
+    /// Values in all objects of a release
+    #[arg(
+        long,
+        env = "HELMAPP_MANIFEST_NODES",
+        default_value_t = 500_000,
+        value_name = "COUNT"
+    )]
+    manifest_nodes: usize,
     /// Bytes of a chart's files, unpacked
     #[arg(long, env = "HELMAPP_CHART_UNPACKED_BYTES", default_value_t = 64 << 20, value_name = "BYTES")]
     chart_unpacked_bytes: u64,
@@ -115,12 +153,23 @@ impl LimitArguments {
                 list_items: self.render_list_items,
                 key_work: self.render_key_work,
                 stack_bytes: self.render_stack_bytes,
+                regex_bytes: self.render_regex_bytes,
                 ..render::Limits::default()
             },
             lookups: LookupLimits {
                 count: self.render_lookups,
                 bytes: self.render_lookup_bytes,
             },
+            yaml: helmapp_goyaml::Limits {
+                nodes: self.yaml_nodes,
+                expanded_bytes: self.yaml_alias_bytes,
+                ..helmapp_goyaml::Limits::default()
+            },
+            values: ValueLimits {
+                entries: self.values_entries,
+                ..ValueLimits::default()
+            },
+            manifest_nodes: self.manifest_nodes,
             chart_unpacked_bytes: self.chart_unpacked_bytes,
             chart_file_bytes: self.chart_file_bytes,
             chart_files: self.chart_files,

@@ -519,6 +519,11 @@ mod tests {
             "--render-stack-bytes=2000000",
             "--render-lookups=24",
             "--render-lookup-bytes=25",
+            "--render-regex-bytes=26",
+            "--values-entries=27",
+            "--yaml-nodes=28",
+            "--yaml-alias-bytes=29",
+            "--manifest-nodes=30",
             "--chart-unpacked-bytes=21",
             "--chart-file-bytes=22",
             "--chart-files=23",
@@ -569,9 +574,20 @@ mod tests {
                     list_items: 19,
                     key_work: 20,
                     stack_bytes: 2_000_000,
+                    regex_bytes: 26,
                     ..Default::default()
                 },
                 lookups: helmapp_helm::render::LookupLimits { count: 24, bytes: 25 },
+                values: helmapp_helm::values::ValueLimits {
+                    entries: 27,
+                    ..Default::default()
+                },
+                yaml: helmapp_goyaml::Limits {
+                    nodes: 28,
+                    expanded_bytes: 29,
+                    ..Default::default()
+                },
+                manifest_nodes: 30,
                 chart_unpacked_bytes: 21,
                 chart_file_bytes: 22,
                 chart_files: 23,

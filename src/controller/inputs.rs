@@ -89,7 +89,8 @@ pub async fn gather(ctx: &Context, subject: &Subject) -> Result<Gathered, Error>
     // What is wrong with the inputs themselves is so whatever the cluster offers.
     let nothing = asked::digest(&inputs, &Questions::default(), &Capabilities::default());
     ctx.attempts.insert(&subject.key, Arc::new(nothing.clone()));
-    let values = values::compose(spec, &fetched.chart, &contents).map_err(values_error)?;
+    let values =
+        values::compose(spec, &fetched.chart, &contents, &ctx.settings.limits.yaml).map_err(values_error)?;
     let crds = crds(&fetched.chart)?;
     let capabilities = Arc::new(asked::capabilities(&snapshot, &crds));
     let table = asked::known(ctx, subject);

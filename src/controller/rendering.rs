@@ -8,14 +8,15 @@ use helmapp_helm::chart::Chart;
 use helmapp_helm::manifest::Manifest;
 use helmapp_helm::release::{ChartRecord, Hook};
 use helmapp_helm::render::{
-    Asked, CompiledCharts, Limit, Limits, Memo, PrepareError, Questions, Recorder, ReleaseOptions,
-    RenderInput, check_kube_version, check_release_name, prepare,
+    Asked, CompiledCharts, Limit, Memo, PrepareError, Questions, Recorder, ReleaseOptions, RenderInput,
+    check_kube_version, check_release_name, prepare_within,
 };
 use serde_json::{Map, Value};
 use tokio::runtime::Handle;
 
 use crate::api::conditions::reason;
 use crate::cluster::lookup::Lookup;
+use crate::settings::Limits;
 use crate::store::KeptMemo;
 
 use super::inputs::Gathered;
@@ -62,12 +63,12 @@ pub async fn render(
     let kept = memo::of(ctx, subject, revision).await?;
     let place = ctx.renderers.enter(subject.app.home()).await?;
     // What it may take of the clock begins now.
-    let limits = ctx.settings.limits.of_render();
+    let render_limits = ctx.settings.limits.of_render();
     let lookup = Arc::new(Lookup::new(
         subject.tenant.clone(),
         ctx.discovery.clone(),
         Handle::current(),
-        limits.deadline,
+        render_limits.deadline,
         ctx.settings.limits.lookups.bytes,
     ));
     let lookups = Arc::new(Recorder::new(lookup.clone(), ctx.settings.limits.lookups));
@@ -86,7 +87,10 @@ pub async fn render(
         asked: asked.clone(),
         lookup: lookups.clone(),
         memo: kept.memo.clone(),
-        limits,
+        limits: Limits {
+            render: render_limits,
+            ..ctx.settings.limits.clone()
+        },
         compiled: ctx.compiled.clone(),
     };
     let rendered = place.run(move || work.done()).await;
@@ -180,14 +184,20 @@ impl Work {
         }
         check_kube_version(&self.chart, &self.capabilities)
             .map_err(|error| refused(reason::CHART_INVALID, error.to_string()))?;
-        let prepared =
-            prepare(&self.chart, &self.values, Some(&Arc::default()), &mut Vec::new()).map_err(|error| {
-                let reason = match error {
-                    PrepareError::Schema(_) => reason::SCHEMA_VIOLATION,
-                    _ => reason::VALUES_ERROR,
-                };
-                refused(reason, error.to_string())
-            })?;
+        let prepared = prepare_within(
+            &self.chart,
+            &self.values,
+            Some(&Arc::default()),
+            self.limits.values,
+            &mut Vec::new(),
+        )
+        .map_err(|error| {
+            let reason = match error {
+                PrepareError::Schema(_) => reason::SCHEMA_VIOLATION,
+                _ => reason::VALUES_ERROR,
+            };
+            refused(reason, error.to_string())
+        })?;
         let failed = |message| refused(reason::RENDER_FAILED, message);
         let compiled = self
             .compiled
@@ -196,7 +206,8 @@ impl Work {
         let input = RenderInput {
             asked: self.asked,
             lookup: self.lookup,
-            limits: self.limits,
+            limits: self.limits.render.clone(),
+            yaml: self.limits.yaml,
             ..RenderInput::new(&prepared.values, &self.release, self.capabilities)
         };
         let files = compiled.render(input.with_memo(&self.memo)).map_err(|error| {
@@ -209,9 +220,134 @@ impl Work {
             }
             refused
         })?;
-        let manifest =
-            Manifest::build(self.chart.name(), files).map_err(|error| failed(error.to_string()))?;
+        let manifest = Manifest::build_within(self.chart.name(), files, &self.limits.of_manifest())
+            .map_err(|error| failed(error.to_string()))?;
         let documents = manifest.parse_objects();
         Ok((manifest, documents))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use helmapp_helm::chart::File;
+    use helmapp_helm::render::Lookup;
+    use serde_json::json;
+
+    use super::*;
+
+    /// Answers with a little, and counts.
+    #[derive(Default)]
+    struct Little(AtomicUsize);
+
+    impl Lookup for Little {
+        fn lookup(&self, _: &str, _: &str, _: &str, _: &str) -> Result<Map<String, Value>, String> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Ok(Map::from_iter([("found".to_owned(), json!("something"))]))
+        }
+    }
+
+    fn work(template: &str, limits: &Limits) -> Work {
+        let files = [
+            ("Chart.yaml", "apiVersion: v2\nname: c\nversion: 1.0.0\n"),
+            ("values.yaml", "own: [1, 2]\n"),
+            ("templates/a.yaml", template),
+        ];
+        let files = files
+            .map(|(name, text)| File::new(name, text.as_bytes()))
+            .to_vec();
+        Work {
+            chart: Arc::new(Chart::load_files(files, &limits.of_chart(1 << 20)).unwrap()),
+            values: Map::new(),
+            release: ReleaseOptions {
+                name: "r".to_owned(),
+                namespace: "n".to_owned(),
+                revision: 1,
+                is_install: true,
+                is_upgrade: false,
+            },
+            capabilities: Arc::default(),
+            asked: Arc::default(),
+            lookup: Arc::new(Recorder::new(Arc::new(Little::default()), limits.lookups)),
+            memo: Memo::new([1; 32], 1_795_266_227),
+            limits: limits.clone(),
+            compiled: Arc::new(CompiledCharts::new(1 << 20)),
+        }
+    }
+
+    /// Sets one limit.
+    type Set = fn(&mut Limits);
+
+    #[test]
+    fn each_setting_stops_a_rendering_and_is_named() {
+        const DEEP: &str = "{{ define \"d\" }}{{ if . }}{{ include \"d\" (sub . 1 | int) }}{{ end }}{{ end }}{{ include \"d\" 30 }}";
+        const OBJECTS: &str = "{{ range until 3 }}\n---\nkind: A\nn: {{ . }}\n{{ end }}";
+        const LOOKUPS: &str = "{{ range list \"a\" \"b\" }}{{ $_ := lookup \"v1\" \"A\" \"\" . }}{{ end }}";
+        let table: [(Set, &str, &str); 15] = [
+            (
+                |l| l.render.steps = 100,
+                "{{ range until 200 }}{{ end }}",
+                "steps limit",
+            ),
+            (
+                |l| l.render.template_depth = 5,
+                DEEP,
+                "maximum template depth (5)",
+            ),
+            (|l| l.render.stack_bytes = 20_000, DEEP, "stack limit"),
+            (
+                |l| l.render.output_bytes = 5,
+                "{{ print 1234567 }}",
+                "output size limit",
+            ),
+            (
+                |l| l.render.text_bytes = 5,
+                "{{ $x := repeat 6 \"a\" }}",
+                "text size limit",
+            ),
+            (
+                |l| l.render.memory_bytes = 100_000,
+                "{{ $x := until 10000 }}",
+                "memory limit",
+            ),
+            (
+                |l| l.render.list_items = 5,
+                "{{ $x := until 6 }}",
+                "list items limit",
+            ),
+            (
+                |l| l.render.key_work = 5,
+                "{{ $x := bcrypt \"a\" }}",
+                "key work limit",
+            ),
+            (
+                |l| l.render.regex_bytes = 5,
+                "{{ $x := regexMatch \"aaaaaa\" \"a\" }}",
+                "regex size limit",
+            ),
+            (|l| l.lookups.count = 1, LOOKUPS, "lookups limit"),
+            (|l| l.lookups.bytes = 30, LOOKUPS, "lookup bytes limit"),
+            (
+                |l| l.yaml.nodes = 6,
+                "{{ $x := fromYaml \"a: [1, 2, 3, 4, 5, 6]\" }}",
+                "limit nodes",
+            ),
+            (
+                |l| l.yaml.expanded_bytes = 3,
+                "{{ $x := fromYaml \"a: &a long\\nb: *a\" }}",
+                "limit expanded_bytes",
+            ),
+            (|l| l.values.entries = 0, "", "limit entries"),
+            (|l| l.manifest_nodes = 8, OBJECTS, "limit manifest nodes"),
+        ];
+        for (set, template, name) in table {
+            let mut limits = Limits::default();
+            let usual = work(template, &limits).done();
+            assert!(usual.is_ok(), "{name}: {usual:?}");
+            set(&mut limits);
+            let error = work(template, &limits).done().unwrap_err().to_string();
+            assert!(error.contains(name), "{name}: {error}");
+        }
     }
 }

@@ -3,7 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use helmapp_goyaml::sigs::{self, Numbers};
+use helmapp_goyaml::{
+    Limits, Options,
+    sigs::{self, Numbers},
+};
 use helmapp_helm::{
     chart::Chart,
     values::{
@@ -136,15 +139,15 @@ pub async fn read(client: &Client, home: &str, spec: &HelmAppSpec) -> Result<Con
 }
 
 /// The values that the chart is given. Integers stay integers.
-pub fn compose(spec: &HelmAppSpec, chart: &Chart, contents: &Contents) -> Result<Table> {
+pub fn compose(spec: &HelmAppSpec, chart: &Chart, contents: &Contents, limits: &Limits) -> Result<Table> {
     let mut values = Table::new();
     for (index, file) in spec.values_files.iter().enumerate() {
-        values = merge_maps(values, chart_file(index, file, chart)?);
+        values = merge_maps(values, chart_file(index, file, chart, limits)?);
     }
     let given = spec.values_from.iter().enumerate();
     for (index, from) in given.clone().filter(|(_, from)| from.target_path.is_none()) {
         if let Some(bytes) = find(index, from, contents)? {
-            let layer = mapping(bytes, from.kind == ValuesKind::Secret)
+            let layer = mapping(bytes, from.kind == ValuesKind::Secret, limits)
                 .map_err(|message| unusable(index, from, message))?;
             values = merge_maps(values, layer);
         }
@@ -161,14 +164,14 @@ pub fn compose(spec: &HelmAppSpec, chart: &Chart, contents: &Contents) -> Result
     Ok(values)
 }
 
-fn chart_file(index: usize, file: &str, chart: &Chart) -> Result<Table> {
+fn chart_file(index: usize, file: &str, chart: &Chart, limits: &Limits) -> Result<Table> {
     let name = file.strip_prefix("./").unwrap_or(file);
     let found = chart.raw.iter().find(|candidate| &*candidate.name == name);
     let found = found.ok_or_else(|| Error::NoFile {
         index,
         file: file.to_owned(),
     })?;
-    mapping(&found.data, false).map_err(|message| Error::File {
+    mapping(&found.data, false, limits).map_err(|message| Error::File {
         index,
         file: file.to_owned(),
         message,
@@ -207,9 +210,13 @@ fn unusable(index: usize, from: &ValuesReference, message: String) -> Error {
     }
 }
 
-fn mapping(bytes: &[u8], secret: bool) -> Result<Table, String> {
+fn mapping(bytes: &[u8], secret: bool, limits: &Limits) -> Result<Table, String> {
     let text = std::str::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())?;
-    match sigs::to_json(text, Numbers::Exact) {
+    let options = Options {
+        limits: *limits,
+        ..Options::default()
+    };
+    match sigs::to_json_with(text, Numbers::Exact, &options) {
         Ok(Value::Null) => Ok(Table::new()),
         Ok(Value::Object(table)) => Ok(table),
         Ok(_) => Err("it is not a mapping of values".to_owned()),

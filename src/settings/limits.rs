@@ -2,9 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use helmapp_goyaml::Limits as YamlLimits;
 use helmapp_helm::{
     limits::Limits as ChartLimits,
+    manifest::Limits as ManifestLimits,
     render::{Limits as RenderLimits, LookupLimits},
+    values::ValueLimits,
 };
 
 /// Room for templates that include each other a thousand deep, which Helm allows.
@@ -19,6 +22,12 @@ pub struct Limits {
     pub render: RenderLimits,
     /// Questions of one rendering to the cluster, and their answers.
     pub lookups: LookupLimits,
+    /// Reading YAML: values files, `fromYaml`, rendered objects.
+    pub yaml: YamlLimits,
+    /// The values of a chart and its sub-charts, merged.
+    pub values: ValueLimits,
+    /// Values in all objects of a release.
+    pub manifest_nodes: usize,
     /// Bytes of a chart's files, unpacked.
     pub chart_unpacked_bytes: u64,
     /// Bytes of one of them.
@@ -38,6 +47,9 @@ impl Default for Limits {
                 ..RenderLimits::default()
             },
             lookups: LookupLimits::default(),
+            yaml: YamlLimits::default(),
+            values: ValueLimits::default(),
+            manifest_nodes: ManifestLimits::default().nodes,
             chart_unpacked_bytes: chart.unpacked_bytes,
             chart_file_bytes: chart.file_bytes,
             chart_files: chart.file_count,
@@ -53,6 +65,14 @@ impl Limits {
             .with_timeout(Instant::now(), self.render_timeout)
     }
 
+    /// The limits on what was rendered.
+    pub fn of_manifest(&self) -> ManifestLimits {
+        ManifestLimits {
+            nodes: self.manifest_nodes,
+            yaml: self.yaml,
+        }
+    }
+
     /// The limits on loading a chart whose archive may have so many bytes.
     pub fn of_chart(&self, archive_bytes: u64) -> ChartLimits {
         ChartLimits {
@@ -60,6 +80,7 @@ impl Limits {
             unpacked_bytes: self.chart_unpacked_bytes,
             file_bytes: self.chart_file_bytes,
             file_count: self.chart_files,
+            yaml: self.yaml,
             ..ChartLimits::default()
         }
     }

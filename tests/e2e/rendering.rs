@@ -54,10 +54,13 @@ struct Random {
 
 impl Random {
     async fn app(&self, text: &str, back_to: Option<i64>) {
-        let spec = json!({
-            "chart": {"path": self.chart}, "values": {"text": text}, "rollback": {"toRevision": back_to},
+        let mut spec = json!({
+            "chart": {"path": self.chart}, "values": {"text": text},
             "valuesFrom": [{"kind": "ConfigMap", "name": "values"}],
         });
+        if let Some(revision) = back_to {
+            spec["rollback"] = json!({"toRevision": revision});
+        }
         self.fixture.app("app", spec).await;
     }
 

@@ -4,7 +4,7 @@ use std::{env, fs, path::Path, process::Command};
 
 use helmapp::settings::{Fetch, Limits};
 use helmapp_gotmpl::{json, parse, re2, semver, set, value};
-use helmapp_helm::{limits, manifest, release, schema, toml, values};
+use helmapp_helm::{limits, release, schema, toml, values};
 
 struct Row {
     name: &'static str,
@@ -57,13 +57,14 @@ fn rows() -> Vec<Row> {
         render_timeout,
         render,
         lookups,
+        yaml,
+        values: merged,
+        manifest_nodes,
         chart_unpacked_bytes,
         chart_file_bytes,
         chart_files,
     } = Limits::default();
     let chart = limits::Limits::default();
-    let yaml = helmapp_goyaml::Limits::default();
-    let merged = values::ValueLimits::default();
     let row = |name, default: String, flag, stops, test| Row {
         name,
         default,
@@ -164,10 +165,10 @@ fn rows() -> Vec<Row> {
             "regex size",
             format!(
                 "{}, compiled {}",
-                bytes(re2::MAX_PATTERN_LEN as u64),
+                bytes(render.regex_bytes as u64),
                 bytes(re2::MAX_PROGRAM_SIZE as u64)
             ),
-            None,
+            Some("render-regex-bytes"),
             "long patterns and counted repetition",
             (HOSTILE, "a large regex"),
         ),
@@ -272,21 +273,21 @@ fn rows() -> Vec<Row> {
         row(
             "nodes",
             count(yaml.nodes as u64),
-            None,
+            Some("yaml-nodes"),
             "values of one YAML document, each time an alias stands for them",
             (HOSTILE, "fromYaml with many nodes"),
         ),
         row(
             "expanded_bytes",
             bytes(yaml.expanded_bytes as u64),
-            None,
+            Some("yaml-alias-bytes"),
             "text that YAML aliases stand for; go-yaml's own ratio for aliases holds too",
             (TEXTS, "values with long aliases"),
         ),
         row(
             "entries",
             count(merged.entries as u64),
-            None,
+            Some("values-entries"),
             "values of a chart and its sub-charts, merged",
             ("crates/helm/src/values/tests.rs", "limits_of_values_hold"),
         ),
@@ -320,8 +321,8 @@ fn rows() -> Vec<Row> {
         ),
         row(
             "manifest nodes",
-            count(manifest::MAX_NODES as u64),
-            None,
+            count(manifest_nodes as u64),
+            Some("manifest-nodes"),
             "values in all objects of a release",
             (HOSTILE, "many values in manifests"),
         ),

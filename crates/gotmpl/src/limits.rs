@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use crate::re2::MAX_PATTERN_LEN;
+
 /// The limits of a render.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -22,6 +24,9 @@ pub struct Limits {
     pub memory_bytes: usize,
     /// Items of a list that a function makes from a number, such as `until` and `seq`. Default 1 million.
     pub list_items: u64,
+    /// Bytes of a regular expression. What it compiles to is bounded by
+    /// [`MAX_PROGRAM_SIZE`](crate::re2::MAX_PROGRAM_SIZE). Default and most 64 KiB.
+    pub regex_bytes: usize,
     /// Work on keys, certificates and slow hashes, in units of about 5 microseconds. Default 10 million: 1,000
     /// password hashes or some 300 RSA keys; charts of a cluster with a certificate each need more than 60.
     pub key_work: u64,
@@ -39,6 +44,7 @@ impl Default for Limits {
             text_bytes: 8 << 20,
             memory_bytes: 64 << 20,
             list_items: 1_000_000,
+            regex_bytes: MAX_PATTERN_LEN,
             key_work: 10_000_000,
             deadline: None,
         }
@@ -80,7 +86,7 @@ pub enum Limit {
     ValueDepth,
     /// [`MAX_PARSE_DEPTH`](crate::parse::MAX_PARSE_DEPTH)
     ParseDepth,
-    /// [`re2`](crate::re2)'s bounds on patterns.
+    /// [`Limits::regex_bytes`] and [`re2`](crate::re2)'s bounds on patterns.
     Regex,
     /// A limit of the host's own, which its error names.
     Host,

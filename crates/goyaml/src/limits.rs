@@ -1,7 +1,7 @@
 //! What a document may cost to read.
 
 /// Limits on reading one text. Every limit has its own error variant.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Longest text that is read, in bytes. Default 64 MiB.
     pub input_bytes: usize,

@@ -65,7 +65,15 @@ pub fn to_json_with(text: &str, numbers: Numbers, options: &Options) -> Result<J
 /// # Errors
 /// As [`to_json`], and `error unmarshaling JSON: …` for another type.
 pub fn to_json_map(text: &str, numbers: Numbers) -> Result<JsonMap> {
-    match to_json(text, numbers)? {
+    to_json_map_with(text, numbers, &Options::default())
+}
+
+/// [`to_json_map`] with the caller's options.
+///
+/// # Errors
+/// As [`to_json_map`].
+pub fn to_json_map_with(text: &str, numbers: Numbers, options: &Options) -> Result<JsonMap> {
+    match to_json_with(text, numbers, options)? {
         Json::Object(map) => Ok(map),
         Json::Null => Ok(JsonMap::new()),
         other => Err(wrong_type(&other, "map[string]interface {}")),
@@ -77,7 +85,15 @@ pub fn to_json_map(text: &str, numbers: Numbers) -> Result<JsonMap> {
 /// # Errors
 /// As [`to_json`], and `error unmarshaling JSON: …` for another type.
 pub fn to_json_array(text: &str, numbers: Numbers) -> Result<Vec<Json>> {
-    match to_json(text, numbers)? {
+    to_json_array_with(text, numbers, &Options::default())
+}
+
+/// [`to_json_array`] with the caller's options.
+///
+/// # Errors
+/// As [`to_json_array`].
+pub fn to_json_array_with(text: &str, numbers: Numbers, options: &Options) -> Result<Vec<Json>> {
+    match to_json_with(text, numbers, options)? {
         Json::Array(items) => Ok(items),
         Json::Null => Ok(Vec::new()),
         other => Err(wrong_type(&other, "[]interface {}")),

@@ -65,7 +65,7 @@
 //!
 //! A chart may come from anybody. [`limits::Limits`] bound what it unpacks to, [`render::Limits`] what its templates do,
 //! [`values::ValueLimits`] the values, [`schema::MAX_STEPS`] and [`schema::MAX_DEPTH`] its schemas,
-//! [`manifest::MAX_NODES`] its objects and [`release::DecodeLimits`] a record. Errors name the limit.
+//! [`manifest::Limits`] its objects and [`release::DecodeLimits`] a record. Errors name the limit.
 //!
 //! # The same each time
 //!

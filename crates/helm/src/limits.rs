@@ -18,6 +18,8 @@ pub struct Limits {
     pub chart_depth: usize,
     /// How deep the directories of an unpacked chart may nest. Default 64.
     pub directory_depth: usize,
+    /// What `values.yaml` may cost to read. Default: that of [`helmapp_goyaml`].
+    pub yaml: helmapp_goyaml::Limits,
 }
 
 impl Default for Limits {
@@ -30,6 +32,7 @@ impl Default for Limits {
             file_count: 10_000,
             chart_depth: 32,
             directory_depth: 64,
+            yaml: helmapp_goyaml::Limits::default(),
         }
     }
 }

@@ -13,6 +13,10 @@ fn spec(text: Value) -> HelmAppSpec {
     serde_json::from_value(all).unwrap()
 }
 
+fn composed(spec: &HelmAppSpec, contents: &Contents) -> Result<Table> {
+    compose(spec, &chart(), contents, &Limits::default())
+}
+
 fn chart() -> Chart {
     let files = [
         ("Chart.yaml", "apiVersion: v2\nname: web\nversion: 1.0.0\n"),
@@ -81,10 +85,7 @@ fn layers_win_in_their_order() {
         "from": "spec", "first": false, "big": 2000000, "count": 3000000, "gone": null,
         "db": { "user": "me", "password": "hunter2" },
     });
-    assert_eq!(
-        Value::Object(compose(&spec, &chart(), &contents).unwrap()),
-        expected
-    );
+    assert_eq!(Value::Object(composed(&spec, &contents).unwrap()), expected);
 }
 
 #[test]
@@ -104,7 +105,7 @@ fn a_target_path_reads_its_content_as_set_does() {
             "kind": "ConfigMap", "name": "c", "valuesKey": "k", "targetPath": "a.b", "literal": literal,
         }]}));
         let contents = contents(&[(ValuesKind::ConfigMap, "c", &[("k", content.as_bytes())])]);
-        let values = compose(&spec, &chart(), &contents).unwrap();
+        let values = composed(&spec, &contents).unwrap();
         assert_eq!(values["a"]["b"], expected, "{content} {literal}");
     }
 }
@@ -150,20 +151,18 @@ fn what_can_not_be_used_is_named_and_secrets_are_not_quoted() {
              it as it is",
         ),
     ] {
-        let error = compose(&spec(json!({ "valuesFrom": [from] })), &chart(), &contents).unwrap_err();
+        let error = composed(&spec(json!({ "valuesFrom": [from] })), &contents).unwrap_err();
         assert_eq!(error.to_string(), expected);
         assert_eq!(error.reason(), reason::VALUES_ERROR);
     }
     let from = json!({ "kind": "ConfigMap", "name": "c", "valuesKey": "bad" });
-    let error = compose(&spec(json!({ "valuesFrom": [from] })), &chart(), &contents)
+    let error = composed(&spec(json!({ "valuesFrom": [from] })), &contents)
         .unwrap_err()
         .to_string();
     assert!(error.contains("yaml: line 1: did not find"), "{error}");
     for (file, part) in [("none.yaml", "the chart has no file"), ("broken.yaml", "line 1")] {
         let spec = spec(json!({ "valuesFiles": ["env/prod.yaml", file] }));
-        let error = compose(&spec, &chart(), &Contents::new())
-            .unwrap_err()
-            .to_string();
+        let error = composed(&spec, &Contents::new()).unwrap_err().to_string();
         assert!(
             error.starts_with("spec.valuesFiles[1]") && error.contains(part),
             "{error}"
@@ -203,4 +202,15 @@ fn contents_are_not_shown() {
         text.contains("password") && !text.contains("hunter2") && !text.contains("104"),
         "{text}"
     );
+}
+
+#[test]
+fn what_yaml_may_cost_holds_for_values() {
+    let limits = Limits {
+        nodes: 4,
+        ..Limits::default()
+    };
+    let spec = spec(json!({ "valuesFiles": ["values-big.yaml"] }));
+    let error = compose(&spec, &chart(), &Contents::new(), &limits).unwrap_err();
+    assert!(error.to_string().contains("nodes"), "{error}");
 }

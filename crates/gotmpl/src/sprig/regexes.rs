@@ -107,10 +107,12 @@ fn with_both(
 }
 
 fn try_compile(state: &mut State, pattern: &Str) -> Result<Regex, Error> {
+    check_size(state, pattern)?;
     compile(state, pattern).map_err(|e| failed(&e, e.to_string()))
 }
 
 fn compile_or_panic(state: &mut State, pattern: &Str) -> Result<Regex, Error> {
+    check_size(state, pattern)?;
     compile(state, pattern).map_err(|e| {
         let quoted = if can_backquote(pattern.as_bytes()) {
             format!("`{pattern}`")
@@ -119,6 +121,15 @@ fn compile_or_panic(state: &mut State, pattern: &Str) -> Result<Regex, Error> {
         };
         failed(&e, format!("regexp: Compile({quoted}): {e}"))
     })
+}
+
+fn check_size(state: &State, pattern: &Str) -> Result<(), Error> {
+    let max = state.limits().regex_bytes.min(MAX_PATTERN_LEN);
+    if pattern.len() > max {
+        let text = format!("regex size limit exceeded: a pattern of more than {max} bytes");
+        return Err(Error::limited(Limit::Regex, text));
+    }
+    Ok(())
 }
 
 /// The steps that the compilation of a pattern counts for, whose program may be large.

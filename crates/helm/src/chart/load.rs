@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     limits::{Budget, Limits},
-    values::read_yaml,
+    values::read_yaml_within,
 };
 
 impl Chart {
@@ -78,7 +78,7 @@ fn load_nested(files: Vec<File>, budget: &mut Budget, depth: usize) -> Result<Ch
     let mut sorted = Sorted::default();
     sorted.read_chart_yaml(&files)?;
     for file in &files {
-        sorted.sort(file)?;
+        sorted.sort(file, &budget.limits)?;
     }
     let draft = sorted.draft.ok_or(Error::NoChartYaml)?;
     let metadata = draft.validate()?;
@@ -179,7 +179,7 @@ impl Sorted {
         Ok(())
     }
 
-    fn sort(&mut self, file: &File) -> Result<()> {
+    fn sort(&mut self, file: &File, limits: &Limits) -> Result<()> {
         match &*file.name {
             "Chart.yaml" => {}
             "Chart.lock" => self.lock = read_lock(file, "Chart.lock")?,
@@ -188,7 +188,8 @@ impl Sorted {
                     file: "values.yaml",
                     message,
                 };
-                self.values = read_yaml(&file.data).map(Value::Object).map_err(error)?;
+                let values = read_yaml_within(&file.data, &limits.yaml);
+                self.values = values.map(Value::Object).map_err(error)?;
                 self.values_raw = Some(file.data.clone());
             }
             "values.schema.json" => self.schema = Some(file.data.clone()),

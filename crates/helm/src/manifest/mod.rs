@@ -10,7 +10,8 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use helmapp_goyaml::sigs::{Numbers, to_json};
+use helmapp_goyaml::Options;
+use helmapp_goyaml::sigs::{Numbers, to_json_with};
 use serde_json::Value;
 
 pub use head::Head;
@@ -34,7 +35,7 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
-    /// All objects together have more nodes than [`MAX_NODES`].
+    /// All objects together have more nodes than [`Limits::nodes`].
     #[error("the manifest's objects have more than {limit} values (limit manifest nodes)")]
     TooManyNodes {
         /// The limit.
@@ -72,8 +73,23 @@ pub struct ManifestObject {
 
 const NOTES: &str = "NOTES.txt";
 
-/// Scalars, lists and maps in all objects of a manifest.
-pub const MAX_NODES: usize = 500_000;
+/// What the objects of a manifest may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Scalars, lists and maps in all of them. Default 500,000.
+    pub nodes: usize,
+    /// What one of them may cost to read. Default: that of [`helmapp_goyaml`].
+    pub yaml: helmapp_goyaml::Limits,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            nodes: 500_000,
+            yaml: helmapp_goyaml::Limits::default(),
+        }
+    }
+}
 
 /// The nodes of a tree. The reader of YAML bounds its depth.
 fn count(value: &Value) -> usize {
@@ -91,6 +107,18 @@ impl Manifest {
     /// # Errors
     /// When a document is not an object in YAML.
     pub fn build(chart_name: &str, files: BTreeMap<String, String>) -> Result<Manifest, Error> {
+        Manifest::build_within(chart_name, files, &Limits::default())
+    }
+
+    /// [`Manifest::build`] within the caller's limits.
+    ///
+    /// # Errors
+    /// As [`Manifest::build`].
+    pub fn build_within(
+        chart_name: &str,
+        files: BTreeMap<String, String>,
+        limits: &Limits,
+    ) -> Result<Manifest, Error> {
         let mut manifest = Manifest::default();
         let mut nodes = 0;
         let own_notes = format!("{chart_name}/templates/{NOTES}");
@@ -106,10 +134,10 @@ impl Manifest {
                 continue;
             }
             for text in split_documents(&content) {
-                let object = ManifestObject::parse(&path, text)?;
+                let object = ManifestObject::parse_within(&path, text, &limits.yaml)?;
                 nodes += count(&object.object);
-                if nodes > MAX_NODES {
-                    return Err(Error::TooManyNodes { limit: MAX_NODES });
+                if nodes > limits.nodes {
+                    return Err(Error::TooManyNodes { limit: limits.nodes });
                 }
                 manifest.add(object);
             }
@@ -158,11 +186,23 @@ impl ManifestObject {
     /// # Errors
     /// When it is not an object in YAML.
     pub fn parse(source: &str, text: &str) -> Result<ManifestObject, Error> {
+        ManifestObject::parse_within(source, text, &helmapp_goyaml::Limits::default())
+    }
+
+    fn parse_within(
+        source: &str,
+        text: &str,
+        limits: &helmapp_goyaml::Limits,
+    ) -> Result<ManifestObject, Error> {
         let error = |reason| Error::Parse {
             path: source.to_owned(),
             reason,
         };
-        let object = to_json(text, Numbers::Exact).map_err(|e| error(e.to_string()))?;
+        let options = Options {
+            limits: *limits,
+            ..Options::default()
+        };
+        let object = to_json_with(text, Numbers::Exact, &options).map_err(|e| error(e.to_string()))?;
         let head = Head::read(&object).map_err(error)?;
         Ok(ManifestObject {
             source: source.to_owned(),

@@ -3,7 +3,7 @@
 use helmapp_gotmpl::{Error, Functions, Limit, Map, MapType, State, Str, Value, meter};
 use serde_json::Value as Json;
 
-use super::host::Host;
+use super::host::{Host, yaml_options};
 use super::json::{from_json, from_json_array};
 use super::{WARN_END, WARN_START, yaml};
 use crate::toml;
@@ -13,8 +13,12 @@ pub(super) fn add(functions: &mut Functions) {
     functions.remove("env").remove("expandenv");
     functions.add("toYaml", |v: Value| yaml::to_yaml(&v));
     functions.add("toYamlPretty", |v: Value| yaml::to_yaml_pretty(&v));
-    functions.add("fromYaml", |text: Str| yaml::from_yaml(&text));
-    functions.add("fromYamlArray", |text: Str| yaml::from_yaml_array(&text));
+    functions.add("fromYaml", |state: &mut State, text: Str| {
+        yaml::from_yaml(&text, &yaml_options(state))
+    });
+    functions.add("fromYamlArray", |state: &mut State, text: Str| {
+        yaml::from_yaml_array(&text, &yaml_options(state))
+    });
     functions.add("toToml", to_toml);
     functions.add("fromToml", from_toml);
     functions.add("fromJson", from_json);

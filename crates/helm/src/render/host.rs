@@ -42,6 +42,7 @@ pub(super) struct Host {
     entropy: Arc<dyn Entropy>,
     clock: Arc<dyn Clock>,
     asked: Arc<Asked>,
+    yaml: helmapp_goyaml::Limits,
     /// Which random function is at work.
     pub(super) calls: Calls,
     /// The names of the templates that are being included, the outermost first.
@@ -57,10 +58,19 @@ impl Host {
             entropy: Arc::clone(&input.entropy),
             clock: Arc::clone(&input.clock),
             asked: Arc::clone(&input.asked),
+            yaml: input.yaml,
             calls: Calls::default(),
             included: Vec::new(),
             texts: Texts::new(units),
         }
+    }
+}
+
+/// How the render at work reads YAML.
+pub(super) fn yaml_options(state: &State) -> helmapp_goyaml::Options {
+    helmapp_goyaml::Options {
+        limits: state.user::<Host>().map(|host| host.yaml).unwrap_or_default(),
+        ..helmapp_goyaml::Options::default()
     }
 }
 

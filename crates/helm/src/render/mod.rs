@@ -42,7 +42,7 @@ pub use host::{Lookup, NoLookup};
 pub use memo::{Memo, RANDOM_FUNCTIONS};
 pub use prepare::{
     NotInstallable, PrepareError, Prepared, ReleaseNameError, check_installable, check_kube_version,
-    check_release_name, name_from_template, prepare,
+    check_release_name, name_from_template, prepare, prepare_within,
 };
 
 pub use recorder::{LookupLimits, Question, Recorded, Recorder};
@@ -93,6 +93,8 @@ pub struct RenderInput<'a> {
     pub lookup: Arc<dyn Lookup>,
     /// What the render may cost.
     pub limits: Limits,
+    /// What a text of `fromYaml` may cost to read.
+    pub yaml: helmapp_goyaml::Limits,
     /// Where random functions and keys get their bytes.
     pub entropy: Arc<dyn Entropy>,
     /// Where `now` gets the time.
@@ -109,6 +111,7 @@ impl<'a> RenderInput<'a> {
             asked: Arc::default(),
             lookup: Arc::new(NoLookup),
             limits: Limits::default(),
+            yaml: helmapp_goyaml::Limits::default(),
             entropy: Arc::new(OsEntropy),
             clock: Arc::new(SystemClock),
         }

@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use crate::capabilities::{Capabilities, Incompatible};
 use crate::chart::Chart;
 use crate::schema::{self, Documents};
-use crate::values::{self, Merger, Table};
+use crate::values::{self, Merger, Table, ValueLimits};
 
 /// A chart and values that are ready to be rendered.
 #[derive(Debug)]
@@ -44,7 +44,24 @@ pub fn prepare(
     schemas: Option<&Arc<Documents>>,
     warnings: &mut Vec<String>,
 ) -> Result<Prepared, PrepareError> {
-    let mut merger = Merger::default();
+    prepare_within(chart, values, schemas, ValueLimits::default(), warnings)
+}
+
+/// [`prepare`] within the caller's limits.
+///
+/// # Errors
+/// As [`prepare`].
+pub fn prepare_within(
+    chart: &Chart,
+    values: &Table,
+    schemas: Option<&Arc<Documents>>,
+    limits: ValueLimits,
+    warnings: &mut Vec<String>,
+) -> Result<Prepared, PrepareError> {
+    let mut merger = Merger {
+        limits,
+        ..Merger::default()
+    };
     let merged = merge(&mut merger, chart, values);
     warnings.append(&mut merger.warnings);
     let prepared = merged?;

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use helmapp_gotmpl::sprig::TimeObject;
 use helmapp_gotmpl::value::{MAX_VALUE_DEPTH, downcast};
 use helmapp_gotmpl::{Error, Limit, List, Map, MapType, Str, Value, meter};
-use helmapp_goyaml::{Emitter, natural_cmp, natural_cmp_v3, natural_sort, sigs};
+use helmapp_goyaml::{Emitter, Options, natural_cmp, natural_cmp_v3, natural_sort, sigs};
 use serde_json::Value as Json;
 
 /// Helm's `toYaml`: without the last line's end, and empty for what has no YAML.
@@ -176,10 +176,10 @@ impl Writer {
 ///
 /// # Errors
 /// A limit of the render or of reading YAML.
-pub(super) fn from_yaml(text: &Str) -> Result<Value, Error> {
+pub(super) fn from_yaml(text: &Str, options: &Options) -> Result<Value, Error> {
     meter::check(text.len())?;
     Ok(Value::Map(
-        match sigs::to_json_map(&text.to_str_lossy(), sigs::Numbers::Float64) {
+        match sigs::to_json_map_with(&text.to_str_lossy(), sigs::Numbers::Float64, options) {
             Ok(map) => Map::from_json(&MapType::ANY, &map),
             Err(e) => error_map(readable(&e)?),
         },
@@ -190,9 +190,9 @@ pub(super) fn from_yaml(text: &Str) -> Result<Value, Error> {
 ///
 /// # Errors
 /// A limit of the render or of reading YAML.
-pub(super) fn from_yaml_array(text: &Str) -> Result<Value, Error> {
+pub(super) fn from_yaml_array(text: &Str, options: &Options) -> Result<Value, Error> {
     meter::check(text.len())?;
-    match sigs::to_json_array(&text.to_str_lossy(), sigs::Numbers::Float64) {
+    match sigs::to_json_array_with(&text.to_str_lossy(), sigs::Numbers::Float64, options) {
         Ok(items) => Ok(Value::List(items.iter().map(Value::from_json).collect())),
         Err(e) => Ok(Value::List(List::new(vec![Value::from(readable(&e)?)]))),
     }

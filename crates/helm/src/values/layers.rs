@@ -2,6 +2,7 @@
 //! `--set-literal`, each over what was there (`cli/values.Options` of Helm 3.19).
 
 use helmapp_goyaml::sigs::{self, Numbers};
+use helmapp_goyaml::{Limits, Options};
 use serde_json::Value;
 
 use super::{
@@ -96,8 +97,20 @@ impl Layers {
 /// # Errors
 /// The text of Go's YAML or JSON package.
 pub fn read_yaml(bytes: &[u8]) -> Result<Table, String> {
+    read_yaml_within(bytes, &Limits::default())
+}
+
+/// [`read_yaml`] within the caller's limits.
+///
+/// # Errors
+/// As [`read_yaml`].
+pub fn read_yaml_within(bytes: &[u8], limits: &Limits) -> Result<Table, String> {
     let text = std::str::from_utf8(bytes).map_err(|_| "the file is not UTF-8".to_owned())?;
-    match sigs::to_json(text, Numbers::Float64).map_err(|error| error.to_string())? {
+    let options = Options {
+        limits: *limits,
+        ..Options::default()
+    };
+    match sigs::to_json_with(text, Numbers::Float64, &options).map_err(|error| error.to_string())? {
         Value::Null => Ok(Table::new()),
         Value::Object(table) => Ok(table),
         other => Err(text::not_a_map(&other)),

@@ -20,7 +20,7 @@ mod tests;
 
 use serde_json::{Map, Value};
 
-pub use self::layers::{Layers, LayersError, merge_maps, read_yaml};
+pub use self::layers::{Layers, LayersError, merge_maps, read_yaml, read_yaml_within};
 
 /// A mapping of values.
 pub type Table = Map<String, Value>;
