@@ -12,9 +12,7 @@ use tracing::{info, warn};
 
 use crate::api::ChartStatus;
 use crate::cluster::apply::Applier;
-use crate::store::{
-    Companion, KeptMemo, LeftObject, Owner, Places, Prepared, SecretPlaces, Store, Stored,
-};
+use crate::store::{Companion, KeptMemo, LeftObject, Owner, Places, Prepared, SecretPlaces, Store, Stored};
 
 use super::base::Base;
 use super::planning::{self, Known, NewObjects};

@@ -298,7 +298,7 @@ mod tests {
             (|l| l.render.stack_bytes = 20_000, DEEP, "stack limit"),
             (
                 |l| l.render.output_bytes = 5,
-                "{{ print 1234567 }}",
+                "a: {{ print 1234567 }}",
                 "output size limit",
             ),
             (

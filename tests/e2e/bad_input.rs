@@ -102,7 +102,7 @@ async fn templates_that_fail() {
             "{{ define \"a\" }}{{ include \"a\" . }}{{ end }}{{ include \"a\" . }}\n",
         )],
     );
-    let words = ["chain/templates/a.yaml:1:", " … ", "nested too deep"];
+    let words = ["chain/templates/a.yaml:1:", " … ", "nested reference name: a"];
     refused(
         &fixture,
         json!({"chart": {"path": chart}}),

@@ -76,7 +76,7 @@ impl Random {
     async fn render_again(&self, mark: &str, revision: i64) -> HelmAppStatus {
         let before = self.status().await;
         let map = json!({
-            "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "values", "labels": {"mark": mark}},
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "values", "annotations": {"mark": mark}},
             "data": {"values.yaml": "other: 1"},
         });
         self.fixture.namespace.apply(map).await;

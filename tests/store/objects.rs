@@ -161,7 +161,7 @@ async fn values_are_read_once_an_object_and_put_together() {
         .fetch(&source, &namespace.name, &namespace.client)
         .await
         .unwrap();
-    let composed = values::compose(&spec, &fetched.chart, &contents).unwrap();
+    let composed = values::compose(&spec, &fetched.chart, &contents, &Default::default()).unwrap();
     assert_eq!(
         Value::Object(composed),
         json!({ "size": 1_000_000, "from": "spec", "db": { "password": "hunter2", "user": "me" } })

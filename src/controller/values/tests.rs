@@ -14,7 +14,7 @@ fn spec(text: Value) -> HelmAppSpec {
 }
 
 fn composed(spec: &HelmAppSpec, contents: &Contents) -> Result<Table> {
-    compose(spec, &chart(), contents, &Limits::default())
+    compose(spec, &chart(), contents, &helmapp_goyaml::Limits::default())
 }
 
 fn chart() -> Chart {
@@ -206,9 +206,9 @@ fn contents_are_not_shown() {
 
 #[test]
 fn what_yaml_may_cost_holds_for_values() {
-    let limits = Limits {
+    let limits = helmapp_goyaml::Limits {
         nodes: 4,
-        ..Limits::default()
+        ..helmapp_goyaml::Limits::default()
     };
     let spec = spec(json!({ "valuesFiles": ["values-big.yaml"] }));
     let error = compose(&spec, &chart(), &Contents::new(), &limits).unwrap_err();

@@ -30,9 +30,9 @@ fn depth() {
         depth: 3,
         ..Limits::default()
     };
-    assert!(read("a: {b: {c: 1}}", limits.clone()).is_ok());
+    assert!(read("a: {b: {c: 1}}", limits).is_ok());
     assert_eq!(
-        read("a:\n  b:\n    c:\n      d: 1", limits.clone()),
+        read("a:\n  b:\n    c:\n      d: 1", limits),
         Err("error converting YAML to JSON: yaml: line 4: exceeded max depth of 3 (limit depth)".to_owned())
     );
     // Aliases nest, too.
@@ -63,7 +63,7 @@ fn input_bytes() {
         input_bytes: 4,
         ..Limits::default()
     };
-    assert!(read("a: 1", limits.clone()).is_ok());
+    assert!(read("a: 1", limits).is_ok());
     assert_eq!(
         read("a: 12", limits),
         Err("error converting YAML to JSON: yaml: input of 5 bytes exceeds the limit of 4 bytes (limit input_bytes)".to_owned())
@@ -76,11 +76,11 @@ fn nodes() {
         nodes: 5,
         ..Limits::default()
     };
-    assert!(read("a: [1, 2]", limits.clone()).is_ok());
+    assert!(read("a: [1, 2]", limits).is_ok());
     let too_many = "error converting YAML to JSON: yaml: the document has more than 5 nodes (limit nodes)";
-    assert_eq!(read("a: [1, 2, 3]", limits.clone()), Err(too_many.to_owned()));
+    assert_eq!(read("a: [1, 2, 3]", limits), Err(too_many.to_owned()));
     // What aliases stand for counts each time.
-    assert!(read("[&a [1, 2]]", limits.clone()).is_ok());
+    assert!(read("[&a [1, 2]]", limits).is_ok());
     assert_eq!(read("[&a [1, 2], *a]", limits), Err(too_many.to_owned()));
 }
 
