@@ -21,7 +21,7 @@ pub(super) async fn of(ctx: &Context, subject: &Subject, revision: i64) -> Resul
     let renewal = subject.app.renewal();
     // A release without a record has none: what a rendering drew that came to nothing, nobody has seen.
     if revision > 1
-        && let Some(stored) = ctx.companions.get(ctx, subject).await?
+        && let Some(stored) = ctx.companions.known(ctx, subject).await?
         && let Some(kept) = &stored.companion.memo
         && kept.is_for(renewal)
     {

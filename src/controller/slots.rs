@@ -81,29 +81,6 @@ impl Timers {
 pub(super) struct Companions(Slots<StoredCompanion>);
 
 impl Companions {
-    /// The companion of a release as we know it, else as it is. One that can't be read is none.
-    ///
-    /// # Errors
-    /// A failed request.
-    pub(super) async fn get(
-        &self,
-        ctx: &Context,
-        subject: &Subject,
-    ) -> Result<Option<Arc<StoredCompanion>>, Error> {
-        if let Some(known) = self.0.get(&subject.key) {
-            return Ok(Some(known));
-        }
-        let found = match ctx.store.companion(&subject.release).await {
-            Err(Error::Companion { .. }) => None,
-            found => found?,
-        };
-        let found = found.map(Arc::new);
-        if let Some(stored) = &found {
-            self.0.insert(&subject.key, stored.clone());
-        }
-        Ok(found)
-    }
-
     /// The companion of a release.
     ///
     /// # Errors
@@ -129,7 +106,8 @@ impl Companions {
         Ok(found)
     }
 
-    /// The companion of a release, read only if this process has not yet.
+    /// The companion of a release, read only if this process has not yet. One that can't be read is none; the next
+    /// write makes it anew.
     ///
     /// # Errors
     /// A failed request.
@@ -138,9 +116,16 @@ impl Companions {
         ctx: &Context,
         subject: &Subject,
     ) -> Result<Option<Arc<StoredCompanion>>, Error> {
-        match self.0.get(&subject.key) {
-            Some(known) => Ok(Some(known)),
-            None => Ok(self.read(ctx, subject).await?.map(Arc::new)),
+        if let Some(known) = self.0.get(&subject.key) {
+            return Ok(Some(known));
+        }
+        match ctx.store.companion(&subject.release).await {
+            Ok(Some(stored)) => {
+                self.keep(&subject.key, stored.clone());
+                Ok(Some(Arc::new(stored)))
+            }
+            Ok(None) | Err(Error::Companion { .. }) => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
@@ -249,10 +234,11 @@ fn carried(stored: StoredCompanion) -> StoredCompanion {
 
 #[cfg(test)]
 mod tests {
+    use helmapp_helm::render::Memo;
     use serde_json::json;
 
     use super::*;
-    use crate::store::LeftObject;
+    use crate::store::{KeptMemo, LeftObject};
 
     fn bytes(stored: &StoredCompanion) -> usize {
         size_of::<StoredCompanion>() + format!("{:?}", stored.companion).len()
@@ -264,6 +250,10 @@ mod tests {
             kind: "PersistentVolumeClaim".to_owned(),
             name: "data".to_owned(),
             ..LeftObject::default()
+        };
+        let memo = KeptMemo {
+            memo: Memo::new([1; 32], 1_700_000_000),
+            renewal: String::new(),
         };
         let mut lookups = Map::new();
         for number in 0..20 {
@@ -277,6 +267,7 @@ mod tests {
                 revision: 3,
                 input_digest: "sha256:1".to_owned(),
                 left: vec![left.clone()],
+                memo: Some(memo.clone()),
                 lookups,
                 ..Companion::default()
             },
@@ -296,6 +287,7 @@ mod tests {
             bytes(&whole)
         );
         assert_eq!(kept.companion.left, [left]);
+        assert_eq!(kept.companion.memo, Some(memo));
         assert_eq!(
             (
                 kept.companion.revision,
