@@ -180,7 +180,7 @@ impl Error {
             Self::Objects(_) | Self::Claimed { .. } | Self::NoRevision { .. } => Again::OnChange,
             Self::Refused(refused) => match refused.reason() {
                 RefusalReason::ImmutableField => Again::OnChange,
-                RefusalReason::Invalid if !is_quota(refused) => Again::OnChange,
+                RefusalReason::Invalid if !may_pass(refused) => Again::OnChange,
                 _ => Again::Seldom,
             },
             Self::Cluster(error) if error.is_transient() => Again::Soon(error.retry_after()),
@@ -207,8 +207,10 @@ pub fn delay(again: Again, failures: u32, settings: &Settings, random: f64) -> O
     }
 }
 
-fn is_quota(refused: &Refused) -> bool {
-    refused.0.iter().any(|refusal| refusal.message.contains("quota"))
+/// Whether it is the cluster that has no place for an object now: a quota, a policy, a namespace that is going.
+fn may_pass(refused: &Refused) -> bool {
+    let passes = |message: &str| message.contains("quota") || message.contains(" is forbidden: ");
+    refused.0.iter().any(|refusal| passes(&refusal.message))
 }
 
 /// Several errors as one text.
@@ -313,6 +315,14 @@ mod tests {
             ),
             (
                 refused(RefusalReason::Invalid, "exceeded quota"),
+                reason::OBJECT_INVALID,
+                Again::Seldom,
+            ),
+            (
+                refused(
+                    RefusalReason::Invalid,
+                    "pods \"p\" is forbidden: unable to create new content in namespace web because it is being terminated",
+                ),
                 reason::OBJECT_INVALID,
                 Again::Seldom,
             ),

@@ -1,7 +1,7 @@
 //! What was begun and interrupted: it goes on or is given up in time, whatever becomes of its inputs meanwhile.
 
 use http::Method;
-use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 use tokio::time::{Duration, Instant};
@@ -9,7 +9,8 @@ use tokio::time::{Duration, Instant};
 use crate::fixture::{CONFIG_MAP, DEPLOYMENT, Fixture, Own, condition, condition_of, message, revision};
 use crate::recovery::heal;
 use crate::support::faults::{Faults, Harm};
-use crate::support::wait::{until, within};
+use crate::support::namespace::TestNamespace;
+use crate::support::wait::{eventually, until, within};
 
 const MORE: &str =
     "{{ range .Values.more }}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ . }}}\n{{ end }}";
@@ -282,4 +283,93 @@ async fn a_revision_that_nobody_asks_for_any_more_is_given_up_in_time() {
     assert_eq!(words(&revisions), [(1, "deployed"), (2, "failed")]);
     let ready = condition_of(&fixture.refused("app", "RevisionNotFound").await, "Ready");
     assert!(ready.message.contains("99"), "{status:?}");
+}
+
+/// A release that waits for room: a revision 2 of three more ConfigMaps, of which one fits.
+async fn waiting(test: &str) -> (Fixture, Value) {
+    let fixture = Fixture::shared(test).await;
+    let maps: Api<ConfigMap> = fixture.namespace.api();
+    until(&maps, "kube-root-ca.crt", within(20), |_| true).await;
+    let chart = fixture.chart(
+        "app",
+        &[("templates/a.yaml", CONFIG_MAP), ("templates/b.yaml", MORE)],
+    );
+    let spec = |more: &[&str]| json!({"chart": {"path": chart}, "values": {"text": "one", "more": more}});
+    fixture.app("app", spec(&[])).await;
+    fixture.ready("app").await;
+    fixture.quota(json!({"count/configmaps": "3"})).await;
+    let spec = spec(&["first", "second", "third"]);
+    fixture.app("app", spec.clone()).await;
+    fixture
+        .until("app", |app| {
+            let said = condition(app, "Ready").is_some_and(|ready| ready.message.contains("exceeded quota"));
+            said && app.status.as_ref().is_some_and(|status| revision(status) == 2)
+        })
+        .await;
+    (fixture, spec)
+}
+
+/// Nothing goes on while the HelmApp is suspended, and afterwards it goes on as what it was.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_suspended_apply_goes_on_where_it_was() {
+    let (fixture, mut spec) = waiting("suspended").await;
+    spec["suspend"] = json!(true);
+    fixture.app("app", spec.clone()).await;
+    fixture
+        .until("app", |app| {
+            condition(app, "Stalled").is_some_and(|stalled| stalled.reason == "Suspended")
+        })
+        .await;
+    fixture.quota(json!({"count/configmaps": "9"})).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let revisions = fixture.revisions("app").await;
+    assert_eq!(words(&revisions), [(1, "deployed"), (2, "pending-upgrade")]);
+    spec["suspend"] = json!(false);
+    fixture.app("app", spec).await;
+    assert_eq!(revision(&fixture.ready("app").await), 2);
+    let revisions = fixture.revisions("app").await;
+    assert_eq!(words(&revisions), [(1, "superseded"), (2, "deployed")]);
+}
+
+/// What was begun is no hindrance to a deletion, and goes with it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deletion_in_the_middle_of_an_apply_leaves_nothing() {
+    let (fixture, _) = waiting("deleted").await;
+    fixture.delete("app").await;
+    fixture.namespace.left(&["ResourceQuota/quota"]).await;
+}
+
+/// A namespace that somebody deletes takes the release along. It comes back with the namespace.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_comes_back_after_its_namespace_was_deleted() {
+    let fixture = Fixture::shared("home").await;
+    let chart = fixture.chart("app", &[("templates/a.yaml", CONFIG_MAP)]);
+    let target = format!("{}-target", fixture.namespace.name);
+    let spec = json!({
+        "chart": {"path": chart}, "values": {"text": "one"}, "targetNamespace": target, "createNamespace": true,
+    });
+    fixture.app("app", spec).await;
+    fixture.ready("app").await;
+    let namespaces: Api<Namespace> = Api::all(fixture.client());
+    let before = namespaces.get(&target).await.unwrap().metadata.uid;
+    namespaces
+        .delete(&target, &DeleteParams::default())
+        .await
+        .unwrap();
+    eventually("the namespace comes back", within(40), || async {
+        match namespaces.get_opt(&target).await {
+            Ok(Some(found)) if found.metadata.uid != before => Ok(()),
+            _ => Err(format!("{:?}", fixture.apps().get("app").await.unwrap().status)),
+        }
+    })
+    .await;
+    let maps: Api<ConfigMap> = Api::namespaced(fixture.client(), &target);
+    until(&maps, "app", within(30), |_| true).await;
+    fixture.ready("app").await;
+    let there = TestNamespace {
+        client: fixture.client(),
+        name: target,
+    };
+    fixture.delete("app").await;
+    there.left(&[]).await;
 }
