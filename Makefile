@@ -14,11 +14,13 @@ help: ## Show the targets
 
 .PHONY: demo
 demo: ## Install, upgrade, break, roll back, repair and remove an application on a local control plane
+	@$(CARGO) build --locked --example demo
 	@$(CARGO) run --quiet --locked --example demo
 
 .PHONY: dev
 dev: ## A local control plane with the operator, left running until Ctrl-C
-	@$(CARGO) run --quiet --locked -- dev
+	@$(CARGO) build --locked --bin helmapp
+	@$(CARGO) run --quiet --locked --bin helmapp -- dev
 
 .PHONY: test
 test: lint ## Every check and every test
