@@ -16,6 +16,7 @@ mod bad_input;
 mod capabilities;
 mod cli;
 mod completion;
+mod cut;
 mod drift;
 mod events;
 mod fixture;

@@ -28,12 +28,21 @@ struct Fault {
 
 /// What goes wrong of an operator's requests, in their order.
 #[derive(Clone, Debug, Default)]
-pub struct Faults(Arc<Mutex<Vec<Fault>>>);
+pub struct Faults(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    faults: Vec<Fault>,
+    /// Writes that still get through; all of them where there is no number.
+    writes: Option<u32>,
+    /// Writes that did not get through.
+    cut: u32,
+}
 
 impl Faults {
     /// Has the next `times` requests go wrong whose path ends with `part` before the query.
     pub fn add(&self, method: Method, part: &str, harm: Harm, times: u32) {
-        self.list().push(Fault {
+        self.state().faults.push(Fault {
             method,
             part: part.to_owned(),
             harm,
@@ -41,19 +50,31 @@ impl Faults {
         });
     }
 
-    fn list(&self) -> MutexGuard<'_, Vec<Fault>> {
+    /// Has no write get through any more after the next `writes`, as if the operator had ended then.
+    pub fn cut_after(&self, writes: u32) {
+        let mut state = self.state();
+        state.writes = Some(writes);
+        state.cut = 0;
+    }
+
+    /// Whether a write did not get through.
+    pub fn is_cut(&self) -> bool {
+        self.state().cut > 0
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
         // What a panicking test has left is still a list.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Has nothing go wrong any more.
     pub fn clear(&self) {
-        self.list().clear();
+        *self.state() = State::default();
     }
 
     /// Whether all that was to go wrong did.
     pub fn all_done(&self) -> bool {
-        self.list().iter().all(|fault| fault.left == 0)
+        self.state().faults.iter().all(|fault| fault.left == 0)
     }
 
     fn next(&self, request: &Request<Body>) -> Option<Harm> {
@@ -61,8 +82,18 @@ impl Faults {
             .uri()
             .query()
             .is_some_and(|query| query.contains("dryRun"));
-        let mut faults = self.list();
-        let fault = faults.iter_mut().find(|fault| {
+        let mut state = self.state();
+        if !dry && *request.method() != Method::GET {
+            match &mut state.writes {
+                None => {}
+                Some(0) => {
+                    state.cut += 1;
+                    return Some(Harm::Unavailable);
+                }
+                Some(left) => *left -= 1,
+            }
+        }
+        let fault = state.faults.iter_mut().find(|fault| {
             fault.left > 0 && fault.method == *request.method() && request.uri().path().ends_with(&fault.part)
         })?;
         if dry {
