@@ -7,9 +7,18 @@ use rsa::rand_core::RngCore;
 use crate::error::Error;
 use crate::exec::State;
 
-/// Rounds of the Miller-Rabin test: an error is less likely than 2^-128 for any number, and far less for
-/// one that was chosen at random.
-const ROUNDS: u32 = 64;
+/// Rounds of the Miller-Rabin test from so many bits on: an error is less likely than 2^-128 for a number that was
+/// chosen at random, as Go's `crypto/rsa` has it. A number that somebody else chose would need 64.
+const ROUNDS: [(u64, u32); 8] = [
+    (3747, 3),
+    (1345, 4),
+    (476, 5),
+    (400, 6),
+    (347, 7),
+    (308, 8),
+    (55, 27),
+    (0, 34),
+];
 
 /// The steps that one round counts for.
 const ROUND_WORK: u64 = 500;
@@ -34,7 +43,7 @@ pub(super) fn prime(state: &mut State, rng: &mut impl RngCore, bits: u64) -> Res
                 continue;
             }
             let candidate = &start + offset;
-            if candidate.bits() == bits && is_prime(state, rng, &candidate)? {
+            if candidate.bits() == bits && passes(state, rng, &candidate)? {
                 return Ok(candidate);
             }
         }
@@ -54,17 +63,30 @@ pub(super) fn random(rng: &mut impl RngCore, bits: u64) -> BigUint {
     BigUint::from_bytes_be(&bytes)
 }
 
-/// Whether a large odd number is prime.
+/// Whether a large number that was chosen at random is prime.
 pub(super) fn is_prime(state: &mut State, rng: &mut impl RngCore, n: &BigUint) -> Result<bool, Error> {
     let zero = BigUint::default();
-    if (2_u32..SMALL).any(|small| (n % small) == zero) {
+    if std::iter::once(2)
+        .chain(small_primes())
+        .any(|small| (n % small) == zero)
+    {
         return Ok(false);
     }
+    passes(state, rng, n)
+}
+
+/// Whether a number that was chosen at random, and has no small divisor, passes the test of Miller and Rabin.
+fn passes(state: &mut State, rng: &mut impl RngCore, n: &BigUint) -> Result<bool, Error> {
+    let bits = n.bits();
+    let rounds = ROUNDS
+        .iter()
+        .find(|(from, _)| bits >= *from)
+        .map_or(0, |(_, rounds)| *rounds);
     let one = BigUint::one();
     let less = n - &one;
     let twos = less.trailing_zeros().unwrap_or(0);
     let odd = &less >> twos;
-    for _ in 0..ROUNDS {
+    for _ in 0..rounds {
         state.spend_on_keys(ROUND_WORK)?;
         let base = random(rng, n.bits()) % &less + &one;
         let mut x = base.modpow(&odd, n);
