@@ -102,6 +102,7 @@ pub mod parse;
 pub mod re2;
 pub mod semver;
 pub mod set;
+mod source;
 pub mod sprig;
 pub mod strconv;
 pub mod unicode;

@@ -1,5 +1,6 @@
 //! Sets of templates that can call each other: compiled once, shared, and layered without copying.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use crate::exec::State;
 use crate::func::Functions;
 use crate::limits::Limit;
 use crate::parse::parse;
+use crate::source::Source;
 use crate::strconv;
 use crate::value::{Str, Value};
 
@@ -30,7 +32,7 @@ pub enum MissingKey {
 /// sets, so that a source that is met again (as by Helm's `tpl`) need not be compiled again.
 #[derive(Clone, Debug)]
 pub struct Unit {
-    source: Arc<str>,
+    source: Arc<Source>,
     templates: Arc<[Arc<Template>]>,
     nodes: usize,
 }
@@ -39,28 +41,28 @@ pub struct Unit {
 pub const MAX_SET_NODES: usize = 600_000;
 
 impl Unit {
-    /// Parses and compiles a source under a name.
+    /// Parses and compiles a source, which need not be UTF-8, under a name.
     ///
     /// Errors: text/template's parse errors.
-    pub fn compile(name: &str, source: &str, funcs: &Functions) -> Result<Unit, Error> {
+    pub fn compile(name: &str, source: impl AsRef<[u8]>, funcs: &Functions) -> Result<Unit, Error> {
         let file: Arc<str> = Arc::from(name);
         let known = |name: &str| funcs.get(name).is_some() || Builtin::named(name).is_some();
-        let (trees, nodes) = parse(&file, source, &known)?;
-        let text: Arc<str> = Arc::from(source);
+        let source = Arc::new(Source::new(source.as_ref()));
+        let (trees, nodes) = parse(&file, source.text(), &known)?;
         let templates = trees
             .values()
-            .map(|tree| Arc::new(lower(tree, &file, &text, funcs)))
+            .map(|tree| Arc::new(lower(tree, &file, &source, funcs)))
             .collect();
         Ok(Unit {
-            source: text,
+            source,
             templates,
             nodes,
         })
     }
 
     /// What it was compiled from.
-    pub fn source(&self) -> &str {
-        &self.source
+    pub fn source(&self) -> Cow<'_, [u8]> {
+        self.source.bytes(0..self.source.text().len())
     }
 
     /// The nodes of its syntax trees: what it takes up, in units of some 200 bytes.
@@ -120,7 +122,7 @@ impl TemplateSet {
     /// template of white space only does not replace one that is there.
     ///
     /// Errors: text/template's parse errors, and more than [`MAX_SET_NODES`]; then the set is as before.
-    pub fn add(&mut self, name: &str, source: &str) -> Result<(), Error> {
+    pub fn add(&mut self, name: &str, source: impl AsRef<[u8]>) -> Result<(), Error> {
         self.add_unit(name, &Unit::compile(name, source, &self.funcs)?)
     }
 
@@ -209,17 +211,17 @@ const MAX_EXCERPT: usize = 500;
 /// The place of a node in its source.
 pub(crate) fn place(template: &Template, pos: u32, context: String) -> Place {
     let pos = pos as usize;
-    let before = template.source.get(..pos).unwrap_or("");
+    let text = template.source.text();
+    let before = text.get(..pos).unwrap_or("");
     let line_start = before.rfind('\n').map_or(0, |i| i + 1);
-    let excerpt = template
-        .source
+    let excerpt = text
         .get(line_start..)
         .and_then(|s| s.lines().next())
         .unwrap_or("");
     Place {
         file: Arc::clone(&template.file),
         line: 1 + before.bytes().filter(|b| *b == b'\n').count() as u32,
-        column: Some((pos - line_start) as u32),
+        column: Some(template.source.width(line_start..pos) as u32),
         executing: Some(template.name.to_string()),
         context,
         excerpt: excerpt.chars().take(MAX_EXCERPT).collect(),

@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicU32;
 
 use crate::func::Func;
 use crate::parse::number::Number;
+use crate::source::Source;
 use crate::value::Str;
 
 /// A compiled template.
@@ -13,7 +14,7 @@ pub(crate) struct Template {
     pub(crate) name: Arc<str>,
     /// The name and text of the source that it stands in.
     pub(crate) file: Arc<str>,
-    pub(crate) source: Arc<str>,
+    pub(crate) source: Arc<Source>,
     pub(crate) ops: Box<[Op]>,
     /// How many variables it has at most.
     pub(crate) slots: usize,

@@ -10,10 +10,10 @@ use crate::parse::parse;
 
 /// The node as Go prints it.
 pub(crate) fn describe(template: &Template, at: At) -> String {
-    if !meter::may_tell(template.source.len()) {
+    if !meter::may_tell(template.source.text().len()) {
         return "...".to_owned();
     }
-    let trees = parse(&Arc::clone(&template.file), &template.source, &|name| {
+    let trees = parse(&Arc::clone(&template.file), template.source.text(), &|name| {
         // Only what the lexer took as keywords matters here.
         !matches!(name, "break" | "continue")
     });

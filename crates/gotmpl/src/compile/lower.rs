@@ -6,11 +6,19 @@ use crate::compile::code::{Builtin, Callee, Command, Decl, Expr, Name, Op, Pipe,
 use crate::func::Functions;
 use crate::parse::ast::{self, BranchKind};
 use crate::parse::ast::{Node, Operand};
+use crate::source::Source;
+use crate::value::Str;
 
 /// Compiles one tree of a source.
-pub(crate) fn lower(tree: &ast::Tree<'_>, file: &Arc<str>, source: &Arc<str>, funcs: &Functions) -> Template {
+pub(crate) fn lower(
+    tree: &ast::Tree<'_>,
+    file: &Arc<str>,
+    source: &Arc<Source>,
+    funcs: &Functions,
+) -> Template {
     let mut compiler = Lower {
         funcs,
+        source,
         ops: Vec::new(),
         scope: vec![("$", 0)],
         slots: 1,
@@ -35,6 +43,7 @@ pub(crate) fn lower(tree: &ast::Tree<'_>, file: &Arc<str>, source: &Arc<str>, fu
 
 struct Lower<'s, 'f> {
     funcs: &'f Functions,
+    source: &'f Source,
     ops: Vec<Op>,
     /// The variables on Go's run-time stack at this point, and their slots.
     scope: Vec<(&'s str, u32)>,
@@ -265,9 +274,9 @@ impl<'s> Lower<'s, '_> {
                 pos,
                 value: Box::new(*value),
             },
-            Operand::String { value, .. } => Expr::String {
+            Operand::String { value, quoted, .. } => Expr::String {
                 pos,
-                value: value.clone(),
+                value: self.text(pos as usize, quoted, value),
             },
             Operand::Pipe(p) => Expr::Pipe(Box::new(self.pipe(p))),
             Operand::Chain { node, fields, .. } => Expr::Chain {
@@ -276,6 +285,16 @@ impl<'s> Lower<'s, '_> {
                 fields: names(fields),
             },
         }
+    }
+
+    /// A constant's text: between backquotes it is what the source has there, UTF-8 or not.
+    fn text(&self, pos: usize, quoted: &str, value: &Str) -> Str {
+        if self.source.is_utf8() || !quoted.starts_with('`') {
+            return value.clone();
+        }
+        let mut bytes = self.source.bytes(pos + 1..pos + quoted.len() - 1).into_owned();
+        bytes.retain(|byte| *byte != b'\r');
+        Str::from(bytes)
     }
 
     fn callee(&self, name: &str) -> Callee {

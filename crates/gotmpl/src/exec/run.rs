@@ -60,9 +60,17 @@ impl State {
             }
             match op {
                 Op::Text { start, end } => {
-                    let text = template.source.get(*start as usize..*end as usize).unwrap_or("");
-                    self.out.push_str(text);
-                    if let Err(e) = self.wrote(text.len()) {
+                    let part = *start as usize..*end as usize;
+                    let written = if template.source.is_utf8() {
+                        let text = template.source.text().get(part).unwrap_or("");
+                        self.out.push_str(text);
+                        text.len()
+                    } else {
+                        let bytes = template.source.bytes(part);
+                        self.out.push_bytes(&bytes);
+                        bytes.len()
+                    };
+                    if let Err(e) = self.wrote(written) {
                         return Err(self.limit_at(frame, op, e));
                     }
                 }

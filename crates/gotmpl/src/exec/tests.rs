@@ -25,7 +25,7 @@ fn functions() -> Functions {
                 return Err(Error::new("no templates"));
             };
             let mut child = set.child();
-            child.add("tpl", &source.to_str_lossy())?;
+            child.add("tpl", source.as_bytes())?;
             state.render_in(&Arc::new(child), "tpl", &data)
         },
     );
@@ -275,6 +275,20 @@ fn a_unit_serves_many_sets() {
             want
         );
     }
+}
+
+#[test]
+fn a_source_need_not_be_utf8() {
+    let run = |source: &[u8]| {
+        let mut set = TemplateSet::new("t", Arc::new(Functions::new()));
+        set.add("t", source).unwrap();
+        Arc::new(set).execute_str("t", &Value::Nil, &mut State::new(Limits::default()))
+    };
+    let source = b"\xe9\r\n {{- /* \xe9 */ -}} {{ `a\xffb\r` }}{{ \"\xff\" }}\xc3\xa9\xe2\x82";
+    let want = b"\xe9a\xffb\xef\xbf\xbd\xc3\xa9\xe2\x82";
+    assert_eq!(run(source).unwrap().as_bytes(), want);
+    let error = run(b"\xe9\n\xe9\xe9 {{ index 1 2 }}").unwrap_err().to_string();
+    assert!(error.starts_with("template: t:2:6: "), "{error}");
 }
 
 #[test]

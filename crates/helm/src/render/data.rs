@@ -31,7 +31,7 @@ pub(super) struct ChartNode {
 /// A template's text and what it belongs to.
 #[derive(Debug)]
 pub(super) struct Source {
-    pub(super) text: String,
+    pub(super) text: Arc<[u8]>,
     pub(super) base_path: Arc<str>,
     pub(super) chart: usize,
 }
@@ -63,7 +63,7 @@ impl ChartNode {
                 continue;
             }
             let source = Source {
-                text: String::from_utf8_lossy(&template.data).into_owned(),
+                text: Arc::clone(&template.data),
                 base_path: Arc::clone(&base_path),
                 chart: number,
             };

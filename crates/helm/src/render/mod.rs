@@ -183,7 +183,7 @@ impl CompiledChart {
         for name in names {
             let Some(source) = sources.get(name) else { continue };
             let mut known = others.iter().filter_map(|other| other.units.get(name));
-            let unit = match known.find(|unit| unit.source() == source.text) {
+            let unit = match known.find(|unit| *unit.source() == *source.text) {
                 Some(unit) => unit.clone(),
                 None => Unit::compile(name, &source.text, &functions).map_err(|e| Error::parse(name, e))?,
             };

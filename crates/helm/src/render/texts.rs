@@ -34,7 +34,7 @@ impl Units {
         if let Some(unit) = self.lock().units.get(text) {
             return Ok(unit.clone());
         }
-        let unit = Unit::compile(SET_NAME, &text.to_str_lossy(), set.functions())?;
+        let unit = Unit::compile(SET_NAME, text.as_bytes(), set.functions())?;
         if text.len() <= MAX_CACHED_BYTES {
             let mut kept = self.lock();
             if kept.bytes + text.len() > MAX_CACHED_BYTES {

@@ -112,6 +112,16 @@ impl Schema {
             return;
         }
         let keyword = path.first().cloned().unwrap_or_default();
+        if let Kind::UnevaluatedProperties { unexpected } = error.kind() {
+            self.own.extend(unexpected.iter().map(|name| Own {
+                message: "false schema".to_owned(),
+                causes: Vec::new(),
+                missing: None,
+                keyword: keyword.clone(),
+                instance: instance.iter().chain([name]).cloned().collect(),
+            }));
+            return;
+        }
         let missing = match error.kind() {
             Kind::Required { property } if keyword == "required" => property.as_str().map(str::to_owned),
             _ => None,
@@ -137,38 +147,48 @@ impl Schema {
         let mut found = Vec::new();
         if !missing.is_empty() {
             self.own.retain(|own| own.missing.is_none());
-            let kind = FoundKind::Keyword(wording::missing(&missing));
-            found.push(Found {
-                kind,
+            let one = Found {
+                kind: FoundKind::Keyword(wording::missing(&missing)),
                 instance: instance.clone(),
                 causes: Vec::new(),
-            });
+            };
+            found.push((Turn::of("required", 1, ""), one));
         }
-        found.extend(self.own.into_iter().map(Own::found));
+        let own = self.own.into_iter();
+        found.extend(own.map(|own| (Turn::of(&own.keyword, 1, ""), own.found())));
         let mut all_of = Vec::new();
         for (step, below) in self.below {
             let Some(one) = below.found() else { continue };
-            match step.keyword.as_str() {
-                "allOf" => all_of.push(one),
-                "$ref" | "$dynamicRef" | "$recursiveRef" => found.push(Found {
+            let one = match step.keyword.as_str() {
+                "allOf" => {
+                    all_of.push(one);
+                    continue;
+                }
+                "$ref" | "$dynamicRef" | "$recursiveRef" => Found {
                     instance: instance.clone(),
                     kind: FoundKind::Reference,
                     causes: match one.kind {
                         FoundKind::Group => one.causes,
                         _ => vec![one],
                     },
-                }),
-                _ => found.push(one),
-            }
+                },
+                _ => one,
+            };
+            let part = step.name.as_deref().unwrap_or_default();
+            let part = part.rsplit('\u{0}').next().unwrap_or_default();
+            found.push((Turn::of(&step.keyword, 0, part), one));
         }
         if !all_of.is_empty() {
             let kind = FoundKind::Keyword("'allOf' failed".to_owned());
-            found.push(Found {
+            let one = Found {
                 kind,
                 instance: instance.clone(),
                 causes: all_of,
-            });
+            };
+            found.push((Turn::of("allOf", 1, ""), one));
         }
+        found.sort_by(|(a, _), (b, _)| a.cmp(b));
+        let mut found: Vec<Found> = found.into_iter().map(|(_, one)| one).collect();
         match found.len() {
             0 => None,
             1 => found.pop(),
@@ -178,6 +198,62 @@ impl Schema {
                 causes: found,
             }),
         }
+    }
+}
+
+/// When Helm's validator comes to something: the keyword's turn, whether it is the keyword's own failure, and the
+/// part of the value; parts of objects, which it takes in no order, go by their names.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Turn(usize, u8, Option<u64>, String);
+
+/// Keywords in the order in which Helm's validator checks them; those of a line at once, part by part.
+const TURNS: [&[&str]; 35] = [
+    &["$ref"],
+    &["minProperties"],
+    &["maxProperties"],
+    &["required"],
+    &["dependencies"],
+    &["properties", "patternProperties", "additionalProperties"],
+    &["propertyNames"],
+    &["dependentSchemas"],
+    &["dependentRequired"],
+    &["minItems"],
+    &["maxItems"],
+    &["uniqueItems"],
+    &["prefixItems", "items", "additionalItems"],
+    &["contains", "minContains"],
+    &["maxContains"],
+    &["minLength"],
+    &["maxLength"],
+    &["pattern"],
+    &["contentEncoding"],
+    &["contentMediaType"],
+    &["contentSchema"],
+    &["minimum"],
+    &["maximum"],
+    &["exclusiveMinimum"],
+    &["exclusiveMaximum"],
+    &["multipleOf"],
+    &["$recursiveRef"],
+    &["$dynamicRef"],
+    &["not"],
+    &["allOf"],
+    &["anyOf"],
+    &["oneOf"],
+    &["if", "then", "else"],
+    &["unevaluatedProperties"],
+    &["unevaluatedItems"],
+];
+
+impl Turn {
+    fn of(keyword: &str, own: u8, part: &str) -> Turn {
+        let turn = TURNS.iter().position(|names| names.contains(&keyword));
+        Turn(
+            turn.unwrap_or(TURNS.len()),
+            own,
+            part.parse().ok(),
+            part.to_owned(),
+        )
     }
 }
 
@@ -221,8 +297,16 @@ impl Found {
     }
 }
 
-/// What each of the alternatives of `anyOf` and `oneOf` found wrong.
+/// What each of the alternatives of `anyOf` and `oneOf` found wrong, and what is wrong with a name.
 fn branches(error: &ValidationError<'_>, values: &Value) -> Vec<Found> {
+    // A name is checked by itself, so that it is nowhere in the values.
+    if let Kind::PropertyNames { error } = error.kind() {
+        return vec![Found {
+            kind: FoundKind::Keyword(wording::message(error, values)),
+            instance: Vec::new(),
+            causes: Vec::new(),
+        }];
+    }
     let (Kind::AnyOf { context } | Kind::OneOfNotValid { context }) = error.kind() else {
         return Vec::new();
     };

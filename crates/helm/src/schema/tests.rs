@@ -8,8 +8,9 @@ use crate::{
     limits::Limits,
 };
 
-/// The lines in their order, with the words of those that list names in theirs.
-fn lines(text: &str) -> Vec<String> {
+/// The lines, with the words in order of those that list names as a Go map gives them; all in order, unless they
+/// came in the same order each time.
+fn lines(text: &str, stable: bool) -> Vec<String> {
     let mut lines: Vec<String> = text
         .trim_end()
         .lines()
@@ -21,24 +22,24 @@ fn lines(text: &str) -> Vec<String> {
             words.join(" ")
         })
         .collect();
-    lines.sort_unstable();
+    if !stable {
+        lines.sort_unstable();
+    }
     lines
 }
 
-/// Schemas and values made at random, and what Helm 3.19.5 says of them; where its order is that of a Go map,
+/// Schemas and values, most made at random, and what Helm 3.19.5 says of them; where its order is that of a Go map,
 /// lines are compared without order. `HELMAPP_SCHEMA_CASES` names a file with more.
 #[test]
 fn violations_read_as_helms() {
-    let recorded = PathBuf::from(concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/testdata/schema/random.jsonl"
-    ));
+    let recorded = ["random.jsonl", "order.jsonl"]
+        .map(|name| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/schema")).join(name));
     let more = std::env::var_os("HELMAPP_SCHEMA_CASES").map(PathBuf::from);
-    for file in std::iter::once(recorded).chain(more) {
+    for file in recorded.into_iter().chain(more) {
         let text = std::fs::read_to_string(&file).unwrap();
         let (mut count, mut differences) = (0, Vec::new());
         for line in text.lines() {
-            let (schema, values, want, _stable): (Value, Value, String, bool) =
+            let (schema, values, want, stable): (Value, Value, String, bool) =
                 serde_json::from_str(line).unwrap();
             let schema = Schema::compile(schema.to_string().as_bytes(), &Arc::new(Documents::new()));
             let (got, violations) = match &schema {
@@ -47,11 +48,11 @@ fn violations_read_as_helms() {
             };
             count += 1;
             assert_eq!(violations.is_empty(), got.is_empty());
-            if lines(&want) != lines(&got) {
+            if lines(&want, stable) != lines(&got, stable) {
                 differences.push(format!("want\n{want}\ngot\n{got}\n{line}"));
             }
         }
-        assert!(count >= 200, "{} holds {count} cases", file.display());
+        assert!(count >= 12, "{} holds {count} cases", file.display());
         differences.sort_by_key(String::len);
         let shown = differences
             .iter()

@@ -136,8 +136,7 @@ fn keys_of_all_kinds_read_back() {
         let mut funcs = Functions::new();
         register(&mut funcs, &Options::default());
         let mut set = TemplateSet::new("root", Arc::new(funcs));
-        set.add("t", &format!("{{{{ genPrivateKey {kind:?} }}}}"))
-            .unwrap();
+        set.add("t", format!("{{{{ genPrivateKey {kind:?} }}}}")).unwrap();
         let mut state = State::new(Limits::default());
         let key = Arc::new(set).execute("t", &Value::Nil, &mut state).unwrap();
         let block = pem::decode(&key).unwrap();
