@@ -13,7 +13,7 @@ use k8s_openapi::{
 };
 use kube::{
     Api, Client, Resource as _,
-    api::{Patch, PatchParams, PostParams},
+    api::{Patch, PatchParams},
 };
 use serde_json::json;
 use tokio::{
@@ -21,7 +21,11 @@ use tokio::{
     time::Instant,
 };
 
-use crate::{api::HelmApp, cluster, excerpt::excerpt};
+use crate::{
+    api::HelmApp,
+    cluster::{self, brief},
+    excerpt::excerpt,
+};
 
 /// `reportingController` of every event.
 pub const CONTROLLER: &str = "helmapp.io/operator";
@@ -313,9 +317,8 @@ async fn send(client: Client, instance: &str, write: Write) -> cluster::Result<(
     match write {
         Write::Create { name, at, what } => {
             let namespace = what.regarding.namespace.clone().unwrap_or_default();
-            let api: Api<Event> = Api::namespaced(client, &namespace);
             let event = event(name, at, what, instance);
-            api.create(&PostParams::default(), &event)
+            brief::create(&client, &namespace, &event)
                 .await
                 .map(|_| ())
                 .map_err(|error| (namespace, error))

@@ -316,9 +316,20 @@ fn identity() -> String {
     format!("{host}-{}", std::process::id())
 }
 
+/// Threads that wait for requests. What they do between two is short.
+const MAX_WORKERS: usize = 4;
+/// Threads that read charts and look up names. Each keeps memory of its own, so that more of them cost more than
+/// they are worth.
+const MAX_BLOCKING: usize = 4;
+
 /// The operator's work is spread over threads; the other commands wait for one answer at a time.
 pub(super) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(cores.min(MAX_WORKERS))
+        .max_blocking_threads(MAX_BLOCKING)
+        .enable_all()
+        .build()
 }
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {

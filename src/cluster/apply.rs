@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use helmapp_helm::plan::{Answer, Object, ObjectId, Owner, Ownership, classify, prepare};
-use http::{Method, Request, StatusCode, header};
+use http::{HeaderValue, Method, Request, StatusCode, header};
 use kube::Client;
 use kube::client::Body;
 use kube::core::{ApiResource, DynamicObject, Resource};
 use serde_json::Value;
 
+use super::brief::METADATA_ONLY;
 use super::discovery::Snapshot;
 use super::{Error, Result, retry};
 
@@ -16,7 +17,7 @@ use super::{Error, Result, retry};
 pub const FIELD_MANAGER: &str = "helm";
 
 const APPLY_PATCH: &str = "application/apply-patch+yaml";
-const METADATA_ONLY: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
+const WHOLE: HeaderValue = HeaderValue::from_static("application/json");
 /// Most bytes of one answer that are read; etcd's own limit for an object is far below.
 const MAX_ANSWER: usize = 16 << 20;
 
@@ -25,8 +26,17 @@ const MAX_ANSWER: usize = 16 << 20;
 pub struct Applied {
     /// It did not exist before.
     pub created: bool,
-    /// The object as the server keeps it.
+    /// The object as the server keeps it, or of it what was asked for.
     pub live: Value,
+}
+
+/// How much of an object an answer has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// Its metadata.
+    Metadata,
+    /// All of it.
+    Object,
 }
 
 /// One identity that applies objects for one release.
@@ -66,7 +76,7 @@ impl Applier {
     /// # Errors
     /// Only what says nothing about the object: transient failures after their retries.
     pub async fn dry_run(&self, object: &Object, known_uid: Option<&str>) -> Result<Answer> {
-        let applied = match self.send(object, None, true).await {
+        let applied = match self.send(object, None, true, METADATA_ONLY).await {
             Ok(applied) => applied,
             Err(error) => return refusal(error),
         };
@@ -106,8 +116,12 @@ impl Applier {
     /// # Errors
     /// The server's refusal, or a transient failure after its retries; [`Error::is_replaced`] for another object
     /// than that of the UID, or none.
-    pub async fn apply(&self, object: &Object, uid: Option<&str>) -> Result<Applied> {
-        self.send(object, uid, false).await
+    pub async fn apply(&self, object: &Object, uid: Option<&str>, answer: Detail) -> Result<Applied> {
+        let answer = match answer {
+            Detail::Metadata => METADATA_ONLY,
+            Detail::Object => WHOLE,
+        };
+        self.send(object, uid, false, answer).await
     }
 
     /// The object as an apply would leave it; nothing is written.
@@ -115,7 +129,7 @@ impl Applier {
     /// # Errors
     /// The server's refusal, or a transient failure after its retries.
     pub async fn would_be(&self, object: &Object) -> Result<Value> {
-        Ok(self.send(object, None, true).await?.live)
+        Ok(self.send(object, None, true, WHOLE).await?.live)
     }
 
     /// The live object, `None` when it does not exist.
@@ -123,7 +137,7 @@ impl Applier {
     /// # Errors
     /// The server's refusal, or a transient failure after its retries.
     pub async fn get(&self, id: &ObjectId, version: &str) -> Result<Option<Value>> {
-        self.read(id, version, "application/json").await
+        self.read(id, version, WHOLE).await
     }
 
     /// The live object's metadata, `None` when it does not exist.
@@ -134,7 +148,13 @@ impl Applier {
         self.read(id, version, METADATA_ONLY).await
     }
 
-    async fn send(&self, object: &Object, uid: Option<&str>, dry: bool) -> Result<Applied> {
+    async fn send(
+        &self,
+        object: &Object,
+        uid: Option<&str>,
+        dry: bool,
+        answer: HeaderValue,
+    ) -> Result<Applied> {
         let doing = format!("{} {}", if dry { "check" } else { "apply" }, object.id);
         let resource = self.resource(&object.id, &object.version)?;
         let query = if dry { "&dryRun=All" } else { "" };
@@ -154,7 +174,7 @@ impl Applier {
                 .method(Method::PATCH)
                 .uri(&uri)
                 .header(header::CONTENT_TYPE, APPLY_PATCH)
-                .header(header::ACCEPT, "application/json")
+                .header(header::ACCEPT, answer.clone())
                 .body(Body::from(body.clone()));
             let (status, live) = send(&self.client, request, &doing, secret).await?;
             Ok(Applied {
@@ -165,13 +185,13 @@ impl Applier {
         .await
     }
 
-    async fn read(&self, id: &ObjectId, version: &str, accept: &str) -> Result<Option<Value>> {
+    async fn read(&self, id: &ObjectId, version: &str, answer: HeaderValue) -> Result<Option<Value>> {
         let doing = format!("read {id}");
         let resource = self.resource(id, version)?;
         let uri = object_path(&resource, id);
         let read = retry::transient(|| async {
             let request = Request::get(&uri)
-                .header(header::ACCEPT, accept)
+                .header(header::ACCEPT, answer.clone())
                 .body(Body::empty());
             send(&self.client, request, &doing, is_secret(id)).await
         });

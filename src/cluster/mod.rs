@@ -1,6 +1,7 @@
 //! Everything that asks or changes a cluster: identities, discovery, apply, prune, CRDs, lookups, watches.
 
 pub mod apply;
+pub mod brief;
 pub mod content;
 pub mod crds;
 pub mod discovery;

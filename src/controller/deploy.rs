@@ -9,7 +9,7 @@ use kube::api::PropagationPolicy;
 use serde_json::Value;
 use tracing::info;
 
-use crate::cluster::apply::{Applied, Applier};
+use crate::cluster::apply::{Applied, Applier, Detail};
 use crate::cluster::discovery::Snapshot;
 use crate::cluster::{crds, prune};
 
@@ -86,7 +86,13 @@ pub(super) async fn apply(
     object: &Object,
     uid: Option<&str>,
 ) -> Result<Applied, Error> {
-    let applied = applier.apply(object, uid).await?;
+    // What is ready once it exists shows that by existing.
+    let detail = if health::is_lasting(&object.id.group, &object.id.kind) {
+        Detail::Metadata
+    } else {
+        Detail::Object
+    };
+    let applied = applier.apply(object, uid, detail).await?;
     let health = health::of(&applied.live);
     ctx.memory
         .applied(&subject.key, &object.id, &metadata(&applied.live), health);

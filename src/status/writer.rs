@@ -15,7 +15,7 @@ use tokio::{sync::Notify, time::Instant};
 
 use crate::{
     api::{HelmApp, HelmAppStatus},
-    cluster::{self, retry},
+    cluster::{self, brief, retry},
 };
 
 /// Changes of one HelmApp's status within this time become one write.
@@ -172,8 +172,7 @@ impl StatusWriter {
                     doing: doing.clone(),
                     message,
                 })?;
-                client
-                    .request_text(request)
+                brief::send(&client, request)
                     .await
                     .map(|_| ())
                     .map_err(|error| cluster::Error::from_kube(doing, error, false))

@@ -2,12 +2,11 @@
 
 use helmapp_helm::render::Memo;
 use k8s_openapi::{ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
-use kube::api::PostParams;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{Error, ReleaseKey, Result, SecretPlaces, Store, is_conflict, is_not_found, refused};
-use crate::cluster::retry;
+use crate::cluster::{brief, retry};
 
 /// Label by which companions are found and watched.
 pub const COMPANION_LABEL: &str = "helmapp.io/record";
@@ -160,13 +159,12 @@ impl Store {
         companion: Companion,
         last: Option<&StoredCompanion>,
     ) -> Result<StoredCompanion> {
-        let (api, name) = (self.secrets(key), companion_name(&key.name));
+        let name = companion_name(&key.name);
         let secret = encode(key, &companion, last)?;
         let written = retry::transient(|| async {
-            let parameters = PostParams::default();
             let answer = match last {
-                Some(_) => api.replace(&name, &parameters, &secret).await,
-                None => api.create(&parameters, &secret).await,
+                Some(_) => brief::replace(&self.client, &key.namespace, &name, &secret).await,
+                None => brief::create(&self.client, &key.namespace, &secret).await,
             };
             match answer {
                 Err(error) if is_conflict(&error) || is_not_found(&error) && last.is_some() => Ok(None),
@@ -188,8 +186,8 @@ impl Store {
         };
         Ok(StoredCompanion {
             companion,
-            resource_version: written.metadata.resource_version.unwrap_or_default(),
-            uid: written.metadata.uid.unwrap_or_default(),
+            resource_version: written.resource_version.unwrap_or_default(),
+            uid: written.uid.unwrap_or_default(),
         })
     }
 

@@ -22,10 +22,10 @@ use k8s_openapi::{
 };
 use kube::{
     Api, Client,
-    api::{DeleteParams, ListParams, PostParams, Preconditions},
+    api::{DeleteParams, ListParams, Preconditions},
 };
 
-use crate::cluster::{self, retry};
+use crate::cluster::{self, brief, retry};
 
 pub use self::{
     companion::{
@@ -248,9 +248,8 @@ impl Store {
         } = record;
         let key = ReleaseKey::of(&release);
         let revision = release.version;
-        let api = self.secrets(&key);
         let written = retry::transient(|| async {
-            match api.create(&PostParams::default(), &secret).await {
+            match brief::create(&self.client, &key.namespace, &secret).await {
                 Err(error) if is_conflict(&error) => Ok(None),
                 other => other
                     .map(Some)
@@ -259,7 +258,7 @@ impl Store {
         })
         .await?;
         if let Some(written) = written {
-            let head = Head::of_record(&release, &written.metadata);
+            let head = Head::of_record(&release, &written);
             return Ok(Stored { release, head });
         }
         match self.read(&key, revision).await? {
@@ -281,9 +280,9 @@ impl Store {
         let key = ReleaseKey::of(&release);
         let revision = release.version;
         let secret = encode(&key, &release, holder, Some(&head))?;
-        let (api, name) = (self.secrets(&key), secret_name(&key.name, revision));
+        let name = secret_name(&key.name, revision);
         let written = retry::transient(|| async {
-            match api.replace(&name, &PostParams::default(), &secret).await {
+            match brief::replace(&self.client, &key.namespace, &name, &secret).await {
                 Err(error) if is_conflict(&error) || is_not_found(&error) => Ok(None),
                 other => other
                     .map(Some)
@@ -293,7 +292,7 @@ impl Store {
         .await?;
         match written {
             Some(written) => {
-                let head = Head::of_record(&release, &written.metadata);
+                let head = Head::of_record(&release, &written);
                 Ok(Stored { release, head })
             }
             None => Err(Error::Changed {

@@ -1,6 +1,6 @@
 //! What others change or delete is put back; what is theirs stays.
 
-use helmapp::cluster::apply::Applier;
+use helmapp::cluster::apply::{Applier, Detail};
 use helmapp::cluster::discovery::Discovery;
 use helmapp_helm::plan::{Owner, Scope, objects};
 use k8s_openapi::api::apps::v1::Deployment;
@@ -260,13 +260,19 @@ async fn an_apply_for_one_object_does_not_touch_another() {
         .unwrap()
         .remove(0);
     let other = "11111111-2222-3333-4444-555555555555";
-    let error = applier.apply(&object, Some(other)).await.unwrap_err();
+    let error = applier
+        .apply(&object, Some(other), Detail::Object)
+        .await
+        .unwrap_err();
     assert!(error.is_replaced(), "none there: {error:?}");
-    let live = applier.apply(&object, None).await.unwrap().live;
-    let error = applier.apply(&object, Some(other)).await.unwrap_err();
+    let live = applier.apply(&object, None, Detail::Object).await.unwrap().live;
+    let error = applier
+        .apply(&object, Some(other), Detail::Object)
+        .await
+        .unwrap_err();
     assert!(error.is_replaced(), "another there: {error:?}");
     let uid = live["metadata"]["uid"].as_str();
-    let again = applier.apply(&object, uid).await.unwrap().live;
+    let again = applier.apply(&object, uid, Detail::Object).await.unwrap().live;
     assert_eq!(
         again["metadata"]["resourceVersion"],
         live["metadata"]["resourceVersion"]
