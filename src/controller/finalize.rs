@@ -80,7 +80,9 @@ pub(super) async fn finalize(ctx: &Context, subject: &Subject) -> Result<Next, E
 
 /// Deletes objects and records; what is to be waited for, if anything. With `leaves`, what can't be deleted stays.
 async fn uninstall(ctx: &Context, subject: &Subject, leaves: bool) -> Result<Option<Next>, Error> {
-    if ctx.uninstalling.is_new(&subject.key) {
+    // A HelmApp can be seen once more after its end.
+    let recorded = !ctx.memory.records(&subject.release).is_empty();
+    if recorded && ctx.uninstalling.is_new(&subject.key) {
         info!(app = %subject.key.name, namespace = %subject.key.namespace, "uninstall begun");
         report::uninstall_begun(ctx, subject);
     }
