@@ -17,7 +17,7 @@ use serde_json::Value;
 use crate::charts::{KUBE_VERSION, NAMESPACE, RELEASE, What};
 
 /// As the operator keeps by default.
-const KEPT_BYTES: usize = 16 << 20;
+const KEPT_BYTES: usize = 32 << 20;
 
 /// Templates may include each other a thousand deep.
 const STACK_BYTES: usize = 64 << 20;

@@ -180,7 +180,7 @@ struct SettingsArguments {
     #[arg(long, env = "HELMAPP_CHART_CACHE_BYTES", default_value_t = 64 << 20, value_name = "BYTES")]
     chart_cache_bytes: usize,
     /// Bytes of compiled charts that are kept for the next rendering, for two to four minutes after the last
-    #[arg(long, env = "HELMAPP_COMPILED_CACHE_BYTES", default_value_t = 16 << 20, value_name = "BYTES")]
+    #[arg(long, env = "HELMAPP_COMPILED_CACHE_BYTES", default_value_t = 32 << 20, value_name = "BYTES")]
     compiled_cache_bytes: usize,
     #[command(flatten)]
     limits: LimitArguments,

@@ -85,7 +85,7 @@ impl Default for Settings {
             default_service_account: None,
             workers: 16,
             renderers: 2,
-            compiled_cache_bytes: 16 * 1024 * 1024,
+            compiled_cache_bytes: 32 * 1024 * 1024,
             pending_takeover: Duration::from_secs(15 * 60),
             retry: Backoff {
                 least: Duration::from_secs(1),

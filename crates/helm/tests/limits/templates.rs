@@ -13,12 +13,30 @@ use crate::{Case, Expected};
 
 const METADATA: &str = "apiVersion: v2\nname: c\nversion: 1.0.0\n";
 
-/// Loads, prepares, compiles and renders a chart and reads its manifest, on a thread as the operator's are.
+/// Loads, prepares, compiles and renders a chart and reads its manifest, on a usual thread.
 pub(crate) fn chart(files: Vec<(String, Vec<u8>)>) -> Result<(), String> {
     chart_within(files, Limits::default())
 }
 
+/// The stack that the operator gives to templates.
+const LARGE_STACK: usize = 32 << 20;
+
+/// As [`chart`], on a thread as the operator's are.
+fn deep_chart(files: Vec<(String, Vec<u8>)>) -> Result<(), String> {
+    let limits = Limits {
+        stack_bytes: LARGE_STACK,
+        ..Limits::default()
+    };
+    chart_within(files, limits)
+}
+
+/// As [`template`], on a thread as the operator's are.
+fn deep(text: impl Into<String>) -> Result<(), String> {
+    deep_chart(vec![("templates/a.yaml".to_owned(), text.into().into_bytes())])
+}
+
 fn chart_within(files: Vec<(String, Vec<u8>)>, limits: Limits) -> Result<(), String> {
+    let stack = limits.stack_bytes + (1 << 20);
     let work = move || {
         let mut all = vec![File::new("Chart.yaml", METADATA.as_bytes())];
         all.extend(files.into_iter().map(|(name, data)| File::new(name, data)));
@@ -42,7 +60,7 @@ fn chart_within(files: Vec<(String, Vec<u8>)>, limits: Limits) -> Result<(), Str
         drop(manifest.parse_objects());
         Ok(())
     };
-    let thread = std::thread::Builder::new().stack_size(2 << 20).spawn(work);
+    let thread = std::thread::Builder::new().stack_size(stack).spawn(work);
     thread.expect("a thread").join().expect("no panic")
 }
 
@@ -82,6 +100,8 @@ pub(crate) fn cases() -> Vec<Case> {
     const TEXT: Expected = Error("text size limit exceeded");
     const MEMORY: Expected = Error("memory limit exceeded");
     const STACK: Expected = Error("stack limit exceeded");
+    const TEMPLATES: Expected = Error("exceeded maximum template depth");
+    const NESTED: Expected = Error("nested reference name");
     const OUTPUT: Expected = Error("output size limit exceeded");
     const KEYS: Expected = Error("key work limit exceeded");
     const ITEMS: Expected = Error("list items limit exceeded");
@@ -100,6 +120,19 @@ pub(crate) fn cases() -> Vec<Case> {
             ("values.yaml".to_owned(), b"t: '{{ tpl .Values.t . }}'".to_vec()),
             ("templates/a.yaml".to_owned(), b"{{ tpl .Values.t . }}".to_vec())]);
         "tpl of a long tpl", STACK, chart(vec![
+            ("values.yaml".to_owned(), format!("t: '{{{{ tpl .Values.t . }}}} {}'", "x".repeat(1 << 17)).into_bytes()),
+            ("templates/a.yaml".to_owned(), b"{{ tpl .Values.t . }}".to_vec())]);
+        "include without end, deep", NESTED, deep("{{ define \"r\" }}{{ include \"r\" . }}{{ end }}{{ include \"r\" . }}");
+        "template without end, deep", TEMPLATES, deep("{{ define \"r\" }}{{ template \"r\" . }}{{ end }}{{ template \"r\" . }}");
+        "includes in turn, deep", TEMPLATES, deep(
+            "{{ define \"a\" }}{{ include \"b\" . }}{{ end }}{{ define \"b\" }}{{ include \"a\" . }}{{ end }}{{ include \"a\" . }}");
+        "include within much else, deep", STACK, deep(format!(
+            "{{{{ define \"r\" }}}}{}{{{{ print {}include \"r\" .{} }}}}{}{{{{ end }}}}{{{{ include \"r\" . }}}}",
+            "{{ range list 1 }}{{ with $ }}{{ if true }}".repeat(30), "(trim (nindent 2 (".repeat(30), ")))".repeat(30), "{{ end }}{{ end }}{{ end }}".repeat(30)));
+        "tpl of tpl, deep", TEMPLATES, deep_chart(vec![
+            ("values.yaml".to_owned(), b"t: '{{ tpl .Values.t . }}'".to_vec()),
+            ("templates/a.yaml".to_owned(), b"{{ tpl .Values.t . }}".to_vec())]);
+        "tpl of a long tpl, deep", TEMPLATES, deep_chart(vec![
             ("values.yaml".to_owned(), format!("t: '{{{{ tpl .Values.t . }}}} {}'", "x".repeat(1 << 17)).into_bytes()),
             ("templates/a.yaml".to_owned(), b"{{ tpl .Values.t . }}".to_vec())]);
         "a failure under long tpls", Error("boom"), chart(vec![
