@@ -41,6 +41,8 @@
 //! - Nesting ends at 1,000 levels, go-yaml's at 10,000.
 //! - Of keys that become equal as texts (`1` and `"1"`) the last wins; in Go chance decides.
 #![warn(missing_docs)]
+// An index out of range would be a panic that input can reach; tests may index.
+#![cfg_attr(not(test), warn(clippy::indexing_slicing, clippy::string_slice))]
 
 mod emit;
 mod error;

@@ -12,11 +12,7 @@ pub(crate) enum Number {
 
 /// Reads a text that starts with a digit or a sign, underscores already removed.
 pub(crate) fn parse(text: &str) -> Option<Number> {
-    let (negative, unsigned) = match text.as_bytes().first()? {
-        b'-' => (true, &text[1..]),
-        b'+' => (false, &text[1..]),
-        _ => (false, text),
-    };
+    let (negative, unsigned) = without_sign(text)?;
     let signed = unsigned.len() != text.len();
     if let Some(magnitude) = parse_prefixed(unsigned) {
         if let Some(int) = to_signed(negative, magnitude) {
@@ -37,14 +33,19 @@ pub(crate) fn parse(text: &str) -> Option<Number> {
 /// go-yaml's second look at `0b` texts. It lets a sign follow the prefix.
 fn parse_binary(text: &str) -> Option<Number> {
     if let Some(digits) = text.strip_prefix("0b") {
-        let (negative, unsigned) = match digits.as_bytes().first()? {
-            b'-' => (true, &digits[1..]),
-            b'+' => (false, &digits[1..]),
-            _ => (false, digits),
-        };
+        let (negative, unsigned) = without_sign(digits)?;
         return to_signed(negative, parse_radix(unsigned, 2)?).map(Number::Int);
     }
     None
+}
+
+/// Whether a text has a minus, and what follows the sign; nothing for an empty text.
+fn without_sign(text: &str) -> Option<(bool, &str)> {
+    match text.as_bytes().first()? {
+        b'-' => Some((true, text.get(1..)?)),
+        b'+' => Some((false, text.get(1..)?)),
+        _ => Some((false, text)),
+    }
 }
 
 fn to_signed(negative: bool, magnitude: u64) -> Option<i64> {
@@ -60,11 +61,11 @@ fn parse_prefixed(text: &str) -> Option<u64> {
     let bytes = text.as_bytes();
     match bytes {
         [] => None,
-        [b'0', b'x' | b'X', _, ..] => parse_radix(&text[2..], 16),
-        [b'0', b'o' | b'O', _, ..] => parse_radix(&text[2..], 8),
-        [b'0', b'b' | b'B', _, ..] => parse_radix(&text[2..], 2),
+        [b'0', b'x' | b'X', _, ..] => parse_radix(text.get(2..)?, 16),
+        [b'0', b'o' | b'O', _, ..] => parse_radix(text.get(2..)?, 8),
+        [b'0', b'b' | b'B', _, ..] => parse_radix(text.get(2..)?, 2),
         [b'0'] => Some(0),
-        [b'0', ..] => parse_radix(&text[1..], 8),
+        [b'0', ..] => parse_radix(text.get(1..)?, 8),
         _ => parse_radix(text, 10),
     }
 }
@@ -81,7 +82,10 @@ fn parse_radix(text: &str, radix: u32) -> Option<u64> {
 /// `^(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$`, the sign already removed.
 fn is_yaml_float(text: &str) -> bool {
     let bytes = text.as_bytes();
-    let digits = |from: usize| bytes[from..].iter().take_while(|b| b.is_ascii_digit()).count();
+    let digits = |from: usize| {
+        let rest = bytes.get(from..).unwrap_or_default();
+        rest.iter().take_while(|b| b.is_ascii_digit()).count()
+    };
     let whole = digits(0);
     let mut at = whole;
     if bytes.get(at) == Some(&b'.') {
@@ -123,9 +127,8 @@ pub(crate) fn parse_dot_float(text: &str) -> Option<f64> {
         };
     }
     let bytes = text.as_bytes();
-    let separates = |at: usize| {
-        at > 0 && bytes[at - 1].is_ascii_digit() && bytes.get(at + 1).is_some_and(u8::is_ascii_digit)
-    };
+    let is_digit = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_digit);
+    let separates = |at: usize| is_digit(at.checked_sub(1)) && is_digit(at.checked_add(1));
     if !bytes
         .iter()
         .enumerate()
@@ -197,10 +200,11 @@ fn push_g(out: &mut String, (digits, exponent): (String, i32)) {
         push_decimal(out, &digits, exponent);
         return;
     }
-    out.push_str(&digits[..1]);
-    if digits.len() > 1 {
+    let (first, rest) = digits.split_at_checked(1).unwrap_or((&digits, ""));
+    out.push_str(first);
+    if !rest.is_empty() {
         out.push('.');
-        out.push_str(&digits[1..]);
+        out.push_str(rest);
     }
     let sign = if exponent < 0 { '-' } else { '+' };
     let _ = write!(out, "e{sign}{:02}", exponent.abs());
@@ -216,15 +220,18 @@ fn push_decimal(out: &mut String, digits: &str, exponent: i32) {
         return;
     }
     let whole = exponent.unsigned_abs() as usize + 1;
-    if digits.len() <= whole {
-        out.push_str(digits);
-        for _ in digits.len()..whole {
-            out.push('0');
+    match digits.split_at_checked(whole) {
+        Some((whole, fraction)) if !fraction.is_empty() => {
+            out.push_str(whole);
+            out.push('.');
+            out.push_str(fraction);
         }
-    } else {
-        out.push_str(&digits[..whole]);
-        out.push('.');
-        out.push_str(&digits[whole..]);
+        _ => {
+            out.push_str(digits);
+            for _ in digits.len()..whole {
+                out.push('0');
+            }
+        }
     }
 }
 

@@ -2,12 +2,14 @@
 
 /// Reports whether go-yaml would resolve `text` as `!!timestamp`.
 pub(crate) fn is_timestamp(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    if bytes.len() < 8 || bytes.get(4) != Some(&b'-') || !bytes[..4].iter().all(u8::is_ascii_digit) {
+    let Some((digits, [b'-', rest @ ..])) = text.as_bytes().split_first_chunk::<4>() else {
+        return false;
+    };
+    if rest.len() < 3 || !digits.iter().all(u8::is_ascii_digit) {
         return false;
     }
-    let year = bytes[..4].iter().fold(0u32, |n, b| n * 10 + u32::from(b - b'0'));
-    parse(year, Cursor { rest: &bytes[5..] }).is_some()
+    let year = digits.iter().fold(0u32, |n, b| n * 10 + u32::from(b - b'0'));
+    parse(year, Cursor { rest }).is_some()
 }
 
 struct Cursor<'a> {
@@ -19,13 +21,20 @@ impl Cursor<'_> {
         self.rest.first().copied()
     }
 
+    fn take(&mut self, wanted: impl Fn(u8) -> bool) -> Option<u8> {
+        let (first, rest) = self.rest.split_first()?;
+        wanted(*first).then(|| {
+            self.rest = rest;
+            *first
+        })
+    }
+
     fn eat(&mut self, byte: u8) -> Option<()> {
-        (self.peek()? == byte).then(|| self.rest = &self.rest[1..])
+        self.take(|first| first == byte).map(|_| ())
     }
 
     fn digit(&mut self) -> Option<u32> {
-        let digit = self.peek().filter(u8::is_ascii_digit)?;
-        self.rest = &self.rest[1..];
+        let digit = self.take(|first| first.is_ascii_digit())?;
         Some(u32::from(digit - b'0'))
     }
 
@@ -40,8 +49,10 @@ impl Cursor<'_> {
     }
 
     fn fraction(&mut self) {
-        if matches!(self.rest, [b'.' | b',', b'0'..=b'9', ..]) {
-            self.rest = &self.rest[1..];
+        if let [b'.' | b',', rest @ ..] = self.rest
+            && rest.first().is_some_and(u8::is_ascii_digit)
+        {
+            self.rest = rest;
             while self.digit().is_some() {}
         }
     }
@@ -79,7 +90,7 @@ fn parse(year: u32, mut at: Cursor<'_>) -> Option<()> {
     match at.peek() {
         None => return Some(()),
         Some(b'T' | b't') => {
-            at.rest = &at.rest[1..];
+            at.take(|_| true)?;
             at.time()?;
             at.zone()?;
         }

@@ -75,6 +75,9 @@ fn print(arguments: &Arguments, out: &mut impl Write, messages: &mut impl Write)
     let path = source::locate(&job.chart)?;
     let values = layers.merge(source::read)?;
     let chart = source::load(&path)?;
+    for warning in chart.load_warnings() {
+        writeln!(messages, "{}", log_line(warning))?;
+    }
     render::check_installable(&chart)?;
     if chart.metadata.deprecated {
         writeln!(messages, "WARNING: This chart is deprecated")?;

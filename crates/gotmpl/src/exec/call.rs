@@ -151,6 +151,13 @@ impl State {
         if let (Some(last), Some((i, slot))) = (call.last, slots.next()) {
             *slot = validate(frame, Rv::concrete(last), param(signature, i))?.value;
         }
+        for arg in args.iter_mut() {
+            if let Value::Object(object) = arg
+                && let Some(passed) = object.as_argument()
+            {
+                *arg = passed;
+            }
+        }
         let text: usize = args
             .iter()
             .filter_map(Value::as_str)

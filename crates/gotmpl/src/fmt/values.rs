@@ -42,6 +42,12 @@ pub fn sprintln(out: &mut Output, args: &[Value]) -> Result<(), Error> {
 
 /// A value as an action prints it: as `print` does, but a pointer as what it points to.
 pub(crate) fn print_action(out: &mut Output, value: &Value) -> Result<(), Error> {
+    if let Value::Object(o) = value
+        && let Some(text) = o.pointer_string()
+    {
+        out.push(&text);
+        return Ok(());
+    }
     let mut printer = Printer::new(out);
     match value {
         Value::Object(o) if o.kind() == Kind::Ptr && !o.is_nil() && o.string().is_none() => {

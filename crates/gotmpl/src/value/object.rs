@@ -58,6 +58,18 @@ pub trait Object: fmt::Debug + Any {
         None
     }
 
+    /// What an action prints instead of the value: Go takes the address of what it found in a struct, and a pointer may
+    /// be a `fmt.Stringer` where the value is none. Default: none.
+    fn pointer_string(&self) -> Option<Str> {
+        None
+    }
+
+    /// The value as a function gets it, where that has no address and [`pointer_string`](Object::pointer_string) is no
+    /// more. Default: the same.
+    fn as_argument(&self) -> Option<Value> {
+        None
+    }
+
     /// Whether this is a nil pointer. Default: no.
     fn is_nil(&self) -> bool {
         false

@@ -21,7 +21,8 @@ fn compare(a: &str, b: &str, v3: bool) -> Ordering {
     while !a.is_char_boundary(at) {
         at -= 1;
     }
-    let (prefix, a, b) = (&a[..at], &a[at..], &b[at..]);
+    let (prefix, a) = a.split_at_checked(at).unwrap_or((a, ""));
+    let b = b.get(at..).unwrap_or_default();
     let (Some(ac), Some(bc)) = (a.chars().next(), b.chars().next()) else {
         return a.len().cmp(&b.len());
     };

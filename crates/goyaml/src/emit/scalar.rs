@@ -30,6 +30,7 @@ const fn is_inert(byte: u8) -> bool {
     matches!(byte, b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'_' | b'/' | b'.' | b'-' | b'+' | b'=' | b'$' | b'(' | b')' | b';' | b'<' | b'^' | b'~')
 }
 
+#[expect(clippy::indexing_slicing, reason = "made when compiling")]
 static INERT: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0;
@@ -40,13 +41,18 @@ static INERT: [bool; 256] = {
     table
 };
 
+/// [`is_inert`], looked up.
+fn looks_inert(byte: u8) -> bool {
+    INERT.get(usize::from(byte)).is_some_and(|inert| *inert)
+}
+
 /// Analyses a text. `tabs_in_blocks` is v3's leave to keep tabs in literal blocks.
 pub(super) fn analyze(text: &str, tabs_in_blocks: bool) -> Analysis {
     let bytes = text.as_bytes();
     match bytes {
         [] => return Analysis { block: false, ..SAFE },
         [b'-' | b'.', ..] => {}
-        _ if bytes.iter().all(|byte| INERT[usize::from(*byte)]) => return SAFE,
+        _ if bytes.iter().all(|byte| looks_inert(*byte)) => return SAFE,
         _ => {}
     }
     analyze_slowly(text, tabs_in_blocks)
@@ -67,7 +73,7 @@ fn analyze_slowly(text: &str, tabs_in_blocks: bool) -> Analysis {
     let mut next = 0;
     while let Some(byte) = bytes.get(next) {
         let at = next;
-        if at > 0 && INERT[usize::from(*byte)] {
+        if at > 0 && looks_inert(*byte) {
             next += 1;
             previous = Previous::Other;
             after_white = false;

@@ -427,7 +427,8 @@ fn decode_base64(text: &str) -> Option<Vec<u8>> {
         group = group << 6 | u32::from(digit);
         filled += 1;
         if filled == 4 {
-            out.extend_from_slice(&group.to_be_bytes()[1..]);
+            let [_, first, second, third] = group.to_be_bytes();
+            out.extend_from_slice(&[first, second, third]);
             (group, filled) = (0, 0);
         }
     }

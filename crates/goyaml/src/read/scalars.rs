@@ -1,6 +1,6 @@
 //! Scanning the inside of scalars: plain, quoted and block.
 
-use super::chars::{BLANK, BREAK, CLASS, COLON, DOUBLE, FLOW, SINGLE};
+use super::chars::{BLANK, BREAK, COLON, DOUBLE, FLOW, SINGLE, class};
 use super::scanner::Scanner;
 use super::token::Kind;
 use crate::error::Result;
@@ -99,7 +99,7 @@ impl<'a> Scanner<'a> {
         let stops = BLANK | BREAK | COLON | if self.flow_level > 0 { FLOW } else { 0 };
         let mut at = self.pos;
         while let Some(byte) = self.bytes.get(at) {
-            let class = CLASS[usize::from(*byte)] & stops;
+            let class = class(*byte) & stops;
             if class != 0 {
                 let ahead = at - self.pos;
                 let stop = match class {
@@ -120,9 +120,7 @@ impl<'a> Scanner<'a> {
     /// Whether the blank at `at` is a lone space before a character that can only go on with the scalar.
     fn continues_word(&self, at: usize) -> bool {
         match self.bytes.get(at..) {
-            Some([b' ', next, ..]) => {
-                CLASS[usize::from(*next)] & (BLANK | BREAK | FLOW | COLON) == 0 && *next != b'#'
-            }
+            Some([b' ', next, ..]) => class(*next) & (BLANK | BREAK | FLOW | COLON) == 0 && *next != b'#',
             _ => false,
         }
     }
@@ -158,7 +156,7 @@ impl<'a> Scanner<'a> {
     fn quoted_run_end(&self, quote: u8) -> usize {
         let mut at = self.pos;
         while let Some(byte) = self.bytes.get(at) {
-            let class = CLASS[usize::from(*byte)];
+            let class = class(*byte);
             if class & quote != 0 || class & BREAK != 0 && self.at_break(at - self.pos) {
                 break;
             }

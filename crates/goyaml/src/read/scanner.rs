@@ -1,6 +1,6 @@
 //! The scanner: text to tokens, with go-yaml v2's rules (libyaml's, and Go's departures from them).
 
-use super::chars::{self, ALPHA, BLANK, BREAK, CLASS};
+use super::chars::{self, ALPHA, BLANK, BREAK};
 use super::token::{Kind, Token};
 use crate::error::{Error, Result};
 use std::borrow::Cow;
@@ -137,7 +137,7 @@ impl<'a> Scanner<'a> {
     }
 
     pub(super) fn is(&self, ahead: usize, class: u8) -> bool {
-        CLASS[usize::from(self.byte(ahead))] & class != 0
+        chars::class(self.byte(ahead)) & class != 0
     }
 
     pub(super) fn at_break(&self, ahead: usize) -> bool {

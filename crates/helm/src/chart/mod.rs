@@ -113,6 +113,32 @@ impl Chart {
         }
     }
 
+    /// What Helm logs when it loads the chart: that a chart of API version v2, or a sub-chart, has files of v1.
+    pub fn load_warnings(&self) -> Vec<&'static str> {
+        let mut warnings = Vec::new();
+        self.collect_warnings(&mut warnings);
+        warnings
+    }
+
+    fn collect_warnings(&self, warnings: &mut Vec<&'static str>) {
+        if self.metadata.api_version != "v1" {
+            warnings.extend(self.raw.iter().filter_map(|file| match &*file.name {
+                "requirements.yaml" => Some(
+                    "Warning: Dependencies are handled in Chart.yaml since apiVersion \"v2\". We recommend migrating \
+                     dependencies to Chart.yaml.",
+                ),
+                "requirements.lock" => Some(
+                    "Warning: Dependency locking is handled in Chart.lock since apiVersion \"v2\". We recommend migrating \
+                     to Chart.lock.",
+                ),
+                _ => None,
+            }));
+        }
+        for dependency in &self.dependencies {
+            dependency.collect_warnings(warnings);
+        }
+    }
+
     /// The manifests of `crds/` directories: the chart's own, then its sub-charts', each in order of loading.
     pub fn crd_objects(&self) -> Vec<Crd> {
         let mut found = Vec::new();

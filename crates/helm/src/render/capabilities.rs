@@ -42,7 +42,10 @@ impl Object for CapabilitiesObject {
         match name {
             "KubeVersion" => {
                 self.asked.kube_version();
-                Some(Value::object(KubeVersion(Arc::clone(&self.of))))
+                Some(Value::object(KubeVersion {
+                    capabilities: Arc::clone(&self.of),
+                    addressable: true,
+                }))
             }
             "APIVersions" => Some(
                 self.versions
@@ -82,7 +85,11 @@ impl Object for CapabilitiesObject {
 
 /// `chartutil.KubeVersion`
 #[derive(Debug)]
-struct KubeVersion(Arc<Capabilities>);
+struct KubeVersion {
+    capabilities: Arc<Capabilities>,
+    /// Whether it still stands in `.Capabilities`, where Go can take its address.
+    addressable: bool,
+}
 
 impl Object for KubeVersion {
     fn type_name(&self) -> Cow<'static, str> {
@@ -90,7 +97,7 @@ impl Object for KubeVersion {
     }
 
     fn field(&self, name: &str) -> Option<Value> {
-        let version = &self.0.kube_version;
+        let version = &self.capabilities.kube_version;
         match name {
             "Version" => Some(Value::from(version.version.as_str())),
             "Major" => Some(Value::from(version.major.as_str())),
@@ -112,11 +119,20 @@ impl Object for KubeVersion {
     }
 
     fn call_method(&self, _: &mut State, _: &str, _: &mut [Value]) -> Result<Value, Error> {
-        Ok(Value::from(self.0.kube_version.version.as_str()))
+        Ok(Value::from(self.capabilities.kube_version.version.as_str()))
     }
 
-    fn string(&self) -> Option<Str> {
-        Some(Str::from(&self.0.kube_version.version))
+    fn pointer_string(&self) -> Option<Str> {
+        self.addressable
+            .then(|| Str::from(&self.capabilities.kube_version.version))
+    }
+
+    fn as_argument(&self) -> Option<Value> {
+        let passed = || KubeVersion {
+            capabilities: Arc::clone(&self.capabilities),
+            addressable: false,
+        };
+        self.addressable.then(|| Value::object(passed()))
     }
 }
 

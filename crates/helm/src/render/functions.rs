@@ -1,7 +1,6 @@
 //! The functions Helm adds to sprig's (`pkg/engine/funcs.go` and `engine.go` of Helm 3.19), but for `include` and `tpl`.
 
-use helmapp_gotmpl::{Error, Functions, Limit, Map, MapType, State, Str, Value, meter};
-use serde_json::Value as Json;
+use helmapp_gotmpl::{Error, Functions, Map, MapType, State, Str, Value, meter};
 
 use super::host::{Host, yaml_options};
 use super::json::{from_json, from_json_array};
@@ -32,19 +31,14 @@ pub(super) fn add(functions: &mut Functions) {
 }
 
 fn to_toml(value: Value) -> Result<String, Error> {
-    let json = match value.to_json() {
-        Err(e) if e.limit().is_some_and(|limit| limit != Limit::ValueDepth) => return Err(e),
-        json => json,
-    };
-    Ok(match json {
-        Ok(_) if matches!(value, Value::Nil) => {
-            return Err(Error::new("reflect: call of reflect.Value.Type on zero Value"));
-        }
-        // A map or list that is nil has its type all the same.
-        Ok(Json::Null) if matches!(value, Value::List(_)) => "[]".to_owned(),
-        Ok(json) => toml::encode(&json).unwrap_or_else(|e| e.to_string()),
-        Err(e) => e.to_string(),
-    })
+    if matches!(value, Value::Nil) {
+        return Err(Error::new("reflect: call of reflect.Value.Type on zero Value"));
+    }
+    match toml::encode(&value) {
+        Err(toml::Error::Limit(e)) if e.limit().is_some() => Err(e),
+        Err(e) => Ok(e.to_string()),
+        Ok(text) => Ok(text),
+    }
 }
 
 fn from_toml(text: Str) -> Result<Map, Error> {

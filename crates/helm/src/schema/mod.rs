@@ -4,6 +4,8 @@
 //! schema that needs one is an error, unless the document is given.
 
 mod cost;
+mod draft;
+mod part;
 mod report;
 mod wording;
 
@@ -12,15 +14,19 @@ mod tests;
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
-use jsonschema::{PatternOptions, Retrieve, Uri, Validator};
+use jsonschema::{PatternOptions, Retrieve, Uri, ValidationError, ValidationOptions, Validator};
 use serde_json::Value;
 
 use crate::{chart::Chart, values::text};
 
 pub use cost::{MAX_DEPTH, MAX_STEPS};
+use part::Parts;
 
 /// Documents that schemas may refer to, by their URI.
 pub type Documents = BTreeMap<String, Value>;
+
+/// Where a schema is said to be.
+const BASE_URI: &str = "file:///values.schema.json";
 
 /// Size of a compiled pattern, in bytes. Helm has no such limit.
 const PATTERN_SIZE: usize = 1024 * 1024;
@@ -75,7 +81,11 @@ pub fn validate(chart: &Chart, values: &Value, documents: &Arc<Documents>) -> Re
 fn validate_chart(chart: &Chart, values: &Value, documents: &Arc<Documents>, error: &mut Error) {
     if let Some(schema) = &chart.schema {
         let (lines, violations) = match Schema::compile_for(schema, values, documents) {
-            Ok(schema) => schema.check(values),
+            Ok(schema) => {
+                let (lines, violations) = schema.check(values);
+                let end = if lines.is_empty() { "" } else { "\n" };
+                (lines + end, violations)
+            }
             Err(problem) => (
                 problem.clone(),
                 vec![Violation {
@@ -86,7 +96,7 @@ fn validate_chart(chart: &Chart, values: &Value, documents: &Arc<Documents>, err
             ),
         };
         if !lines.is_empty() {
-            error.text += &format!("{}:\n{lines}\n", chart.name());
+            error.text += &format!("{}:\n{lines}", chart.name());
             let name = chart.name();
             error
                 .violations
@@ -120,6 +130,7 @@ fn validate_chart(chart: &Chart, values: &Value, documents: &Arc<Documents>, err
 #[derive(Debug)]
 pub struct Schema {
     validator: Validator,
+    parts: Parts,
 }
 
 impl Schema {
@@ -128,7 +139,7 @@ impl Schema {
     /// # Errors
     /// Why the schema can not be used.
     pub fn compile(schema: &[u8], documents: &Arc<Documents>) -> Result<Self, String> {
-        Self::build(&read(schema)?, documents)
+        Self::build(read(schema)?, documents)
     }
 
     /// As [`compile`](Self::compile), for these values: a schema is refused by which checking them would cost more
@@ -139,20 +150,16 @@ impl Schema {
     pub fn compile_for(schema: &[u8], values: &Value, documents: &Arc<Documents>) -> Result<Self, String> {
         let schema = read(schema)?;
         cost::check(&schema, values)?;
-        Self::build(&schema, documents)
+        Self::build(schema, documents)
     }
 
-    fn build(schema: &Value, documents: &Arc<Documents>) -> Result<Self, String> {
-        let validator = jsonschema::options()
-            .with_base_uri("file:///values.schema.json")
-            .with_retriever(Given(documents.clone()))
-            .with_pattern_options(PatternOptions::regex().size_limit(PATTERN_SIZE))
-            .build(schema)
-            .map_err(|error| {
-                let at = error.instance_path().as_str();
-                format!("values.schema.json is not a usable schema: at '{at}': {error}")
-            })?;
-        Ok(Self { validator })
+    fn build(schema: Value, documents: &Arc<Documents>) -> Result<Self, String> {
+        let schema = draft::as_helm_reads(schema);
+        let validator = options(BASE_URI, Arc::clone(documents))
+            .build(&schema)
+            .map_err(|error| draft::violations(&schema).unwrap_or_else(|| unusable(&error)))?;
+        let parts = Parts::new(schema, documents);
+        Ok(Self { validator, parts })
     }
 
     /// The lines that Helm prints for the violations, and the violations themselves; nothing for values that
@@ -163,20 +170,58 @@ impl Schema {
             return (String::new(), Vec::new());
         }
         let errors = self.validator.iter_errors(&values).take(MAX_VIOLATIONS);
-        report::report(errors, &values)
+        report::report(errors, &values, &self.parts)
     }
 }
 
-fn read(schema: &[u8]) -> Result<Value, String> {
-    serde_json::from_slice(schema).map_err(|error| error.to_string())
+/// Why a schema that keeps to its draft can not be used.
+fn unusable(error: &ValidationError<'_>) -> String {
+    let text = error.to_string();
+    let nowhere = text
+        .strip_prefix("Pointer '")
+        .and_then(|rest| rest.strip_suffix("' does not exist"));
+    match nowhere {
+        Some(pointer) => format!("json-pointer in \"{BASE_URI}#{pointer}\" not found"),
+        None => format!(
+            "values.schema.json is not a usable schema: at '{}': {text}",
+            error.instance_path()
+        ),
+    }
 }
+
+/// How schemas are used, Helm's and parts of them: texts that hold encoded content are not looked into.
+fn options(base_uri: &str, documents: Arc<Documents>) -> ValidationOptions<'static> {
+    jsonschema::options()
+        .with_base_uri(base_uri.to_owned())
+        .with_retriever(Given(documents))
+        .with_pattern_options(PatternOptions::regex().size_limit(PATTERN_SIZE))
+        .without_content_encoding_support("base64")
+        .without_content_media_type_support("application/json")
+}
+
+/// Reads the text of a schema; what is no JSON is refused in the words of Go's decoder.
+fn read(schema: &[u8]) -> Result<Value, String> {
+    serde_json::from_slice(schema).map_err(|error| match helmapp_gotmpl::json::decode(schema) {
+        Err(_) if schema.trim_ascii().is_empty() => "EOF".to_owned(),
+        Err(go) => match go.to_string() {
+            text if text == "unexpected end of JSON input" => "unexpected EOF".to_owned(),
+            text if text.ends_with(" after top-level value") => {
+                "invalid character after top-level value".to_owned()
+            }
+            text => text,
+        },
+        Ok(_) => error.to_string(),
+    })
+}
+
+/// Whole floats below this, 2 to the 63rd, are integers of 64 bits.
+const MAX_WHOLE: f64 = 9_223_372_036_854_775_808.0;
 
 /// Values with whole floats as integers: a schema's `integer` means the value, while some drafts go by the kind.
 fn whole_numbers(value: &Value) -> Value {
     match value {
         Value::Number(number) if number.is_f64() => match number.as_f64() {
-            // Every whole float below this is exact.
-            Some(float) if float.fract() == 0.0 && float.abs() < 9e15 => {
+            Some(float) if float.fract() == 0.0 && float.abs() < MAX_WHOLE => {
                 #[expect(
                     clippy::cast_possible_truncation,
                     reason = "the float is whole and small enough"

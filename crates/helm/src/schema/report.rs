@@ -10,12 +10,13 @@ use jsonschema::{ValidationError, error::ValidationErrorKind as Kind};
 
 use serde_json::Value;
 
-use super::{Violation, wording};
+use super::{Violation, part::Parts, wording};
 
 /// The lines for these violations, and the violations that are leaves of the tree.
 pub(super) fn report<'e>(
     errors: impl Iterator<Item = ValidationError<'e>>,
     values: &Value,
+    parts: &Parts,
 ) -> (String, Vec<Violation>) {
     let mut root = Schema::default();
     for error in errors {
@@ -23,7 +24,8 @@ pub(super) fn report<'e>(
             continue;
         }
         let path = segments(error.evaluation_path().as_str());
-        root.add(&path, segments(error.instance_path().as_str()), &error, values);
+        let instance = parts.counted(None, &path, segments(error.instance_path().as_str()));
+        root.add(&path, instance, &error, &Looked { values, parts });
     }
     let found = match root.found() {
         Some(Found {
@@ -61,6 +63,38 @@ fn segments(pointer: &str) -> Vec<String> {
         .collect()
 }
 
+/// What is checked, and by what.
+struct Looked<'v> {
+    values: &'v Value,
+    parts: &'v Parts,
+}
+
+impl Looked<'_> {
+    /// What a part of the schema finds wrong with a value that is at `instance`.
+    fn found(&self, location: &str, value: &Value, instance: &[String]) -> Option<Found> {
+        let validator = self.parts.validator(location)?;
+        let below = Looked {
+            values: value,
+            parts: self.parts,
+        };
+        let mut schema = Schema::default();
+        for error in validator.iter_errors(value).take(super::MAX_VIOLATIONS) {
+            if is_spurious(&error, value) {
+                continue;
+            }
+            // The path begins with the reference to the part.
+            let path = segments(error.evaluation_path().as_str());
+            let path = path.get(1..).unwrap_or_default();
+            let place = segments(error.instance_path().as_str());
+            let place = self.parts.counted(Some(location), path, place);
+            schema.add(path, place, &error, &below);
+        }
+        let mut found = schema.found()?;
+        found.move_below(instance);
+        Some(found)
+    }
+}
+
 /// What a schema found wrong with one value.
 #[derive(Default)]
 struct Schema {
@@ -79,6 +113,8 @@ struct Own {
     instance: Vec<String>,
     /// Names that one line lists together.
     missing: Option<String>,
+    /// Whether the causes stand for it.
+    spread: bool,
 }
 
 /// From a schema to one below it.
@@ -102,24 +138,23 @@ enum FoundKind {
 }
 
 impl Schema {
-    fn add(&mut self, path: &[String], instance: Vec<String>, error: &ValidationError<'_>, values: &Value) {
+    fn add(
+        &mut self,
+        path: &[String],
+        instance: Vec<String>,
+        error: &ValidationError<'_>,
+        looked: &Looked<'_>,
+    ) {
         if let Some((step, rest, used)) = step(path, instance.get(self.instance.len()..).unwrap_or_default())
         {
             let at = (self.instance.len() + used).min(instance.len());
             let below = self.below.entry(step).or_default();
             below.instance = instance.get(..at).unwrap_or_default().to_vec();
-            below.add(rest, instance, error, values);
+            below.add(rest, instance, error, looked);
             return;
         }
         let keyword = path.first().cloned().unwrap_or_default();
-        if let Kind::UnevaluatedProperties { unexpected } = error.kind() {
-            self.own.extend(unexpected.iter().map(|name| Own {
-                message: "false schema".to_owned(),
-                causes: Vec::new(),
-                missing: None,
-                keyword: keyword.clone(),
-                instance: instance.iter().chain([name]).cloned().collect(),
-            }));
+        if self.add_by_parts(&keyword, &instance, error, looked) {
             return;
         }
         let missing = match error.kind() {
@@ -127,12 +162,152 @@ impl Schema {
             _ => None,
         };
         self.own.push(Own {
-            message: wording::message(error, values),
-            causes: branches(error, values),
+            message: wording::message(error, looked.values),
+            causes: branches(error, looked),
             missing,
             keyword,
             instance,
+            spread: false,
         });
+    }
+
+    /// Adds what Helm's validator tells with all that is below, and ours does not: it is asked part by part.
+    fn add_by_parts(
+        &mut self,
+        keyword: &str,
+        instance: &[String],
+        error: &ValidationError<'_>,
+        looked: &Looked<'_>,
+    ) -> bool {
+        let Some(location) = error.absolute_keyword_location() else {
+            return false;
+        };
+        let value = error.instance();
+        let (message, causes, spread) = match error.kind() {
+            Kind::PropertyNames { error: inner } => {
+                let name = inner.instance();
+                let message = wording::message(error, looked.values);
+                if self.own.iter().any(|own| own.message == message) {
+                    return true;
+                }
+                let Some((location, _)) = location.as_str().rsplit_once("/propertyNames") else {
+                    return false;
+                };
+                let found = looked.found(&format!("{location}/propertyNames"), name, &[]);
+                let causes = found.map_or_else(Vec::new, Found::flattened);
+                self.own.push(Own {
+                    keyword: keyword.to_owned(),
+                    message,
+                    causes,
+                    // A name has no place among the values.
+                    instance: Vec::new(),
+                    missing: None,
+                    spread: false,
+                });
+                return true;
+            }
+            Kind::FalseSchema if keyword == "propertyNames" => {
+                for (name, _) in value.as_object().into_iter().flatten() {
+                    self.own.push(Own {
+                        keyword: keyword.to_owned(),
+                        message: wording::property_name(name),
+                        causes: vec![Found {
+                            kind: FoundKind::Keyword("false schema".to_owned()),
+                            instance: Vec::new(),
+                            causes: Vec::new(),
+                        }],
+                        instance: Vec::new(),
+                        missing: None,
+                        spread: false,
+                    });
+                }
+                return true;
+            }
+            Kind::Required { .. } if matches!(keyword, "dependentRequired" | "dependencies") => {
+                let Some((before, _)) = location.as_str().rsplit_once(keyword) else {
+                    return false;
+                };
+                let Some(Value::Object(needs)) = looked.parts.at(&format!("{before}{keyword}")) else {
+                    return false;
+                };
+                let causes = needs
+                    .iter()
+                    .filter_map(|(name, needed)| wording::dependent(name, needed, value))
+                    .map(|message| Found {
+                        kind: FoundKind::Keyword(message),
+                        instance: instance.to_vec(),
+                        causes: Vec::new(),
+                    });
+                (keyword.to_owned(), causes.collect::<Vec<_>>(), true)
+            }
+            Kind::UnevaluatedProperties { unexpected } => {
+                let below = |name: &String| {
+                    let item = value.get(name)?;
+                    let at = [instance, std::slice::from_ref(name)].concat();
+                    looked.found(location.as_str(), item, &at)
+                };
+                (
+                    keyword.to_owned(),
+                    unexpected.iter().filter_map(below).collect(),
+                    true,
+                )
+            }
+            Kind::UnevaluatedItems { unexpected } => {
+                let items = value.as_array().map(Vec::as_slice).unwrap_or_default();
+                let mut left = unexpected.clone();
+                let mut causes = Vec::new();
+                // The items that others have checked come first.
+                for (at, item) in items.iter().enumerate().rev() {
+                    let text = item.to_string();
+                    let Some(place) = left.iter().position(|other| *other == text) else {
+                        continue;
+                    };
+                    left.swap_remove(place);
+                    let below = [instance, &[at.to_string()]].concat();
+                    causes.extend(looked.found(location.as_str(), item, &below));
+                }
+                causes.reverse();
+                (keyword.to_owned(), causes, true)
+            }
+            Kind::Contains => {
+                let Some((before, _)) = location.as_str().rsplit_once('/') else {
+                    return false;
+                };
+                let items = value.as_array().map(Vec::as_slice).unwrap_or_default();
+                let (mut matched, mut causes) = (Vec::new(), Vec::new());
+                for (at, item) in items.iter().enumerate() {
+                    let below = [instance, &[at.to_string()]].concat();
+                    match looked.found(&format!("{before}/contains"), item, &below) {
+                        Some(found) => causes.push(found),
+                        None => matched.push(at),
+                    }
+                }
+                let bound = |keyword: &str| {
+                    looked
+                        .parts
+                        .at(&format!("{before}/{keyword}"))
+                        .and_then(Value::as_u64)
+                };
+                let (message, over) = wording::contains(&matched, bound("minContains"), bound("maxContains"));
+                if over {
+                    causes.clear();
+                }
+                (message, causes, false)
+            }
+            _ => return false,
+        };
+        if spread && causes.is_empty() || self.own.iter().any(|own| own.spread && own.message == message) {
+            return spread && !causes.is_empty();
+        }
+        self.own.push(Own {
+            keyword: keyword.to_owned(),
+            message,
+            causes,
+            instance: instance.to_vec(),
+            missing: None,
+            spread,
+        });
+        true
     }
 
     fn found(mut self) -> Option<Found> {
@@ -154,8 +329,15 @@ impl Schema {
             };
             found.push((Turn::of("required", 1, ""), one));
         }
-        let own = self.own.into_iter();
-        found.extend(own.map(|own| (Turn::of(&own.keyword, 1, ""), own.found())));
+        for own in self.own {
+            let keyword = own.keyword.clone();
+            let turn = || Turn::of(&keyword, 1, "");
+            if own.spread {
+                found.extend(own.causes.into_iter().map(|cause| (turn(), cause)));
+            } else {
+                found.push((turn(), own.found()));
+            }
+        }
         let mut all_of = Vec::new();
         for (step, below) in self.below {
             let Some(one) = below.found() else { continue };
@@ -268,6 +450,22 @@ impl Own {
 }
 
 impl Found {
+    /// The things found, without the level that only holds them together.
+    fn flattened(self) -> Vec<Found> {
+        match self.kind {
+            FoundKind::Group => self.causes,
+            _ => vec![self],
+        }
+    }
+
+    /// Puts a place before all places.
+    fn move_below(&mut self, place: &[String]) {
+        self.instance = [place, &self.instance].concat();
+        for cause in &mut self.causes {
+            cause.move_below(place);
+        }
+    }
+
     fn print(&self, indent: usize, lines: &mut Vec<String>, violations: &mut Vec<Violation>) {
         let skipped = matches!(self.kind, FoundKind::Reference) && self.causes.len() == 1;
         let mut below = indent;
@@ -297,16 +495,8 @@ impl Found {
     }
 }
 
-/// What each of the alternatives of `anyOf` and `oneOf` found wrong, and what is wrong with a name.
-fn branches(error: &ValidationError<'_>, values: &Value) -> Vec<Found> {
-    // A name is checked by itself, so that it is nowhere in the values.
-    if let Kind::PropertyNames { error } = error.kind() {
-        return vec![Found {
-            kind: FoundKind::Keyword(wording::message(error, values)),
-            instance: Vec::new(),
-            causes: Vec::new(),
-        }];
-    }
+/// What each of the alternatives of `anyOf` and `oneOf` found wrong.
+fn branches(error: &ValidationError<'_>, looked: &Looked<'_>) -> Vec<Found> {
     let (Kind::AnyOf { context } | Kind::OneOfNotValid { context }) = error.kind() else {
         return Vec::new();
     };
@@ -317,11 +507,13 @@ fn branches(error: &ValidationError<'_>, values: &Value) -> Vec<Found> {
             instance: instance.clone(),
             ..Schema::default()
         };
-        for error in errors.iter().filter(|error| !is_spurious(error, values)) {
+        for error in errors.iter().filter(|error| !is_spurious(error, looked.values)) {
             let path = segments(error.evaluation_path().as_str());
+            let instance = segments(error.instance_path().as_str());
+            let instance = looked.parts.counted(None, &path, instance);
             // The alternative's number comes after the keyword.
             let path = path.get(at + 1..).unwrap_or_default().to_vec();
-            schema.add(&path, segments(error.instance_path().as_str()), error, values);
+            schema.add(&path, instance, error, looked);
         }
         schema.found()
     });
@@ -380,7 +572,7 @@ fn step<'p>(path: &'p [String], instance: &[String]) -> Option<(Step, &'p [Strin
             Some((step, rest, used))
         }
         "allOf" => named(0),
-        "dependentSchemas" | "dependencies" => named(0),
+        "dependentSchemas" | "dependencies" if rest.len() > 1 => named(0),
         "$ref" | "$dynamicRef" | "$recursiveRef" | "then" | "else" => single(0),
         _ => None,
     }

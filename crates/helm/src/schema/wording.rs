@@ -82,15 +82,15 @@ pub(super) fn message(error: &ValidationError<'_>, values: &Value) -> String {
         Kind::ExclusiveMaximum { limit } => compared("exclusiveMaximum", value, limit),
         Kind::MultipleOf { multiple_of } => compared("multipleOf", value, &Value::from(*multiple_of)),
         Kind::Contains => "no items match contains schema".to_owned(),
-        Kind::PropertyNames { error } => {
-            format!(
-                "invalid propertyName {}",
-                quote(error.instance().as_str().unwrap_or_default())
-            )
-        }
+        Kind::PropertyNames { error } => property_name(error.instance().as_str().unwrap_or_default()),
         Kind::UniqueItems => duplicates(value),
         _ => error.to_string(),
     }
+}
+
+/// What `propertyNames` says of a name.
+pub(super) fn property_name(name: &str) -> String {
+    format!("invalid propertyName {}", quote(name))
 }
 
 /// What `required` found missing.
@@ -101,11 +101,59 @@ pub(super) fn missing(names: &[String]) -> String {
     }
 }
 
+/// What `dependentRequired` or `dependencies` found missing because of a property; nothing if it found nothing.
+pub(super) fn dependent(name: &str, needed: &Value, object: &Value) -> Option<String> {
+    let needed = needed.as_array()?;
+    object.get(name)?;
+    let missing: Vec<String> = needed
+        .iter()
+        .filter_map(Value::as_str)
+        .filter(|needed| object.get(needed).is_none())
+        .map(str::to_owned)
+        .collect();
+    let told = || {
+        format!(
+            "properties {} required, if {} exists",
+            quoted(&missing),
+            quote(name)
+        )
+    };
+    (!missing.is_empty()).then(told)
+}
+
+/// What `contains` found, with its bounds, by the places of the items that match; and whether there are too many.
+pub(super) fn contains(matched: &[usize], least: Option<u64>, most: Option<u64>) -> (String, bool) {
+    let count = matched.len();
+    let places: Vec<String> = matched.iter().map(usize::to_string).collect();
+    let places = places.join(" ");
+    let is =
+        |bound: Option<u64>, wrong: fn(u64, u64) -> bool| bound.filter(|bound| wrong(count as u64, *bound));
+    if let Some(most) = is(most, |count, most| count > most) {
+        let text = format!(
+            "max {most} items required to match contains schema, but matched {count} items at {places}"
+        );
+        return (text, true);
+    }
+    let text = match is(least, |count, least| count < least) {
+        Some(least) if matched.is_empty() => {
+            format!("min {least} items required to match contains schema, but none matched")
+        }
+        Some(least) => {
+            format!(
+                "min {least} items required to match contains schema, but matched {count} items at {places}"
+            )
+        }
+        None => "no items match contains schema".to_owned(),
+    };
+    (text, false)
+}
+
 /// A text in single quotes, escaped as Go does.
 pub(super) fn quote(text: &str) -> String {
+    // A backslash at the end meets the closing quote, and is lost.
     let escaped = helmapp_gotmpl::strconv::quote(text.as_bytes());
-    let inner = escaped.get(1..escaped.len() - 1).unwrap_or_default();
-    format!("'{}'", inner.replace("\\\"", "\"").replace('\'', "\\'"))
+    let escaped = escaped.replace("\\\"", "\"").replace('\'', "\\'");
+    format!("'{}'", escaped.get(1..escaped.len() - 1).unwrap_or_default())
 }
 
 /// The JSON pointer of a path.

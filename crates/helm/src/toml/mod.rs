@@ -13,18 +13,21 @@ pub use encode::encode;
 pub const MAX_DEPTH: usize = 200;
 
 /// What can go wrong; the texts of the first two are the Go encoder's.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// An array holds a `null`.
+    /// An array holds a nil.
     #[error("toml: cannot encode array with nil element")]
-    NullElement,
+    NilElement,
     /// An array of tables stands alone.
     #[error("toml: top-level values must be Go maps or structs")]
     NoKey,
     /// The value nests deeper than [`MAX_DEPTH`].
     #[error("toml: values nest deeper than {MAX_DEPTH} (limit: max TOML depth)")]
     TooDeep,
+    /// A limit of the render.
+    #[error(transparent)]
+    Limit(#[from] helmapp_gotmpl::Error),
     /// The text is not TOML.
     #[error("toml: {0}")]
     Syntax(String),

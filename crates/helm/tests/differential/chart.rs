@@ -7,6 +7,8 @@ use helmapp_oracle::Random;
 use helmapp_oracle::helm::{Case, File};
 
 use crate::expression::{Expressions, Table};
+use crate::packaging;
+use crate::schema;
 use crate::template;
 use crate::values;
 
@@ -31,10 +33,7 @@ pub(crate) struct Made {
 
 /// One chart whose notes print functions: the one whose turn it is, and any.
 pub(crate) fn functions(random: &mut Random, turn: usize) -> Made {
-    let mut expressions = Expressions {
-        random,
-        used: BTreeSet::new(),
-    };
+    let mut expressions = Expressions::new(random);
     // At first each function has a case of its own, lest another's error hide it.
     let more = match turn / Table::get().len() {
         0..4 => 0,
@@ -52,6 +51,8 @@ pub(crate) fn functions(random: &mut Random, turn: usize) -> Made {
         file("values.yaml", include_str!("base.yaml")),
         file("templates/_helpers.tpl", HELPERS),
         file("templates/NOTES.txt", &actions.join("\n")),
+        file("files/a.txt", "line one\nline \"two\"\n"),
+        file("files/b.json", "{\"k\": [1, 2]}"),
     ];
     Made {
         case: release(random, files),
@@ -59,10 +60,11 @@ pub(crate) fn functions(random: &mut Random, turn: usize) -> Made {
     }
 }
 
-fn file(name: &str, text: &str) -> File {
+pub(crate) fn file(name: &str, text: &str) -> File {
     File {
         name: name.into(),
         text: text.into(),
+        ..File::default()
     }
 }
 
@@ -92,27 +94,78 @@ fn release(random: &mut Random, files: Vec<File>) -> Case {
 
 /// A whole chart with values layers.
 pub(crate) fn whole(random: &mut Random) -> Made {
+    let Made { mut case, used } = composed(random);
+    // As a directory or an archive has them.
+    case.files.sort_by(|a, b| a.name.cmp(&b.name));
+    layered(&mut case, random);
+    Made { case, used }
+}
+
+/// The same on disk: a directory with what lies about in one, or an archive.
+pub(crate) fn on_disk(random: &mut Random) -> Made {
+    let Made { mut case, used } = composed(random);
+    let files = std::mem::take(&mut case.files);
+    if random.one_in(2) {
+        case.form = "dir".into();
+        case.files = packaging::directory(random, files);
+    } else {
+        case.form = "tgz".into();
+        case.files = packaging::archive(random, files);
+    }
+    layered(&mut case, random);
+    Made { case, used }
+}
+
+/// A chart that is all about its schema.
+pub(crate) fn with_schema(random: &mut Random) -> Made {
+    let mut files = vec![
+        file("Chart.yaml", "apiVersion: v2\nname: root\nversion: 1.2.3\n"),
+        file("values.yaml", include_str!("base.yaml")),
+        file("values.schema.json", &schema::schema(random)),
+        file("templates/a.yaml", "kind: Pod\n"),
+    ];
+    if random.one_in(4) {
+        files.push(file(
+            "charts/sub/Chart.yaml",
+            "apiVersion: v2\nname: sub\nversion: 1.2.3\n",
+        ));
+        files.push(file("charts/sub/values.yaml", include_str!("base.yaml")));
+        files.push(file("charts/sub/values.schema.json", &schema::schema(random)));
+    }
+    let mut case = release(random, files);
+    if random.one_in(3) {
+        case.values
+            .push(values::layer(random, &["text", "n", "l", "m", "sub"]));
+    }
+    Made {
+        case,
+        used: BTreeSet::new(),
+    }
+}
+
+/// Layers over the values of a chart that [`composed`] made.
+fn layered(case: &mut Case, random: &mut Random) {
+    values::add_layers(case, random, &LAYERED);
+    case.skip_schema = random.one_in(15);
+}
+
+/// What layers set beside the keys of the charts' values.
+const LAYERED: [&str; 9] = [
+    "global", "tags", "labels", "on", "data", "sub", "lib", "alias", "other",
+];
+
+fn composed(random: &mut Random) -> Made {
     let mut maker = Maker {
-        expressions: Expressions {
-            random,
-            used: BTreeSet::new(),
-        },
+        expressions: Expressions::new(random),
         files: Vec::new(),
     };
-    let dependencies = maker.chart("", "root", 2);
-    let Maker {
-        expressions,
-        mut files,
-    } = maker;
-    // As a directory or an archive has them.
-    files.sort_by(|a, b| a.name.cmp(&b.name));
+    maker.chart("", "root", 2);
+    let Maker { expressions, files } = maker;
     let used = expressions.used;
-    let mut case = release(random, files);
-    let mut keys: Vec<&str> = vec!["global", "tags", "labels", "on", "data"];
-    keys.extend(dependencies.iter().map(String::as_str));
-    values::add_layers(&mut case, random, &keys);
-    case.skip_schema = random.one_in(15);
-    Made { case, used }
+    Made {
+        case: release(random, files),
+        used,
+    }
 }
 
 struct Maker<'r> {
@@ -133,8 +186,8 @@ impl Maker<'_> {
         self.files.push(file(&format!("{folder}{name}"), text));
     }
 
-    /// A chart below a folder, with the names by which its sub-charts are known.
-    fn chart(&mut self, folder: &str, name: &str, depth: usize) -> Vec<String> {
+    /// A chart below a folder.
+    fn chart(&mut self, folder: &str, name: &str, depth: usize) {
         let v1 = self.one_in(8);
         let library = !folder.is_empty() && self.one_in(8);
         let mut chart = format!(
@@ -178,7 +231,6 @@ impl Maker<'_> {
         self.values(folder, &dependencies);
         self.templates(folder, name);
         self.extras(folder);
-        dependencies
     }
 
     fn subcharts(&mut self, folder: &str, depth: usize) -> (String, Vec<String>) {
@@ -305,23 +357,9 @@ impl Maker<'_> {
         if !self.one_in(12) {
             self.add(folder, "values.yaml", &text);
         }
-        if self.one_in(12) {
-            let schema = self.pick(&[
-                "{\"type\":\"object\"}",
-                "{\"$schema\":\"http://json-schema.org/draft-07/schema#\",\"properties\":{\"n\":{\"type\":\"integer\"}}}",
-                "{\"required\":[\"text\",\"absent\"]}",
-                "{\"properties\":{\"text\":{\"type\":\"string\",\"minLength\":20},\"n\":{\"maximum\":3}}}",
-                "{\"properties\":{\"ls\":{\"items\":{\"enum\":[\"a\",\"b\"]}},\"m\":{\"additionalProperties\":false}}}",
-                "{\"type\":\"array\"}",
-                "{\"$schema\":\"https://json-schema.org/draft/2020-12/schema\",\"$defs\":{\"x\":{\"type\":\"number\"}},\"properties\":{\"f\":{\"$ref\":\"#/$defs/x\"},\"t\":{\"const\":true}}}",
-                "{",
-                "true",
-                "{\"type\":5}",
-                "{\"properties\":{\"global\":{\"type\":\"object\",\"required\":[\"g\"]},\"nil\":{\"type\":\"null\"}}}",
-                "{\"oneOf\":[{\"required\":[\"text\"]},{\"required\":[\"n\"]}]}",
-                "{\"properties\":{\"text\":{\"pattern\":\"^h\"},\"date\":{\"format\":\"date\"}},\"not\":{\"required\":[\"zzz\"]}}",
-            ]);
-            self.add(folder, "values.schema.json", schema);
+        if self.one_in(25) {
+            let schema = schema::schema(self.expressions.random);
+            self.add(folder, "values.schema.json", &schema);
         }
     }
 

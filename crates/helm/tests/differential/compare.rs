@@ -7,6 +7,8 @@ use helmapp_oracle::helm::{Answer, Case};
 use serde::{Deserialize, Serialize};
 
 use crate::chart::Made;
+use crate::disk::Written;
+use crate::rules::{self, SCHEMA};
 use crate::run::{STACK_BYTES, answer};
 
 /// Cases that are asked at once.
@@ -26,7 +28,7 @@ pub(crate) struct Recorded {
     pub(crate) helm4: Option<Answer>,
 }
 
-/// How often a function was called, and how often in a case that rendered.
+/// How often a function was called, and how often in a case that rendered, where every call has returned.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Reached {
     pub(crate) cases: usize,
@@ -39,8 +41,8 @@ pub(crate) struct Outcome {
     pub(crate) cases: usize,
     pub(crate) errors: usize,
     pub(crate) unstable: usize,
-    pub(crate) panics: usize,
-    pub(crate) explained: usize,
+    /// By the rule that explains the difference.
+    pub(crate) explained: BTreeMap<&'static str, usize>,
     pub(crate) different: Vec<(Recorded, Answer)>,
     pub(crate) reached: BTreeMap<&'static str, Reached>,
 }
@@ -52,35 +54,38 @@ impl Outcome {
         while outcome.cases < count {
             let turns = outcome.cases..count.min(outcome.cases + BATCH);
             let batch: Vec<Made> = turns.map(&mut make).collect();
-            let cases: Vec<Case> = batch.iter().map(|made| made.case.clone()).collect();
-            let (ours, wanted) = both(oracle, &cases);
-            for ((made, got), want) in batch.into_iter().zip(ours).zip(wanted) {
-                outcome.judge(oracle, made, &got, want);
+            let written: Vec<Written> = batch.iter().map(|made| Written::of(&made.case)).collect();
+            let (ours, wanted) = both(oracle, &written);
+            for (((made, written), got), want) in batch.into_iter().zip(written).zip(ours).zip(wanted) {
+                outcome.judge(oracle, made, &written, &got, want);
             }
         }
         outcome
     }
 
-    fn judge(&mut self, oracle: &mut Oracle, made: Made, got: &Answer, want: Answer) {
+    fn judge(&mut self, oracle: &mut Oracle, made: Made, written: &Written, got: &Answer, want: Answer) {
         self.cases += 1;
         self.errors += usize::from(!want.err.is_empty());
         for name in &made.used {
             let reached = self.reached.entry(name).or_default();
             reached.cases += 1;
-            reached.rendered += usize::from(want.err.is_empty());
+            // These two can only end in an error of their own.
+            let own_error = match *name {
+                "fail" => "execution error at (",
+                "call" => ": error calling call: ",
+                _ => "",
+            };
+            let executed = want.err.is_empty() || !own_error.is_empty() && want.err.contains(own_error);
+            reached.rendered += usize::from(executed);
         }
         if agree(got, &want) {
             return;
         }
-        if want.err.starts_with("panic: ") && !got.err.is_empty() {
-            self.panics += 1;
+        if let Some(rule) = rules::explain(&made.case, got, &want) {
+            *self.explained.entry(rule).or_default() += 1;
             return;
         }
-        if is_explained(&made.case, got, &want) {
-            self.explained += 1;
-            return;
-        }
-        if (0..ATTEMPTS).any(|_| agree(got, &oracle.ask(&made.case))) {
+        if (0..ATTEMPTS).any(|_| agree(got, &written.told(oracle.ask(&written.case)))) {
             self.unstable += 1;
             return;
         }
@@ -97,14 +102,13 @@ impl Outcome {
 
     /// One line of counts.
     pub(crate) fn line(&self, name: &str) -> String {
+        let explained: usize = self.explained.values().sum();
         format!(
-            "{name}: {} cases, {} with an error, {} where Helm's own answer varies, {} where Helm panics, {} as \
-             COMPATIBILITY.md says, {} different",
+            "{name}: {} cases, {} with an error, {} where Helm's own answer varies, {explained} as COMPATIBILITY.md says, {} \
+             different",
             self.cases,
             self.errors,
             self.unstable,
-            self.panics,
-            self.explained,
             self.different.len()
         )
     }
@@ -122,38 +126,47 @@ impl Outcome {
 }
 
 /// Both at once: Helm in its process, ours on a thread with room.
-fn both(oracle: &mut Oracle, cases: &[Case]) -> (Vec<Answer>, Vec<Answer>) {
+fn both(oracle: &mut Oracle, written: &[Written]) -> (Vec<Answer>, Vec<Answer>) {
+    let told = |answers: Vec<Answer>| answers.into_iter().zip(written).map(|(a, w)| w.told(a)).collect();
     std::thread::scope(|scope| {
         let ours = std::thread::Builder::new()
             .stack_size(STACK_BYTES)
-            .spawn_scoped(scope, || cases.iter().map(answer).collect())
+            .spawn_scoped(scope, || written.iter().map(|w| answer(&w.case)).collect())
             .expect("a thread starts");
-        let wanted = oracle.ask_all(cases);
-        (ours.join().expect("this crate does not panic"), wanted)
+        let cases: Vec<&Case> = written.iter().map(|w| &w.case).collect();
+        let wanted = oracle.ask_all(&cases);
+        (
+            told(ours.join().expect("this crate does not panic")),
+            told(wanted),
+        )
     })
 }
 
-/// Whether two answers are the same. Warnings come in the order of Go's maps.
+/// Whether two answers are the same.
 pub(crate) fn agree(got: &Answer, want: &Answer) -> bool {
-    let sorted = |answer: &Answer| {
-        let mut lines: Vec<String> = answer
-            .warnings
-            .iter()
-            .flat_map(|w| w.split('\n').map(str::to_owned))
-            .collect();
-        // What was logged before the manifest turned out to be no YAML.
-        if !answer.err.is_empty() {
-            lines.retain(|line| !line.starts_with("info: skipping unknown hook"));
-        }
-        lines.sort();
-        lines
-    };
-    (&got.out, ordered(&got.err), &got.notes) == (&want.out, ordered(&want.err), &want.notes)
-        && sorted(got) == sorted(want)
+    settled(got) == settled(want)
+}
+
+/// An answer without what comes in the random order of Go's maps.
+pub(crate) fn settled(answer: &Answer) -> Answer {
+    let lines = |warning: &String| warning.split('\n').map(str::to_owned).collect::<Vec<_>>();
+    let mut warnings: Vec<String> = answer.warnings.iter().flat_map(lines).collect();
+    // What was logged before the manifest turned out to be no YAML.
+    if !answer.err.is_empty() {
+        warnings.retain(|line| !line.starts_with("info: skipping unknown hook"));
+    }
+    warnings.sort();
+    Answer {
+        out: answer.out.clone(),
+        notes: answer.notes.clone(),
+        err: ordered(&answer.err).join("\n"),
+        warnings,
+        ..Answer::default()
+    }
 }
 
 /// Violations of a schema, and the names in one, come in random order from Helm.
-fn ordered(error: &str) -> Vec<String> {
+pub(crate) fn ordered(error: &str) -> Vec<String> {
     let mut lines: Vec<String> = error.split('\n').map(str::to_owned).collect();
     if error.starts_with(SCHEMA) {
         for line in &mut lines {
@@ -166,48 +179,4 @@ fn ordered(error: &str) -> Vec<String> {
         lines.sort();
     }
     lines
-}
-
-const SCHEMA: &str = "values don't meet the specifications of the schema(s)";
-
-/// Whether COMPATIBILITY.md has the difference.
-fn is_explained(case: &Case, got: &Answer, want: &Answer) -> bool {
-    // A schema that is none is refused in other words.
-    let no_schema = ["EOF", "is not valid against metaschema", "invalid character"];
-    let schema = want.err.starts_with(SCHEMA)
-        && got.err.starts_with(SCHEMA)
-        && no_schema.iter().any(|text| want.err.contains(text));
-    // What is no TOML is refused in other words, too.
-    let told = |answer: &Answer| {
-        [&answer.notes, &answer.out, &answer.err]
-            .iter()
-            .any(|t| t.contains("toml: "))
-    };
-    let toml = told(got) && told(want);
-    // toToml of times and of what is no number.
-    let calls = |name: &str| case.files.iter().any(|f| f.text.contains(name));
-    let rare = ["NaN", "Inf", "toDate", "ToDate", "odify", "fromToml"];
-    let to_toml = calls("toToml") && rare.iter().any(|name| calls(name));
-    // Verbs for numbers show what a time is made of, with an address.
-    let innards = want.notes.contains("time.Location=") || want.out.contains("time.Location=");
-    // A file that is no text is refused before one that is no YAML.
-    let yaml = |answer: &Answer| answer.err.starts_with("YAML parse error on ");
-    let no_text = yaml(want) && yaml(got) && (got.err.contains("UTF-8") || want.err.contains("UTF-8"));
-    // Go slices a list past its end, into the room that its array has left.
-    let room = got.err.contains("slice index out of bounds") && want.err != got.err;
-    let texts = |answer: &Answer| [&answer.notes, &answer.out, &answer.err].map(|text| masked(text));
-    let addresses = texts(got) == texts(want);
-    schema || toml || to_toml || innards || no_text || room || addresses
-}
-
-/// A text without the addresses in it.
-fn masked(text: &str) -> String {
-    let mut parts = text.split("0xc0").flat_map(|part| part.split("0x"));
-    let mut out = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let digits = part.trim_start_matches(|c: char| c.is_ascii_hexdigit());
-        let is_address = part.len() - digits.len() >= 8;
-        out.push_str(if is_address { digits } else { part });
-    }
-    out
 }

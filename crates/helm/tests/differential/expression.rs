@@ -100,13 +100,23 @@ fn argument(word: &str) -> Argument {
     }
 }
 
-/// Makes expressions, and remembers which functions they have.
+/// Makes expressions, and remembers which functions they call whatever their arguments are.
 pub(crate) struct Expressions<'r> {
     pub(crate) random: &'r mut Random,
     pub(crate) used: BTreeSet<&'static str>,
+    /// How many calls around the present place may leave their arguments alone.
+    lazy: usize,
 }
 
-impl Expressions<'_> {
+impl<'r> Expressions<'r> {
+    pub(crate) fn new(random: &'r mut Random) -> Self {
+        Expressions {
+            random,
+            used: BTreeSet::new(),
+            lazy: 0,
+        }
+    }
+
     /// A pipeline of a function: of each in turn, but of those that take long rarely.
     fn any(&mut self, turn: Option<usize>, depth: usize) -> String {
         let entries = &Table::get().entries;
@@ -154,11 +164,17 @@ impl Expressions<'_> {
     }
 
     fn written(&mut self, entry: &Entry, depth: usize) -> String {
-        self.used.insert(entry.name);
-        match &entry.form {
+        if self.lazy == 0 {
+            self.used.insert(entry.name);
+        }
+        let lazy = usize::from(matches!(entry.name, "and" | "or"));
+        self.lazy += lazy;
+        let text = match &entry.form {
             Form::Call(arguments) => self.call(entry.name, arguments, depth),
             Form::Text(text) => self.filled(text, depth),
-        }
+        };
+        self.lazy -= lazy;
+        text
     }
 
     fn call(&mut self, name: &str, arguments: &[Argument], depth: usize) -> String {

@@ -43,6 +43,9 @@ fn template(case: &Case, answer: &mut Answer) -> Result<(), Error> {
     };
     let values = layers.merge(|name| read(case, name))?;
     let chart = load(case)?;
+    answer
+        .warnings
+        .extend(chart.load_warnings().into_iter().map(str::to_owned));
     render::check_installable(&chart)?;
     render::check_release_name(&case.name)?;
     let documents = Arc::default();

@@ -199,6 +199,7 @@ pub(crate) fn add_layers(case: &mut Case, random: &mut Random, keys: &[&str]) {
             text: random
                 .pick(&["", "line\nline\n", "a: 1", "{{ .Release.Name }}", "é, \"x\""])
                 .into(),
+            ..File::default()
         });
         let name = random.pick(&["f.txt", "f.txt", "f.txt", "f.txt", "f.txt", "missing"]);
         case.set_file.push(format!("{}=case:{name}", path(random, keys)));

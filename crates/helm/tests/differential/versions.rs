@@ -5,6 +5,7 @@ use helmapp_oracle::helm::Answer;
 use helmapp_oracle::{Oracle, Program};
 
 use crate::compare::agree;
+use crate::disk::Written;
 use crate::fixtures::{file, read};
 
 #[test]
@@ -13,7 +14,8 @@ fn helm_4_differs_as_recorded() {
     let mut wrong = Vec::new();
     let recorded = read(&file("versions.jsonl"));
     for recorded in &recorded {
-        let now: Answer = oracle.ask(&recorded.case);
+        let written = Written::of(&recorded.case);
+        let now: Answer = written.told(oracle.ask(&written.case));
         let then = recorded.helm4.as_ref().unwrap_or(&recorded.want);
         if !agree(&now, then) {
             wrong.push(format!("{}\n  then {then:?}\n  now  {now:?}", recorded.name));

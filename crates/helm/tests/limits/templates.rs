@@ -167,7 +167,7 @@ pub(crate) fn cases() -> Vec<Case> {
         "a doubled list as JSON", TEXT, template(format!("{DOUBLED}{{{{ toJson $l }}}}"));
         "a doubled list as YAML", TEXT, template(format!("{DOUBLED}{{{{ toYaml $l }}}}"));
         "a doubled list as pretty YAML", TEXT, template(format!("{DOUBLED}{{{{ toYamlPretty $l }}}}"));
-        "a doubled list as TOML", MEMORY, template(format!("{DOUBLED}{{{{ toToml (dict \"l\" $l) }}}}"));
+        "a doubled list as TOML", STEPS, template(format!("{DOUBLED}{{{{ toToml (dict \"l\" $l) }}}}"));
         "a doubled list printed", TEXT, template(format!("{DOUBLED}{{{{ $l }}}}"));
         "a doubled list joined", TEXT, template(format!("{DOUBLED}{{{{ join \",\" $l }}}}"));
         "a doubled list copied", MEMORY, template(format!("{DOUBLED}{{{{ deepCopy $l }}}}"));

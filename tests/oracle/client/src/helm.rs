@@ -10,6 +10,12 @@ pub struct File {
     /// Its content.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub text: String,
+    /// Only on disk: the files of the archive that it is, in the place of `text`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub packed: Vec<File>,
+    /// Only on disk: where it leads, if it is a symbolic link.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub link: String,
 }
 
 /// A chart with all that `helm template` takes.
@@ -24,6 +30,9 @@ pub struct Case {
     /// The chart's files.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<File>,
+    /// Where the files are: `dir`, `tgz`, or nothing for in memory. Whoever asks puts them there and sets `path`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub form: String,
     /// The texts of `-f`, which messages call `case:0`, `case:1` and so on.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<String>,

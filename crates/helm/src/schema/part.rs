@@ -1,0 +1,116 @@
+//! Parts of a schema by where they are in it: what they say, and what they find wrong with a value alone.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use jsonschema::Validator;
+use serde_json::{Value, json};
+
+use super::{BASE_URI, Documents, options};
+
+/// A schema that violations are told of, and what it may refer to.
+#[derive(Debug)]
+pub(super) struct Parts {
+    schema: Value,
+    documents: Arc<Documents>,
+}
+
+impl Parts {
+    pub(super) fn new(schema: Value, documents: &Arc<Documents>) -> Self {
+        Self {
+            schema,
+            documents: Arc::clone(documents),
+        }
+    }
+
+    /// What stands at an absolute location, if that is in the schema itself.
+    pub(super) fn at(&self, location: &str) -> Option<&Value> {
+        let pointer = location.strip_prefix(BASE_URI)?.strip_prefix('#')?;
+        self.schema.pointer(&decoded(pointer))
+    }
+
+    /// Where a value is by the count of Helm's validator, for a violation found on this path of keywords: it counts the
+    /// items behind those that have schemas of their own from 0 again.
+    /// `location` is where the path begins, the whole schema unless it is a part's.
+    pub(super) fn counted(
+        &self,
+        location: Option<&str>,
+        path: &[String],
+        mut instance: Vec<String>,
+    ) -> Vec<String> {
+        let mut at = location.map_or(Some(&self.schema), |location| self.at(location));
+        let mut depth = 0;
+        let mut rest = path;
+        while let (Some(schema), [keyword, below @ ..]) = (at, rest) {
+            let length = |keyword: &str| schema.get(keyword).and_then(Value::as_array).map_or(0, Vec::len);
+            let own = match keyword.as_str() {
+                "items" => length("prefixItems"),
+                "additionalItems" => length("items"),
+                _ => 0,
+            };
+            let inner = schema.get(keyword);
+            let listed = matches!(inner, Some(Value::Array(_)));
+            let (named, deeper) = match keyword.as_str() {
+                "properties" | "patternProperties" | "prefixItems" => (true, true),
+                "items" => (listed, true),
+                "additionalItems" | "additionalProperties" | "unevaluatedItems" | "unevaluatedProperties" => {
+                    (false, true)
+                }
+                "allOf" | "anyOf" | "oneOf" | "dependentSchemas" | "dependencies" => (true, false),
+                _ => (false, false),
+            };
+            at = match (named, below) {
+                (true, [name, ..]) if listed => name.parse::<usize>().ok().and_then(|n| inner?.get(n)),
+                (true, [name, ..]) => inner.and_then(|inner| inner.get(name)),
+                _ if keyword == "$ref" => inner
+                    .and_then(Value::as_str)
+                    .and_then(|reference| reference.strip_prefix('#'))
+                    .and_then(|pointer| self.schema.pointer(&decoded(pointer))),
+                _ => inner,
+            };
+            rest = below.get(usize::from(named)..).unwrap_or_default();
+            if deeper {
+                if let Some(place) = instance.get_mut(depth)
+                    && let Ok(number) = place.parse::<usize>()
+                    && own > 0
+                {
+                    *place = number.saturating_sub(own).to_string();
+                }
+                depth += 1;
+            }
+        }
+        instance
+    }
+
+    /// A validator of the schema at an absolute location.
+    pub(super) fn validator(&self, location: &str) -> Option<Validator> {
+        let mut documents: BTreeMap<String, Value> = (*self.documents).clone();
+        documents.insert(BASE_URI.to_owned(), self.schema.clone());
+        let part = match self.schema.get("$schema") {
+            Some(draft) => json!({ "$ref": location, "$schema": draft }),
+            None => json!({ "$ref": location }),
+        };
+        options("file:///part.json", Arc::new(documents))
+            .build(&part)
+            .ok()
+    }
+}
+
+/// A fragment of a URI without its percent signs.
+fn decoded(fragment: &str) -> String {
+    let mut bytes = Vec::with_capacity(fragment.len());
+    let mut rest = fragment.as_bytes();
+    loop {
+        match rest {
+            [b'%', high, low, after @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
+                let digit = |byte: u8| char::from(byte).to_digit(16).unwrap_or_default() as u8;
+                bytes.push(digit(*high) << 4 | digit(*low));
+                rest = after;
+            }
+            [byte, after @ ..] => {
+                bytes.push(*byte);
+                rest = after;
+            }
+            [] => return String::from_utf8_lossy(&bytes).into_owned(),
+        }
+    }
+}
