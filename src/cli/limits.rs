@@ -44,7 +44,7 @@ pub(super) struct LimitArguments {
     #[arg(long, env = "HELMAPP_RENDER_OUTPUT_BYTES", default_value_t = 32 << 20, value_name = "BYTES")]
     render_output_bytes: usize,
     /// Bytes of one text that a function gives
-    #[arg(long, env = "HELMAPP_RENDER_TEXT_BYTES", default_value_t = 8 << 20, value_name = "BYTES")]
+    #[arg(long, env = "HELMAPP_RENDER_TEXT_BYTES", default_value_t = 16 << 20, value_name = "BYTES")]
     render_text_bytes: usize,
     /// Bytes of all values that a rendering holds at a time
     #[arg(long, env = "HELMAPP_RENDER_MEMORY_BYTES", default_value_t = 64 << 20, value_name = "BYTES")]

@@ -18,7 +18,7 @@ pub struct Limits {
     pub stack_bytes: usize,
     /// Bytes of output of all templates that are executed with one state. Default 32 MiB.
     pub output_bytes: usize,
-    /// Bytes of one text that a function gives or a template's captured output holds. Default 8 MiB.
+    /// Bytes of one text that a function gives or a template's captured output holds. Default 16 MiB.
     pub text_bytes: usize,
     /// Bytes of all values that templates have made and still hold, and of output under way. Default 64 MiB.
     pub memory_bytes: usize,
@@ -41,7 +41,7 @@ impl Default for Limits {
             template_depth: 2_000,
             stack_bytes: 1 << 20,
             output_bytes: 32 << 20,
-            text_bytes: 8 << 20,
+            text_bytes: 16 << 20,
             memory_bytes: 64 << 20,
             list_items: 1_000_000,
             regex_bytes: MAX_PATTERN_LEN,

@@ -349,3 +349,24 @@ fn a_compiled_chart_is_shared_between_threads() {
     fn shared<T: Send + Sync>() {}
     shared::<CompiledChart>();
 }
+
+/// Charts give `dict` a value too few, and the key that is left over is all that they know, files included.
+#[test]
+fn a_key_can_be_the_text_of_a_large_chart() {
+    let size = 2_500_000;
+    let files = [
+        (
+            "Chart.yaml",
+            "apiVersion: v2\nname: c\nversion: 1.0.0\n".to_owned(),
+        ),
+        ("big.txt", "z".repeat(size)),
+        (
+            "templates/a.yaml",
+            "{{ range keys (dict \"a\" 1 .Files) }}{{ len . }} {{ end }}".to_owned(),
+        ),
+    ];
+    let chart = chart(&files.into_iter().map(|(k, v)| (k.to_owned(), v)).collect());
+    let output = render(&chart, &Map::new()).unwrap();
+    let key = "map[big.txt:[".len() + "122 ".len() * size - 1 + "]]".len();
+    assert_eq!(output["c/templates/a.yaml"], format!("1 {key} "));
+}

@@ -159,7 +159,7 @@ pub(crate) fn cases() -> Vec<Case> {
         "printf with a width", Harmless, template("{{ $_ := printf \"%1000000000d\" 1 }}");
         "printf with many widths", TEXT, template("{{ printf \"%9000000d%9000000d%9000000d\" 1 2 3 }}");
         "printf of a list with a width", TEXT, template("{{ printf \"%1000000d\" (until 1000) }}");
-        "printf with a star", TEXT, template("{{ printf \"%*d%*d%*d%*d%*d%*d%*d%*d%*d\" 999999 1 999999 1 999999 1 999999 1 999999 1 999999 1 999999 1 999999 1 999999 1 | len }}");
+        "printf with a star", TEXT, template(format!("{{{{ printf \"{}\"{} | len }}}}", "%*d".repeat(18), " 999999 1".repeat(18)));
         "a list that doubles", MEMORY, template("{{ $l := list 1 }}{{ range until 60 }}{{ $l = concat $l $l }}{{ end }}");
         "append in a loop", STEPS, template("{{ $l := list }}{{ range until 1000000 }}{{ $l = append $l . }}{{ end }}");
         "many kept texts", MEMORY, template("{{ $l := list }}{{ range until 1000 }}{{ $l = append $l (repeat 1000000 \"a\") }}{{ end }}");
