@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use helmapp::api::{HelmApp, HelmAppStatus, crd};
 use helmapp::controller;
@@ -11,7 +11,7 @@ use helmapp::local::ControlPlane;
 use helmapp::metrics::Metrics;
 use helmapp::settings::{Backoff, Fetch, Settings};
 use http::Request;
-use k8s_openapi::api::core::v1::{ResourceQuota, Secret};
+use k8s_openapi::api::core::v1::{ConfigMap, ResourceQuota, Secret};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
@@ -402,16 +402,29 @@ impl Fixture {
         .await;
     }
 
-    /// Limits the namespace, and waits until the limits are in force.
+    /// Limits the namespace, and waits until the limits are in force and count what is there: a quota that is counted
+    /// from a cache that lags behind lets more in, and is counted anew after minutes only.
     pub async fn quota(&self, hard: Value) {
         let object = json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "quota"}, "spec": {"hard": hard}});
-        self.namespace.apply(object).await;
         let quotas: Api<ResourceQuota> = self.namespace.api();
+        let maps: Api<ConfigMap> = self.namespace.api();
         let in_force = |quota: &ResourceQuota| {
             let (spec, status) = (quota.spec.as_ref(), quota.status.as_ref());
             spec.and_then(|spec| spec.hard.as_ref()) == status.and_then(|status| status.hard.as_ref())
         };
-        until(&quotas, "quota", within(30), in_force).await;
+        let deadline = Instant::now() + within(30);
+        loop {
+            self.namespace.apply(object.clone()).await;
+            let quota = until(&quotas, "quota", within(30), in_force).await;
+            let used = quota.status.and_then(|status| status.used).unwrap_or_default();
+            let there = maps.list_metadata(&ListParams::default()).await.unwrap().items;
+            match used.get("count/configmaps") {
+                Some(used) if used.0 != there.len().to_string() => {}
+                _ => return,
+            }
+            assert!(Instant::now() < deadline, "{} ConfigMaps, {used:?}", there.len());
+            quotas.delete("quota", &DeleteParams::default()).await.unwrap();
+        }
     }
 
     /// The stored revisions of a release and Helm's words for them, oldest first.
