@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use helmapp_helm::plan::{ObjectId, keeps};
+use helmapp_helm::plan::{Object, ObjectId, keeps};
 use helmapp_helm::release::Status;
 use kube::api::PropagationPolicy;
 use tracing::warn;
 
-use crate::store::{self, Head, surplus};
+use crate::store::{self, Companion, Head, surplus};
 
+use super::leftover::{holds_data, leave, left_object};
 use super::policy::Error;
 use super::record::Record;
 use super::revision::{Found, stored_objects};
@@ -132,7 +133,8 @@ async fn objects(ctx: &Context, subject: &Subject, head: &Head) -> Result<Found,
     stored_objects(stored.iter().map(|stored| &stored.release), &snapshot)
 }
 
-/// Deletes the objects of a revision that no other one needs.
+/// Deletes the objects of a revision that no other one needs. What can hold data stays until the release goes: nobody
+/// asked for its end.
 async fn let_go(
     ctx: &Context,
     subject: &Subject,
@@ -143,9 +145,22 @@ async fn let_go(
     for id in found.unserved.iter().filter(|id| !needed.contains(id)) {
         base::is_gone(ctx, id).await?;
     }
-    let goes = |id: &ObjectId| !needed.contains(id);
-    let objects = found.objects.iter().rev();
-    for object in objects.filter(|object| goes(&object.id) && !keeps(&object.value)) {
+    let goes = |object: &&Object| !needed.contains(&object.id) && !keeps(&object.value);
+    let objects = found.objects.iter().rev().filter(goes);
+    let (data, objects): (Vec<_>, Vec<_>) = objects.partition(|object| holds_data(&object.id));
+    if !data.is_empty() {
+        let uids = ctx.memory.uids(&subject.key);
+        let left: Vec<_> = data
+            .iter()
+            .map(|object| left_object(&object.id, &object.version, &uids))
+            .collect();
+        let next = |mut companion: Companion| {
+            leave(&mut companion, subject, left.clone());
+            Some(companion)
+        };
+        ctx.companions.amend(ctx, subject, next).await?;
+    }
+    for object in objects {
         let background = PropagationPolicy::Background;
         deploy::delete(subject, &snapshot, &object.id, &object.version, None, &background).await?;
     }

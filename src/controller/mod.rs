@@ -14,6 +14,7 @@ pub mod health;
 mod history;
 pub mod inputs;
 mod leaves;
+mod leftover;
 mod memo;
 pub mod memory;
 mod namespace;

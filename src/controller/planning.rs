@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::cluster::apply::Applier;
 use crate::cluster::discovery::Snapshot;
 
+use super::leftover::holds_data;
 use super::policy::Error;
 
 /// Dry runs that are under way at once.
@@ -113,16 +114,6 @@ pub fn spare_data(plan: &mut Plan<'_>) -> Vec<ObjectId> {
         }
     }
     spared
-}
-
-/// Whether data can go with an object of the kind.
-fn holds_data(id: &ObjectId) -> bool {
-    matches!(
-        (id.group.as_str(), id.kind.as_str()),
-        ("", "PersistentVolumeClaim" | "PersistentVolume" | "Namespace")
-            | ("apps", "StatefulSet")
-            | ("apiextensions.k8s.io", "CustomResourceDefinition")
-    )
 }
 
 async fn ask(

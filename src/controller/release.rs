@@ -8,7 +8,7 @@ use helmapp_helm::plan::{Object, ObjectId, Plan};
 use helmapp_helm::release::{Release, Status};
 use serde_json::{Value, json};
 use tokio::time::Instant;
-use tracing::{info, warn};
+use tracing::info;
 
 use crate::api::ChartStatus;
 use crate::cluster::apply::Applier;
@@ -22,7 +22,7 @@ use super::record::Record;
 use super::revision::Change;
 use super::settle::{self, Cause, Settling};
 use super::subject::Subject;
-use super::{Context, asked, deploy, finalize, history, namespace, report, resume, veil};
+use super::{Context, asked, deploy, finalize, history, leftover, namespace, report, resume, veil};
 
 /// A revision that is about to be made.
 pub(super) struct Revision {
@@ -142,14 +142,7 @@ pub(super) fn spare(
     };
     let left = spared
         .iter()
-        .map(|id| LeftObject {
-            group: id.group.clone(),
-            version: versions(id).unwrap_or_default(),
-            kind: id.kind.clone(),
-            namespace: id.namespace.clone(),
-            name: id.name.clone(),
-            uid: uids.get(id).cloned().unwrap_or_default(),
-        })
+        .map(|id| leftover::left_object(id, &versions(id).unwrap_or_default(), &uids))
         .collect();
     if !spared.is_empty() {
         let said = format!(
@@ -323,10 +316,7 @@ fn companion(
         memo: revision.memo.clone().or(last.memo),
         extra,
     };
-    for over in companion.leave(spared.to_vec()) {
-        warn!(release = %subject.release, kind = over.kind, namespace = over.namespace, name = over.name,
-              "left in the cluster for good: the companion record has no place for it");
-    }
+    leftover::leave(&mut companion, subject, spared.to_vec());
     companion
 }
 

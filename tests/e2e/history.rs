@@ -1,7 +1,7 @@
 //! How many revisions stay, and what goes with those that don't.
 
 use http::Method;
-use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim};
 use kube::api::Api;
 use serde_json::json;
 
@@ -42,25 +42,39 @@ async fn failures_do_not_pile_up() {
     fixture.namespace.left(&[]).await;
 }
 
-/// A revision whose apply was cut short has let go of nothing: the records before it go with what only they had.
+/// A revision whose apply was cut short has let go of nothing: the records before it go with what only they had, but
+/// for what can hold data. That goes with the release.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_only_a_trimmed_revision_had_goes_with_it() {
     let faults = Faults::default();
     let own = Own::start_with("short", faults.clone()).await;
     let fixture = &own.fixture;
     let more = "{{ range .Values.more }}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ . }}}\n{{ end }}";
+    let data = "{{ range .Values.data }}\n---\napiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: {{ . }}}\n\
+                spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Mi}}}\n{{ end }}";
     let chart = fixture.chart(
         "app",
-        &[("templates/a.yaml", CONFIG_MAP), ("templates/b.yaml", more)],
+        &[
+            ("templates/a.yaml", CONFIG_MAP),
+            ("templates/b.yaml", more),
+            ("templates/c.yaml", data),
+        ],
     );
     let spec = |text: &str, more: &[&str]| {
-        let values = json!({"text": text, "more": more});
+        let maps: Vec<_> = more.iter().filter(|name| **name != "never").collect();
+        let values = json!({"text": text, "more": maps, "data": more});
         json!({"chart": {"path": chart}, "values": values, "maxHistory": 3})
     };
     fixture.app("app", spec("one", &[])).await;
     fixture.ready("app").await;
-    faults.add(Method::PATCH, "/configmaps/never", Harm::Unavailable, u32::MAX);
+    faults.add(
+        Method::PATCH,
+        "/persistentvolumeclaims/never",
+        Harm::Unavailable,
+        u32::MAX,
+    );
     let maps: Api<ConfigMap> = fixture.namespace.api();
+    let claims: Api<PersistentVolumeClaim> = fixture.namespace.api();
     let texts = ["two", "three", "four", "five", "six"];
     for (number, text) in (2..).zip(texts) {
         fixture.app("app", spec(text, &["never", text])).await;
@@ -72,6 +86,7 @@ async fn what_only_a_trimmed_revision_had_goes_with_it() {
             })
             .await;
         until(&maps, text, within(20), |_| true).await;
+        until(&claims, text, within(20), |_| true).await;
     }
     let word = |revision, status: &str| (revision, status.to_owned());
     assert_eq!(
@@ -85,6 +100,8 @@ async fn what_only_a_trimmed_revision_had_goes_with_it() {
     let objects = fixture.namespace.objects().await;
     let left = texts.map(|text| objects.contains(&format!("ConfigMap/{text}")));
     assert_eq!(left, [false, false, false, true, true], "{objects:?}");
+    let kept = texts.map(|text| objects.contains(&format!("PersistentVolumeClaim/{text}")));
+    assert_eq!(kept, [true; 5], "{objects:?}");
     faults.clear();
     fixture.app("app", spec("seven", &[])).await;
     fixture.ready("app").await;
@@ -93,10 +110,15 @@ async fn what_only_a_trimmed_revision_had_goes_with_it() {
         .left(&[
             "ConfigMap/app",
             "HelmApp/app",
+            "PersistentVolumeClaim/four",
+            "PersistentVolumeClaim/three",
+            "PersistentVolumeClaim/two",
             "Secret/helmapp.v1.app",
             "Secret/sh.helm.release.v1.app.v5",
             "Secret/sh.helm.release.v1.app.v6",
             "Secret/sh.helm.release.v1.app.v7",
         ])
         .await;
+    fixture.delete("app").await;
+    fixture.namespace.left(&[]).await;
 }
