@@ -73,7 +73,7 @@ async fn what_takes_its_time_is_told_when_it_begins() {
     let spec = |pod: &str| {
         json!({
             "chart": {"path": chart}, "values": {"replicas": 1, "tag": "v1", "pod": pod},
-            "upgrade": {"timeout": "4s", "remediation": {"strategy": "rollback"}},
+            "upgrade": {"timeout": "8s", "remediation": {"strategy": "rollback"}},
         })
     };
     fixture.app("app", spec("")).await;
