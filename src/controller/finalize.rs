@@ -110,7 +110,7 @@ async fn uninstall(ctx: &Context, subject: &Subject, leaves: bool) -> Result<Opt
     }
     let left: Vec<ObjectId> = refused.into_iter().map(|(id, _)| id).chain(remaining).collect();
     if !left.is_empty() {
-        report::left_behind(ctx, subject, &policy::ids(&left), "it could not be deleted");
+        report::left_behind(ctx, subject, &policy::ids(left.iter()), "it could not be deleted");
     }
     Ok(None)
 }

@@ -150,10 +150,7 @@ async fn let_go(
     let (data, objects): (Vec<_>, Vec<_>) = objects.partition(|object| holds_data(&object.id));
     if !data.is_empty() {
         let uids = ctx.memory.uids(&subject.key);
-        let left: Vec<_> = data
-            .iter()
-            .map(|object| left_object(&object.id, &object.version, &uids))
-            .collect();
+        let left: Vec<_> = data.iter().map(|object| left_object(object, &uids)).collect();
         let next = |mut companion: Companion| {
             leave(&mut companion, subject, left.clone());
             Some(companion)

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use helmapp_helm::plan::ObjectId;
+use helmapp_helm::plan::{Object, ObjectId};
 use tracing::warn;
 
 use crate::store::{Companion, LeftObject};
@@ -11,10 +11,11 @@ use crate::store::{Companion, LeftObject};
 use super::subject::Subject;
 
 /// An object that stays in the cluster although its revision goes.
-pub(super) fn left_object(id: &ObjectId, version: &str, uids: &HashMap<ObjectId, String>) -> LeftObject {
+pub(super) fn left_object(object: &Object, uids: &HashMap<ObjectId, String>) -> LeftObject {
+    let id = &object.id;
     LeftObject {
         group: id.group.clone(),
-        version: version.to_owned(),
+        version: object.version.clone(),
         kind: id.kind.clone(),
         namespace: id.namespace.clone(),
         name: id.name.clone(),

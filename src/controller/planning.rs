@@ -105,12 +105,12 @@ pub async fn plan<'a>(applier: &Applier, new: &'a NewObjects, known: &Known<'a>)
 
 /// Leaves in the cluster what a plan would delete and what can hold data. A remedy does so: what it takes away
 /// was made by the failed revision, but may have been used since. Returns what is left.
-pub fn spare_data(plan: &mut Plan<'_>) -> Vec<ObjectId> {
+pub fn spare_data<'a>(plan: &mut Plan<'a>) -> Vec<&'a Object> {
     let mut spared = Vec::new();
     for operation in &mut plan.operations {
         if operation.action == Action::Delete && holds_data(&operation.object.id) {
             operation.action = Action::LeaveBehind;
-            spared.push(operation.object.id.clone());
+            spared.push(operation.object);
         }
     }
     spared

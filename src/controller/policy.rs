@@ -223,8 +223,9 @@ fn refusals(refused: &Refused) -> String {
 }
 
 /// Objects, as messages name them.
-pub fn ids(ids: &[ObjectId]) -> String {
-    named(ids.iter().map(ToString::to_string), ids.len())
+pub fn ids<'a>(ids: impl ExactSizeIterator<Item = &'a ObjectId>) -> String {
+    let total = ids.len();
+    named(ids.map(ToString::to_string), total)
 }
 
 fn choice(revisions: &[i64]) -> String {

@@ -135,19 +135,14 @@ pub(super) fn spare(
 ) -> Vec<LeftObject> {
     let spared = planning::spare_data(plan);
     let uids = ctx.memory.uids(&subject.key);
-    let versions = |id: &ObjectId| {
-        let mut operations = plan.operations.iter();
-        let found = operations.find(|operation| operation.object.id == *id);
-        found.map(|operation| operation.object.version.clone())
-    };
     let left = spared
         .iter()
-        .map(|id| leftover::left_object(id, &versions(id).unwrap_or_default(), &uids))
+        .map(|object| leftover::left_object(object, &uids))
         .collect();
     if !spared.is_empty() {
         let said = format!(
             "left in the cluster, as it can hold data: {}",
-            policy::ids(&spared)
+            policy::ids(spared.iter().map(|object| &object.id))
         );
         if !cause.message.contains(&said) {
             cause.message = format!("{}; {said}", cause.message);

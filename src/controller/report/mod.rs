@@ -15,6 +15,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use crate::api::conditions;
 use crate::api::{Attempt, ChartStatus, HelmAppStatus, HistoryEntry, InventoryEntry, ReleaseStatus};
 use crate::status::{Report, Urgency};
+use crate::store::Head;
 
 use super::memory::{Health, InventoryDigest, Tracked};
 use super::record::Record;
@@ -75,15 +76,20 @@ fn named(chart: &ChartStatus) -> String {
     format!("{} {}", chart.name, chart.version)
 }
 
-fn released(ctx: &Context, subject: &Subject, report: &mut Report, settling: &Settling, stored: &Record) {
-    report.status.chart = Some(settling.chart.clone());
-    report.status.release = Some(ReleaseStatus {
+/// A revision of the release, as status names it.
+fn release(subject: &Subject, head: &Head, input_digest: &str) -> ReleaseStatus {
+    ReleaseStatus {
         name: subject.release.name.clone(),
         namespace: subject.release.namespace.clone(),
-        revision: stored.head.revision,
-        status: stored.head.status.as_str().to_owned(),
-        input_digest: Some(settling.input_digest.clone()),
-    });
+        revision: head.revision,
+        status: head.status.as_str().to_owned(),
+        input_digest: Some(input_digest.to_owned()),
+    }
+}
+
+fn released(ctx: &Context, subject: &Subject, report: &mut Report, settling: &Settling, stored: &Record) {
+    report.status.chart = Some(settling.chart.clone());
+    report.status.release = Some(release(subject, &stored.head, &settling.input_digest));
     let heads = ctx.memory.records(&subject.release);
     let mut history = std::mem::take(&mut report.status.history);
     history.retain(|entry| entry.revision != stored.head.revision);

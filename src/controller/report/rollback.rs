@@ -1,13 +1,13 @@
 //! A rollback, and what is said while the spec still names one that later values have ended.
 
+use crate::api::RollbackStatus;
 use crate::api::conditions::reason;
-use crate::api::{ReleaseStatus, RollbackStatus};
 use crate::status::{Report, Urgency};
 use crate::store::Stored;
 
 use super::super::Context;
 use super::super::subject::Subject;
-use super::{attempted, chart_of, inventory, put, start};
+use super::{attempted, chart_of, inventory, put, release, start};
 
 /// A rollback was through before its end was said.
 pub(in crate::controller) fn went_back(
@@ -26,13 +26,7 @@ pub(in crate::controller) fn went_back(
         revision,
         spec_digest: subject.spec_digest(),
     });
-    report.status.release = Some(ReleaseStatus {
-        name: subject.release.name.clone(),
-        namespace: subject.release.namespace.clone(),
-        revision,
-        status: newest.head.status.as_str().to_owned(),
-        input_digest: Some(digest.to_owned()),
-    });
+    report.status.release = Some(release(subject, &newest.head, digest));
     attempted(&mut report, digest, None);
     let message = format!("went back to revision {to}, as revision {revision}");
     report

@@ -1,6 +1,5 @@
 //! Nothing was to be done, and that is said.
 
-use crate::api::ReleaseStatus;
 use crate::api::conditions::{self, reason};
 use crate::status::Urgency;
 use crate::store::{Head, Stored};
@@ -11,7 +10,7 @@ use super::super::memory::Health;
 use super::super::settle::{self, Verdict};
 use super::super::subject::Subject;
 use super::rollback::{leave_rollback, superseded};
-use super::{attempted, inventory, named, put, start};
+use super::{attempted, inventory, named, put, release, start};
 
 /// `spec.suspend` is true.
 pub(in crate::controller) fn suspended(ctx: &Context, subject: &Subject) {
@@ -110,13 +109,7 @@ pub(in crate::controller) fn unchanged(
     let mut report = start(ctx, subject);
     leave_rollback(subject, &mut report);
     report.status.chart = Some(gathered.chart_status.clone());
-    report.status.release = Some(ReleaseStatus {
-        name: subject.release.name.clone(),
-        namespace: subject.release.namespace.clone(),
-        revision: newest.head.revision,
-        status: newest.head.status.as_str().to_owned(),
-        input_digest: Some(gathered.digest.clone()),
-    });
+    report.status.release = Some(release(subject, &newest.head, &gathered.digest));
     attempted(&mut report, &gathered.digest, None);
     let message = format!(
         "{}, revision {}",
