@@ -331,9 +331,14 @@ async fn objects_of_others_are_not_taken() {
     );
     assert_eq!(maps.get("app").await.unwrap().data.unwrap()["text"], "theirs");
 
+    // Our own labels are copied easily; they hand nothing over.
     let marks = |release: &str| {
         json!({
-            "name": "app", "labels": {"app.kubernetes.io/managed-by": "Helm"},
+            "name": "app",
+            "labels": {
+                "app.kubernetes.io/managed-by": "Helm",
+                "helmapp.io/name": "app", "helmapp.io/namespace": fixture.namespace.name,
+            },
             "annotations": {"meta.helm.sh/release-name": release, "meta.helm.sh/release-namespace": fixture.namespace.name},
         })
     };
@@ -360,6 +365,35 @@ async fn objects_of_others_are_not_taken() {
         .await;
     fixture.ready("app").await;
     assert_eq!(maps.get("app").await.unwrap().data.unwrap()["text"], "one");
+}
+
+/// What a release left by its keep policy still has the HelmApp's labels. Another release of a HelmApp of that name does
+/// not take it for its own, although it watches the kind.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_earlier_release_kept_is_not_taken() {
+    const KEPT: &str = "apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: {{ .Values.name }}
+  annotations: {helm.sh/resource-policy: keep}
+data: {text: {{ .Release.Name }}}
+";
+    let fixture = Fixture::shared("kept").await;
+    let chart = fixture.chart("app", &[("templates/a.yaml", KEPT)]);
+    let spec = |release: &str, name: &str| json!({"chart": {"path": chart}, "releaseName": release, "values": {"name": name}});
+    fixture.app("watching", spec("other", "other")).await;
+    fixture.ready("watching").await;
+    fixture.app("app", spec("first", "kept")).await;
+    fixture.ready("app").await;
+    fixture.delete("app").await;
+    fixture.app("app", spec("second", "kept")).await;
+    let said = message(&fixture.refused("app", "AdoptionRefused").await, "Ready");
+    assert!(
+        said.contains(&format!("belongs to release {}/first", fixture.namespace.name)),
+        "{said}"
+    );
+    let maps: Api<ConfigMap> = fixture.namespace.api();
+    assert_eq!(maps.get("kept").await.unwrap().data.unwrap()["text"], "first");
 }
 
 #[tokio::test(flavor = "multi_thread")]

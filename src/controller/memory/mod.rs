@@ -225,7 +225,7 @@ impl Memory {
         self.read(app, |objects| objects.select(Tracked::wants_look))
     }
 
-    /// UIDs of the objects that we see as ours.
+    /// UIDs of the objects that are seen and that we made or took over.
     pub fn uids(&self, app: &AppKey) -> HashMap<ObjectId, String> {
         self.read(app, Objects::uids)
     }

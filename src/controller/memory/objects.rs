@@ -101,9 +101,11 @@ impl Objects {
             .collect()
     }
 
-    /// UIDs of the objects that we see as ours.
+    /// UIDs of the objects that are seen and that we made or took over. Labels alone make no object ours: anybody can
+    /// write them, and what an earlier release left in the cluster has them.
     pub(super) fn uids(&self) -> HashMap<ObjectId, String> {
-        let present = self.all.iter().filter(|(_, object)| object.seen.is_some());
+        let ours = |object: &Tracked| object.seen.is_some() && object.was(&object.uid) == Some(true);
+        let present = self.all.iter().filter(|(_, object)| ours(object));
         present
             .map(|(id, object)| (id.clone(), object.uid.to_string()))
             .collect()
@@ -232,6 +234,19 @@ mod tests {
         assert!(!objects.are_quiet());
         assert_eq!(objects.uids().len(), 1);
         assert_eq!(objects.all.iter().count(), 2, "nobody wants the third");
+    }
+
+    #[test]
+    fn an_object_is_not_ours_by_its_labels() {
+        let mut objects = with(&["a"]);
+        objects.see(&id("b"), "v1", &Sight::of(&live(11)));
+        assert_eq!(objects.uids().into_keys().collect::<Vec<_>>(), [id("a")]);
+        let other = ObjectMeta {
+            uid: Some("another".to_owned()),
+            ..live(12)
+        };
+        objects.see(&id("a"), "v1", &Sight::of(&other));
+        assert_eq!(objects.uids().len(), 0, "it was made anew");
     }
 
     #[test]
