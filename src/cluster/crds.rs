@@ -38,14 +38,15 @@ pub fn missing<'a>(documents: &'a [Value], snapshot: &Snapshot) -> Vec<&'a Value
     documents.iter().filter(is_missing).collect()
 }
 
-/// Creates the CRDs that do not exist, with `client`'s identity. Returns the names of those created.
+/// Creates the CRDs that do not exist, with `client`'s identity, or asks what the server would say to it. Returns the
+/// names of those created.
 ///
 /// # Errors
 /// The server's refusal, or a transient failure after its retries.
-pub async fn create(client: &Client, crds: &[&Value]) -> Result<Vec<String>> {
+pub async fn create(client: &Client, crds: &[&Value], dry_run: bool) -> Result<Vec<String>> {
     let api: Api<CustomResourceDefinition> = Api::all(client.clone());
     let parameters = PostParams {
-        dry_run: false,
+        dry_run,
         field_manager: Some(FIELD_MANAGER.to_owned()),
     };
     let mut created = Vec::new();

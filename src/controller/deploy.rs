@@ -33,7 +33,7 @@ pub(super) async fn install_crds(
     if missing.is_empty() {
         return Ok(snapshot);
     }
-    crds::create(&subject.tenant, &missing).await?;
+    crds::create(&subject.tenant, &missing, false).await?;
     let names: Vec<String> = missing.iter().filter_map(|crd| crd_name(crd)).collect();
     serve(ctx, subject, &names).await
 }
@@ -147,6 +147,7 @@ async fn check(applier: &Applier, object: &Object) -> Result<(), Error> {
             object,
             known: false,
             need: Need::DryRun,
+            awaits_role: false,
         }],
         removals: Vec::new(),
     };

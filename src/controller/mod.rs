@@ -20,6 +20,7 @@ pub mod memory;
 mod namespace;
 pub mod planning;
 pub mod policy;
+mod preflight;
 pub mod preview;
 mod reconcile;
 mod record;

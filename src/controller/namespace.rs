@@ -49,14 +49,15 @@ pub(super) async fn is_going(ctx: &Context, name: &str) -> Result<bool, Error> {
         .is_none_or(|namespace| namespace.metadata.deletion_timestamp.is_some()))
 }
 
-/// Makes the namespaces, with the rights of the release. They are never deleted, so they carry no owner.
+/// Makes the namespaces, with the rights of the release, or asks what the server would say to it. They are never deleted,
+/// so they carry no owner.
 ///
 /// # Errors
 /// A failed request.
-pub(super) async fn create(subject: &Subject, names: &BTreeSet<String>) -> Result<(), Error> {
+pub(super) async fn create(subject: &Subject, names: &BTreeSet<String>, dry_run: bool) -> Result<(), Error> {
     let api: Api<Namespace> = Api::all(subject.tenant.clone());
     let parameters = PostParams {
-        dry_run: false,
+        dry_run,
         field_manager: Some(FIELD_MANAGER.to_owned()),
     };
     for name in names {

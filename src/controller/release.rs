@@ -17,6 +17,7 @@ use crate::store::{Companion, KeptMemo, LeftObject, Owner, Places, Prepared, Sec
 use super::base::Base;
 use super::planning::{self, Known, NewObjects};
 use super::policy::{self, Again, Error};
+use super::preflight::{self, Coming};
 use super::reconcile::Next;
 use super::record::Record;
 use super::revision::Change;
@@ -82,6 +83,11 @@ pub(super) async fn release(
         coming_namespaces: &coming_namespaces,
     };
     let mut plan = planning::plan(&applier, &revision.new, &known).await?;
+    let coming = Coming {
+        crds: &revision.crds,
+        namespaces: &coming_namespaces,
+    };
+    preflight::check(subject, &snapshot, coming, &plan).await?;
     let spared = match &mut revision.cause {
         Some(cause) => spare(ctx, subject, &mut plan, cause),
         None => Vec::new(),
@@ -89,7 +95,7 @@ pub(super) async fn release(
     // 7 begin
     let record = Store::prepare(std::mem::take(&mut revision.record), &ctx.settings.identity)?;
     finalize::ensure(ctx, subject).await?;
-    namespace::create(subject, &coming_namespaces).await?;
+    namespace::create(subject, &coming_namespaces, false).await?;
     let stored = begin(ctx, subject, record, &revision, &spared, &base).await?;
     let number = stored.head.revision;
     // What became of an earlier revision is over.

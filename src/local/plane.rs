@@ -202,7 +202,7 @@ impl ControlPlane {
     pub async fn install_crd(&self) -> Result<()> {
         let client = self.client().await?;
         let crd = serde_json::to_value(crate::api::crd())?;
-        let created = crds::create(&client, &[&crd]).await?;
+        let created = crds::create(&client, &[&crd], false).await?;
         crds::established(&client, &created).await?;
         Ok(())
     }

@@ -24,6 +24,7 @@ mod history;
 mod interrupted;
 mod kubectl;
 mod lifecycle;
+mod preflight;
 mod recovery;
 mod rendering;
 mod requests;

@@ -253,6 +253,7 @@ fn action(step: &Step<'_>, answer: Option<&Answer>) -> Result<Action, (RefusalRe
         }
         Answer::Invalid { message } => refuse(RefusalReason::Invalid, message.clone()),
         Answer::Forbidden { message } => refuse(RefusalReason::Forbidden, message.clone()),
+        Answer::Missing { .. } if step.awaits_role => Ok(Action::CheckAndApply),
         Answer::Missing { message } => refuse(RefusalReason::Missing, message.clone()),
     }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
+
 use super::object::{Object, ObjectId};
 use super::ownership::keeps;
 
@@ -46,6 +48,8 @@ pub struct Step<'a> {
     pub known: bool,
     /// What it needs.
     pub need: Need,
+    /// It binds a role that comes with the new revision: only then the server can tell whether it may be bound.
+    pub awaits_role: bool,
 }
 
 /// One object that the new revision no longer has.
@@ -85,10 +89,16 @@ impl<'a> Draft<'a> {
 /// Compares two revisions by identity.
 pub fn draft<'a>(inputs: &Inputs<'a, '_>) -> Draft<'a> {
     let last: BTreeMap<&ObjectId, &Object> = inputs.last.iter().map(|object| (&object.id, object)).collect();
+    let roles = inputs
+        .new
+        .iter()
+        .filter(|object| is_rbac(&object.id) && !last.contains_key(&object.id))
+        .filter_map(|object| role_key(&object.id.kind, &object.id.namespace, &object.id.name))
+        .collect();
     let steps = inputs
         .new
         .iter()
-        .map(|object| step(inputs, last.get(&object.id).copied(), object))
+        .map(|object| step(inputs, last.get(&object.id).copied(), object, &roles))
         .collect();
     let mut seen: BTreeSet<&ObjectId> = inputs.new.iter().map(|object| &object.id).collect();
     let gone = inputs
@@ -106,7 +116,36 @@ pub fn draft<'a>(inputs: &Inputs<'a, '_>) -> Draft<'a> {
     Draft { steps, removals }
 }
 
-fn step<'a>(inputs: &Inputs<'a, '_>, last: Option<&Object>, object: &'a Object) -> Step<'a> {
+/// Kind, namespace and name of a role.
+type RoleKey<'a> = (&'a str, &'a str, &'a str);
+
+fn is_rbac(id: &ObjectId) -> bool {
+    id.group == "rbac.authorization.k8s.io"
+}
+
+fn role_key<'a>(kind: &'a str, namespace: &'a str, name: &'a str) -> Option<RoleKey<'a>> {
+    match kind {
+        "Role" => Some((kind, namespace, name)),
+        "ClusterRole" => Some((kind, "", name)),
+        _ => None,
+    }
+}
+
+/// The role that a binding names.
+fn bound(object: &Object) -> Option<RoleKey<'_>> {
+    let text = |pointer: &str| object.value.pointer(pointer).and_then(Value::as_str);
+    let binds =
+        is_rbac(&object.id) && matches!(object.id.kind.as_str(), "RoleBinding" | "ClusterRoleBinding");
+    let (kind, name) = (text("/roleRef/kind")?, text("/roleRef/name")?);
+    role_key(kind, &object.id.namespace, name).filter(|_| binds)
+}
+
+fn step<'a>(
+    inputs: &Inputs<'a, '_>,
+    last: Option<&Object>,
+    object: &'a Object,
+    roles: &BTreeSet<RoleKey<'_>>,
+) -> Step<'a> {
     let unchanged = inputs.last_applied
         && !inputs.dirty.contains(&object.id)
         && last.is_some_and(|last| last.version == object.version && last.value == object.value);
@@ -122,5 +161,6 @@ fn step<'a>(inputs: &Inputs<'a, '_>, last: Option<&Object>, object: &'a Object) 
         object,
         known: last.is_some(),
         need,
+        awaits_role: bound(object).is_some_and(|role| roles.contains(&role)),
     }
 }

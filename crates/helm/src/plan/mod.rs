@@ -9,6 +9,7 @@ mod decide;
 mod draft;
 mod object;
 mod ownership;
+mod structural;
 #[cfg(test)]
 mod tests;
 
@@ -20,3 +21,4 @@ pub use ownership::{
     Ownership, RELEASE_NAME_ANNOTATION, RELEASE_NAMESPACE_ANNOTATION, RESOURCE_POLICY_ANNOTATION, classify,
     keeps, prepare,
 };
+pub use structural::violations;
