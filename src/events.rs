@@ -25,6 +25,7 @@ use crate::{
     api::HelmApp,
     cluster::{self, brief},
     excerpt::excerpt,
+    failpoints::failpoint,
 };
 
 /// `reportingController` of every event.
@@ -203,7 +204,10 @@ async fn write(
         let Some(write) = series.observe(item, Instant::now()) else {
             continue;
         };
-        if let Err(error) = send(write).await {
+        failpoint("event.write.before");
+        let written = send(write).await;
+        failpoint("event.write.after");
+        if let Err(error) = written {
             tracing::warn!(%error, "an event is not written");
         }
     }

@@ -9,6 +9,7 @@ pub mod cluster;
 pub mod controller;
 pub mod events;
 pub mod excerpt;
+pub mod failpoints;
 pub mod leader;
 pub mod local;
 pub mod metrics;

@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::brief::METADATA_ONLY;
 use super::discovery::Snapshot;
 use super::{Error, Result, retry};
+use crate::failpoints::failpoint;
 
 /// The manager of our fields: the one that Helm 4 uses, so that its CLI and we own the same fields.
 pub const FIELD_MANAGER: &str = "helm";
@@ -121,7 +122,10 @@ impl Applier {
             Detail::Metadata => METADATA_ONLY,
             Detail::Object => WHOLE,
         };
-        self.send(object, uid, false, answer).await
+        failpoint("object.apply.before");
+        let applied = self.send(object, uid, false, answer).await?;
+        failpoint("object.apply.after");
+        Ok(applied)
     }
 
     /// The object as an apply would leave it; nothing is written.

@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep};
 use super::apply::FIELD_MANAGER;
 use super::discovery::Snapshot;
 use super::{Error, Result, retry};
+use crate::failpoints::failpoint;
 
 /// How long a CRD may take to be established.
 pub const ESTABLISH_TIMEOUT: Duration = Duration::from_secs(30);
@@ -66,6 +67,7 @@ pub async fn create(client: &Client, crds: &[&Value], dry_run: bool) -> Result<V
                 fields: Vec::new(),
                 retry_after: None,
             })?;
+        failpoint("crd.create.before");
         let request = retry::transient(|| async {
             match api.create(&parameters, &typed).await {
                 Ok(_) => Ok(true),
@@ -76,6 +78,7 @@ pub async fn create(client: &Client, crds: &[&Value], dry_run: bool) -> Result<V
         if request.await? {
             created.push(name);
         }
+        failpoint("crd.create.after");
     }
     Ok(created)
 }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::discovery::Snapshot;
 use super::{Error, Result, retry};
+use crate::failpoints::failpoint;
 
 /// What became of an object that a release lets go of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +82,10 @@ async fn prune_once(
         }),
         ..DeleteParams::default()
     };
-    match api.delete(&id.name, &parameters).await {
+    failpoint("object.delete.before");
+    let deleted = api.delete(&id.name, &parameters).await;
+    failpoint("object.delete.after");
+    match deleted {
         Ok(_) => Ok(Pruned::Deleted),
         Err(kube::Error::Api(status)) if status.is_not_found() => Ok(Pruned::Gone),
         Err(error) => Err(failed(error)),

@@ -16,6 +16,7 @@ use crate::api::{FINALIZER, HelmApp, LEAVE_BEHIND};
 use crate::cluster::apply::Applier;
 use crate::cluster::prune::Pruned;
 use crate::cluster::{Error as ClusterError, retry};
+use crate::failpoints::failpoint;
 use crate::store;
 
 use super::policy::{self, Again, Error};
@@ -73,6 +74,7 @@ pub(super) async fn finalize(ctx: &Context, subject: &Subject) -> Result<Next, E
         report::left_behind(ctx, subject, &what, "the rights to delete it are missing");
     }
     release_app(ctx, subject).await?;
+    failpoint("uninstall.released");
     report::uninstalled(ctx, subject);
     forget(ctx, subject);
     Ok(Next::Change)
@@ -86,6 +88,7 @@ async fn uninstall(ctx: &Context, subject: &Subject, leaves: bool) -> Result<Opt
         info!(app = %subject.key.name, namespace = %subject.key.namespace, "uninstall begun");
         report::uninstall_begun(ctx, subject);
     }
+    failpoint("uninstall.begun");
     let since = ctx.uninstalling.since(&subject.key);
     let stored = stored(ctx, subject).await?;
     let Outcome { remaining, refused } = delete(ctx, subject, &stored).await?;
@@ -102,7 +105,9 @@ async fn uninstall(ctx: &Context, subject: &Subject, leaves: bool) -> Result<Opt
         report::uninstalling(ctx, subject, &remaining, late);
         return Ok(Some(Next::After(POLL)));
     }
+    failpoint("uninstall.objects-gone");
     records(ctx, subject, &stored.unreadable).await?;
+    failpoint("uninstall.records-gone");
     if !stored.unreadable.is_empty() {
         let revisions: Vec<String> = stored.unreadable.iter().map(i64::to_string).collect();
         let what = format!("revision {} and what only it has", revisions.join(", "));
@@ -377,6 +382,7 @@ async fn set(ctx: &Context, subject: &Subject, finalizers: &[String]) -> Result<
         subject.key.namespace, subject.key.name
     );
     let patch = Patch::Merge(&patch);
+    failpoint("finalizer.write.before");
     retry::transient(|| async {
         match api
             .patch_metadata(&subject.key.name, &PatchParams::default(), &patch)
@@ -387,5 +393,6 @@ async fn set(ctx: &Context, subject: &Subject, finalizers: &[String]) -> Result<
         }
     })
     .await?;
+    failpoint("finalizer.write.after");
     Ok(())
 }

@@ -7,6 +7,7 @@ use kube::api::{Api, PostParams};
 
 use crate::cluster::apply::FIELD_MANAGER;
 use crate::cluster::{Error as ClusterError, retry};
+use crate::failpoints::failpoint;
 
 use super::Context;
 use super::policy::Error;
@@ -69,6 +70,7 @@ pub(super) async fn create(subject: &Subject, names: &BTreeSet<String>, dry_run:
             },
             ..Namespace::default()
         };
+        failpoint("namespace.create.before");
         retry::transient(|| async {
             match api.create(&parameters, &namespace).await {
                 Ok(_) => Ok(()),
@@ -81,6 +83,7 @@ pub(super) async fn create(subject: &Subject, names: &BTreeSet<String>, dry_run:
             }
         })
         .await?;
+        failpoint("namespace.create.after");
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ use tracing::info;
 
 use crate::api::ChartStatus;
 use crate::cluster::apply::Applier;
+use crate::failpoints::failpoint;
 use crate::store::{Companion, KeptMemo, LeftObject, Owner, Places, Prepared, SecretPlaces, Store, Stored};
 
 use super::base::Base;
@@ -92,6 +93,7 @@ pub(super) async fn release(
         Some(cause) => spare(ctx, subject, &mut plan, cause),
         None => Vec::new(),
     };
+    failpoint("release.planned");
     // 7 begin
     let record = Store::prepare(std::mem::take(&mut revision.record), &ctx.settings.identity)?;
     finalize::ensure(ctx, subject).await?;
@@ -112,6 +114,7 @@ pub(super) async fn release(
         applied: false,
         failed: false,
     };
+    failpoint("release.begun");
     report::begun(ctx, subject, &settling);
     // 8 apply
     let applied = async {
@@ -184,6 +187,7 @@ pub(super) async fn start_settling(
     subject: &Subject,
     settling: Settling,
 ) -> Result<Next, Error> {
+    failpoint("release.applied");
     let settling = Arc::new(Settling {
         applied: true,
         ..settling

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use crate::api::{HelmAppStatus, InventoryEntry};
 use crate::cluster::apply::Applier;
+use crate::failpoints::failpoint;
 use crate::store::{Head, Stored};
 
 use super::memory::{Health, InventoryDigest};
@@ -109,6 +110,7 @@ pub(super) async fn adopt(ctx: &Context, subject: &Subject, newest: &Stored) -> 
     let plan = planning::plan(&applier, &new, &known).await?;
     finalize::ensure(ctx, subject).await?;
     deploy::run(ctx, subject, applier, &plan).await?;
+    failpoint("adopt.applied");
     release::follow(ctx, subject, &new.objects, newest.head.revision).await
 }
 

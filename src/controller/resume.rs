@@ -11,6 +11,7 @@ use tracing::info;
 use crate::api::ChartStatus;
 use crate::api::conditions::reason;
 use crate::cluster::apply::Applier;
+use crate::failpoints::failpoint;
 use crate::store::{Companion, Stored, StoredCompanion};
 
 use super::base::{self, Before};
@@ -213,6 +214,7 @@ async fn go_on(
         // They are in the companion since the revision was begun.
         spare(ctx, subject, &mut plan, cause);
     }
+    failpoint("resume.planned");
     follow(ctx, subject, &new.objects, release.version).await?;
     apply(ctx, subject, &new, applier, &plan).await
 }

@@ -16,6 +16,7 @@ use crate::api::conditions::reason;
 use crate::api::{ChartStatus, MAX_MESSAGE, RemediationStrategy};
 use crate::cluster::apply::Applier;
 use crate::excerpt::excerpt;
+use crate::failpoints::failpoint;
 use crate::store::{self, Companion, Stored};
 
 use super::memory::{Health, Tracked};
@@ -249,6 +250,7 @@ fn has_unwatched(ctx: &Context, objects: &[(ObjectId, Tracked)]) -> bool {
 
 /// Step 10 when all went well.
 async fn finish(ctx: &Context, subject: &Subject, settling: &Settling) -> Result<Next, Error> {
+    failpoint("settle.ready");
     let description = settling.change.complete();
     let deployed = Record::from(end(ctx, subject, settling, Status::Deployed, description).await?);
     // What follows can fail and is done again; the record is not written twice.
@@ -258,8 +260,11 @@ async fn finish(ctx: &Context, subject: &Subject, settling: &Settling) -> Result
         ..settling.clone()
     };
     ctx.settling.insert(&subject.key, Arc::new(again));
+    failpoint("settle.deployed");
     history::supersede(ctx, subject, settling.replaces.as_ref(), deployed.head.revision).await?;
+    failpoint("settle.superseded");
     history::trim(ctx, subject).await?;
+    failpoint("settle.trimmed");
     ctx.settling.remove(&subject.key);
     info!(app = %subject.key.name, namespace = %subject.key.namespace, revision = deployed.head.revision,
           change = settling.change.noun(), "release deployed");
@@ -351,6 +356,7 @@ pub(super) async fn give_up(
         _ => format!("{} {:?} failed: {message}", change.noun(), subject.release.name),
     };
     let description = excerpt(&description, MAX_MESSAGE);
+    failpoint("settle.failing");
     if settling.applied {
         // Only the companion can tell the next process, and before the record says that it is over.
         let applied = |last: Companion| {
@@ -362,7 +368,9 @@ pub(super) async fn give_up(
         };
         ctx.companions.amend(ctx, subject, applied).await?;
     }
+    failpoint("settle.noted");
     let failed = end(ctx, subject, settling, Status::Failed, description).await?;
+    failpoint("settle.failed");
     let settling = Arc::new(Settling {
         record: Record::from(failed).let_go(),
         replaces: settling.replaces.clone().map(Record::let_go),
@@ -371,6 +379,7 @@ pub(super) async fn give_up(
     });
     ctx.settling.insert(&subject.key, settling.clone());
     history::trim_failed(ctx, subject, settling.applied).await;
+    failpoint("settle.failed-trimmed");
     report::failed(ctx, subject, &settling, &cause_of(&settling));
     ctx.decide(subject).await;
     // The remedy is a step of its own.

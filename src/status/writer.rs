@@ -16,6 +16,7 @@ use tokio::{sync::Notify, time::Instant};
 use crate::{
     api::{HelmApp, HelmAppStatus},
     cluster::{self, brief, retry},
+    failpoints::failpoint,
 };
 
 /// Changes of one HelmApp's status within this time become one write.
@@ -172,8 +173,10 @@ impl StatusWriter {
                     doing: doing.clone(),
                     message,
                 })?;
-                brief::send(&client, request)
-                    .await
+                failpoint("status.write.before");
+                let written = brief::send(&client, request).await;
+                failpoint("status.write.after");
+                written
                     .map(|_| ())
                     .map_err(|error| cluster::Error::from_kube(doing, error, false))
             }

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{Error, ReleaseKey, Result, SecretPlaces, Store, is_conflict, is_not_found, refused};
 use crate::cluster::{brief, retry};
+use crate::failpoints::failpoint;
 
 /// Label by which companions are found and watched.
 pub const COMPANION_LABEL: &str = "helmapp.io/record";
@@ -161,6 +162,7 @@ impl Store {
     ) -> Result<StoredCompanion> {
         let name = companion_name(&key.name);
         let secret = encode(key, &companion, last)?;
+        failpoint("companion.write.before");
         let written = retry::transient(|| async {
             let answer = match last {
                 Some(_) => brief::replace(&self.client, &key.namespace, &name, &secret).await,
@@ -174,6 +176,7 @@ impl Store {
             }
         })
         .await?;
+        failpoint("companion.write.after");
         let Some(written) = written else {
             // An answer that was lost looks like another's write; the content tells.
             return match self.companion(key).await? {
@@ -193,10 +196,12 @@ impl Store {
 
     /// Deletes the companion. One that is gone already is no error.
     pub async fn delete_companion(&self, key: &ReleaseKey) -> Result<()> {
-        match self.companion_uid(key).await? {
-            Some(uid) => self.delete_secret(key, &companion_name(&key.name), &uid).await,
-            None => Ok(()),
+        if let Some(uid) = self.companion_uid(key).await? {
+            failpoint("companion.delete.before");
+            self.delete_secret(key, &companion_name(&key.name), &uid).await?;
+            failpoint("companion.delete.after");
         }
+        Ok(())
     }
 
     async fn companion_uid(&self, key: &ReleaseKey) -> Result<Option<String>> {

@@ -26,6 +26,7 @@ use kube::{
 };
 
 use crate::cluster::{self, brief, retry};
+use crate::failpoints::failpoint;
 
 pub use self::{
     companion::{
@@ -248,6 +249,7 @@ impl Store {
         } = record;
         let key = ReleaseKey::of(&release);
         let revision = release.version;
+        failpoint("record.create.before");
         let written = retry::transient(|| async {
             match brief::create(&self.client, &key.namespace, &secret).await {
                 Err(error) if is_conflict(&error) => Ok(None),
@@ -257,6 +259,7 @@ impl Store {
             }
         })
         .await?;
+        failpoint("record.create.after");
         if let Some(written) = written {
             let head = Head::of_record(&release, &written);
             return Ok(Stored { release, head });
@@ -281,6 +284,7 @@ impl Store {
         let revision = release.version;
         let secret = encode(&key, &release, holder, Some(&head))?;
         let name = secret_name(&key.name, revision);
+        failpoint("record.write.before");
         let written = retry::transient(|| async {
             match brief::replace(&self.client, &key.namespace, &name, &secret).await {
                 Err(error) if is_conflict(&error) || is_not_found(&error) => Ok(None),
@@ -290,6 +294,7 @@ impl Store {
             }
         })
         .await?;
+        failpoint("record.write.after");
         match written {
             Some(written) => {
                 let head = Head::of_record(&release, &written);
@@ -334,8 +339,11 @@ impl Store {
 
     /// Deletes one revision, unless it was made anew meanwhile. One that is gone already is no error.
     pub async fn delete(&self, key: &ReleaseKey, head: &Head) -> Result<()> {
+        failpoint("record.delete.before");
         self.delete_secret(key, &secret_name(&key.name, head.revision), &head.uid)
-            .await
+            .await?;
+        failpoint("record.delete.after");
+        Ok(())
     }
 
     async fn delete_secret(&self, key: &ReleaseKey, name: &str, uid: &str) -> Result<()> {
