@@ -175,6 +175,8 @@ async fn follow_spec(ctx: &Context, subject: &Subject, pending: Option<Pending>)
         return stand(ctx, subject, &gathered.digest).await;
     }
     if let Some(newest) = base.same_as(&wanted) {
+        // Where its end was not said, the others were not ended either.
+        history::tidy(ctx, subject).await?;
         if ctx.memory.revision(&subject.key) != newest.head.revision {
             restore::adopt(ctx, subject, newest).await?;
         }

@@ -179,7 +179,12 @@ async fn given_up(
     status: &HelmAppStatus,
 ) -> Result<(), Error> {
     let attempt = status.last_attempted.clone().unwrap_or_default();
-    let said = attempt.reason.as_deref().is_some_and(settle::is_failure);
+    // An attempt before this one may have failed as well.
+    let ended = status
+        .release
+        .as_ref()
+        .is_some_and(|release| release.revision == head.revision && release.status == head.status.as_str());
+    let said = ended && attempt.reason.as_deref().is_some_and(settle::is_failure);
     let companion = ctx.companions.read(ctx, subject).await?;
     let companion = companion
         .map(|stored| stored.companion)

@@ -15,7 +15,7 @@ use super::resume::Pending;
 use super::revision::{Change, returned, returned_objects};
 use super::settle::Cause;
 use super::subject::Subject;
-use super::{Context, reconcile, report, restore, resume, veil};
+use super::{Context, history, reconcile, report, restore, resume, veil};
 
 /// What `spec.rollback.toRevision` asks for now.
 pub(super) fn asked(ctx: &Context, subject: &Subject) -> Asked {
@@ -48,6 +48,7 @@ pub(super) async fn roll_back_to(
         return resume::resume(ctx, subject, pending, None).await;
     }
     if let Some(done) = done(ctx, subject, &digest).await? {
+        history::tidy(ctx, subject).await?;
         if ctx.memory.revision(&subject.key) != done.head.revision {
             restore::adopt(ctx, subject, &done).await?;
         }

@@ -12,10 +12,10 @@ use helmapp_helm::release::Release;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use crate::api::conditions;
+use crate::api::conditions::{self, reason};
 use crate::api::{Attempt, ChartStatus, HelmAppStatus, HistoryEntry, InventoryEntry, ReleaseStatus};
 use crate::status::{Report, Urgency};
-use crate::store::Head;
+use crate::store::{Head, Stored};
 
 use super::memory::{Health, InventoryDigest, Tracked};
 use super::record::Record;
@@ -90,10 +90,15 @@ fn release(subject: &Subject, head: &Head, input_digest: &str) -> ReleaseStatus 
 fn released(ctx: &Context, subject: &Subject, report: &mut Report, settling: &Settling, stored: &Record) {
     report.status.chart = Some(settling.chart.clone());
     report.status.release = Some(release(subject, &stored.head, &settling.input_digest));
+    remember(ctx, subject, report, entry(settling, stored));
+}
+
+/// Has the history show a revision, and of the others what became of them.
+fn remember(ctx: &Context, subject: &Subject, report: &mut Report, new: HistoryEntry) {
     let heads = ctx.memory.records(&subject.release);
     let mut history = std::mem::take(&mut report.status.history);
-    history.retain(|entry| entry.revision != stored.head.revision);
-    history.push(entry(settling, stored));
+    history.retain(|entry| entry.revision != new.revision);
+    history.push(new);
     for entry in &mut history {
         if let Some(head) = heads.iter().find(|head| head.revision == entry.revision) {
             entry.status = head.status.as_str().to_owned();
@@ -101,6 +106,31 @@ fn released(ctx: &Context, subject: &Subject, report: &mut Report, settling: &Se
     }
     history.retain(|entry| heads.iter().any(|head| head.revision == entry.revision));
     report.history(history);
+}
+
+/// Has the history show the newest revision, which ended before that was said. Returns whether it was not shown yet.
+fn found(ctx: &Context, subject: &Subject, report: &mut Report, newest: &Stored) -> bool {
+    let revision = newest.head.revision;
+    let mut shown = report.status.history.iter();
+    let known = shown.find(|entry| entry.revision == revision).cloned();
+    let ended = known
+        .as_ref()
+        .is_some_and(|entry| entry.status == newest.head.status.as_str());
+    let (info, chart) = (&newest.release.info, &newest.release.chart);
+    let known = known.unwrap_or_else(|| HistoryEntry {
+        revision,
+        chart_name: chart.name().to_owned(),
+        chart_version: chart.version().to_owned(),
+        app_version: Some(chart.app_version().to_owned()).filter(|version| !version.is_empty()),
+        ..HistoryEntry::default()
+    });
+    let entry = HistoryEntry {
+        updated: info.last_deployed.timestamp().map(Time),
+        description: Some(info.description.clone()),
+        ..known
+    };
+    remember(ctx, subject, report, entry);
+    !ended
 }
 
 fn entry(settling: &Settling, stored: &Record) -> HistoryEntry {
@@ -114,6 +144,11 @@ fn entry(settling: &Settling, stored: &Record) -> HistoryEntry {
         updated: stored.made.map(Time),
         description: Some(stored.description.clone()),
     }
+}
+
+/// Says of the objects what a revision is deployed for.
+fn are_ready(report: &mut Report) {
+    report.healthy(true, reason::HEALTH_CHECK_SUCCEEDED, "all objects are ready");
 }
 
 fn attempted(report: &mut Report, input_digest: &str, reason: Option<&str>) {

@@ -12,7 +12,7 @@ use super::super::settle::{self, Cause, Settling};
 use super::super::subject::Subject;
 use super::failure::unremedied;
 use super::rollback::{leave_rollback, superseded};
-use super::{attempted, inventory, named, put, released, start};
+use super::{are_ready, attempted, inventory, named, put, released, start};
 
 /// A revision was begun.
 pub(in crate::controller) fn begun(ctx: &Context, subject: &Subject, settling: &Settling) {
@@ -90,11 +90,8 @@ pub(in crate::controller) fn finished(
         ),
     };
     let success = settle::success(change);
-    report.released(true, success, &message).healthy(
-        true,
-        reason::HEALTH_CHECK_SUCCEEDED,
-        "all objects are ready",
-    );
+    report.released(true, success, &message);
+    are_ready(&mut report);
     match &settling.cause {
         Some(cause) => {
             let message = format!("{}; {message}", cause.message);

@@ -7,7 +7,7 @@ use crate::store::Stored;
 
 use super::super::Context;
 use super::super::subject::Subject;
-use super::{attempted, chart_of, inventory, put, release, start};
+use super::{are_ready, attempted, chart_of, found, inventory, put, release, start};
 
 /// A rollback was through before its end was said.
 pub(in crate::controller) fn went_back(
@@ -27,6 +27,9 @@ pub(in crate::controller) fn went_back(
         spec_digest: subject.spec_digest(),
     });
     report.status.release = Some(release(subject, &newest.head, digest));
+    if found(ctx, subject, &mut report, newest) {
+        are_ready(&mut report);
+    }
     attempted(&mut report, digest, None);
     let message = format!("went back to revision {to}, as revision {revision}");
     report

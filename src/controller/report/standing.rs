@@ -7,10 +7,11 @@ use crate::store::{Head, Stored};
 use super::super::Context;
 use super::super::inputs::Gathered;
 use super::super::memory::Health;
+use super::super::revision::Change;
 use super::super::settle::{self, Verdict};
 use super::super::subject::Subject;
 use super::rollback::{leave_rollback, superseded};
-use super::{attempted, inventory, named, put, release, start};
+use super::{are_ready, attempted, found, inventory, named, put, release, start};
 
 /// `spec.suspend` is true.
 pub(in crate::controller) fn suspended(ctx: &Context, subject: &Subject) {
@@ -110,14 +111,23 @@ pub(in crate::controller) fn unchanged(
     leave_rollback(subject, &mut report);
     report.status.chart = Some(gathered.chart_status.clone());
     report.status.release = Some(release(subject, &newest.head, &gathered.digest));
+    let is_news = found(ctx, subject, &mut report, newest);
     attempted(&mut report, &gathered.digest, None);
     let message = format!(
         "{}, revision {}",
         named(&gathered.chart_status),
         newest.head.revision
     );
+    let reason = match is_news {
+        true => settle::success(Change::of(&newest.release)),
+        false => reason::UPGRADE_SUCCEEDED,
+    };
+    if is_news {
+        report.released(true, reason, &message);
+        are_ready(&mut report);
+    }
     let also = superseded(subject, &report);
-    report.ready(reason::UPGRADE_SUCCEEDED, &format!("{message}{also}"));
+    report.ready(reason, &format!("{message}{also}"));
     inventory(ctx, subject, &mut report);
     put(ctx, subject, report, Urgency::Now);
 }
