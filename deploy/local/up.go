@@ -274,6 +274,9 @@ func (d *plane) serve(ctx context.Context, r request) (string, error) {
 		}
 		return d.writeKubeconfig("user-"+r.User, r.User, r.Groups...)
 	}
+	if r.Do == "compact" {
+		return "", d.compact(ctx)
+	}
 	p, ok := d.processes[r.Component]
 	if !ok {
 		return "", fmt.Errorf("there is no component %q", r.Component)

@@ -21,6 +21,7 @@ macro_rules! sources {
 const SOURCES: &[(&str, &str)] = sources![
     "cluster.go",
     "components.go",
+    "etcd.go",
     "go.mod",
     "go.sum",
     "kwok.go",

@@ -225,6 +225,17 @@ impl ControlPlane {
         self.supervisor.request(&what, request, patience).await.map(drop)
     }
 
+    /// Has etcd forget all but the newest state. Who wants to read on from an older one is told that it is gone, once
+    /// the API server does not remember it either.
+    pub async fn compact(&self) -> Result<()> {
+        let patience = Duration::from_secs(30);
+        let request = json!({"do": "compact"});
+        self.supervisor
+            .request("compact etcd", request, patience)
+            .await
+            .map(drop)
+    }
+
     /// Waits for the control plane to end and says why it did.
     pub async fn ended(&self) -> Error {
         self.supervisor.ended().await
