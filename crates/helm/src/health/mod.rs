@@ -1,10 +1,12 @@
 //! Health: whether an object has become what its spec asks for, told from the object alone.
 //!
 //! [`assess`] knows the built-in kinds and, for all others, the conventions of kstatus (`observedGeneration` and
-//! the conditions `Ready`, `Reconciling`, `Stalled`). [`assess_with_pods`] looks at a workload's pods, too, and
-//! finds early that it can not become ready.
+//! the conditions `Ready`, `Reconciling`, `Stalled`). [`pods`] finds in a workload's pods why it does not get ready,
+//! and early that it will not.
 
+mod gateway;
 mod pod;
+pub mod pods;
 mod resources;
 mod workloads;
 
@@ -14,6 +16,10 @@ mod tests;
 use serde_json::Value;
 
 pub use self::pod::assess_pod;
+pub use self::resources::{storage_class, waits_for_consumer};
+
+/// Annotation of an object that is not waited for, whatever its status says: werf's name for it.
+const TRACK_MODE: (&str, &str) = ("werf.io/track-termination-mode", "NonBlocking");
 
 /// How far an object has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -75,11 +81,30 @@ impl Health {
     }
 }
 
-/// Assesses an object by its kind.
+/// Assesses an object by its kind. One that its annotation says is not waited for counts as ready, with the reason why
+/// it would not.
 pub fn assess(object: &Value) -> Health {
     if !object.is_object() {
         return Health::new(Status::Unknown, "NotAnObject", "the value is no object");
     }
+    let health = of_kind(object);
+    match health.status {
+        Status::Progressing | Status::Failed if is_optional(object) => Health {
+            status: Status::Ready,
+            ..health
+        },
+        _ => health,
+    }
+}
+
+fn is_optional(object: &Value) -> bool {
+    let (name, value) = TRACK_MODE;
+    let annotations = object.pointer("/metadata/annotations");
+    let mode = annotations.and_then(|annotations| annotations.get(name));
+    mode.and_then(Value::as_str) == Some(value)
+}
+
+fn of_kind(object: &Value) -> Health {
     if text(object, "/metadata/deletionTimestamp").is_some() {
         return Health::new(Status::Terminating, "Terminating", "the object is being deleted");
     }
@@ -102,6 +127,7 @@ pub fn assess(object: &Value) -> Health {
         }
         ("batch", "CronJob") => workloads::cron_job(object),
         ("", "PersistentVolumeClaim") => resources::claim(object),
+        ("", "PersistentVolume") => resources::volume(object),
         ("", "Service") => resources::service(object),
         ("", "Namespace") => resources::namespace(object),
         ("networking.k8s.io" | "extensions", "Ingress") => resources::ingress(object),
@@ -109,37 +135,10 @@ pub fn assess(object: &Value) -> Health {
         ("apiregistration.k8s.io", "APIService") => resources::api_service(object),
         ("autoscaling", "HorizontalPodAutoscaler") => resources::autoscaler(object),
         ("policy", "PodDisruptionBudget") => resources::disruption_budget(object),
+        ("gateway.networking.k8s.io", "Gateway") => gateway::gateway(object),
+        ("gateway.networking.k8s.io", kind) if kind.ends_with("Route") => gateway::route(object),
         _ => conventions(object),
     }
-}
-
-/// Assesses a workload together with its pods: where it is still on its way but one of them can not run, it has
-/// failed. Only pods of the workload's present revision should be given.
-pub fn assess_with_pods<'p>(object: &Value, pods: impl IntoIterator<Item = &'p Value>) -> Health {
-    let health = assess(object);
-    if health.status != Status::Progressing {
-        return health;
-    }
-    let mut waiting = None;
-    for pod in pods {
-        let found = assess_pod(pod);
-        let name = text(pod, "/metadata/name").unwrap_or_default();
-        let named = || {
-            Health::new(
-                found.status,
-                found.reason.clone(),
-                format!("pod {name}: {}", found.message),
-            )
-        };
-        match found.status {
-            Status::Failed => return named(),
-            Status::Progressing if found.reason == pod::UNSCHEDULABLE => {
-                waiting = waiting.or_else(|| Some(named()))
-            }
-            _ => {}
-        }
-    }
-    waiting.unwrap_or(health)
 }
 
 /// What kstatus makes of any object.
@@ -175,10 +174,15 @@ struct Condition<'o> {
     status: &'o str,
     reason: &'o str,
     message: &'o str,
+    since: &'o str,
 }
 
 fn condition<'o>(object: &'o Value, kind: &str) -> Option<Condition<'o>> {
-    let conditions = object.pointer("/status/conditions")?.as_array()?;
+    condition_in(object.pointer("/status/conditions")?, kind)
+}
+
+fn condition_in<'o>(conditions: &'o Value, kind: &str) -> Option<Condition<'o>> {
+    let conditions = conditions.as_array()?;
     let field =
         |condition: &'o Value, name: &str| condition.get(name).and_then(Value::as_str).unwrap_or_default();
     conditions
@@ -188,6 +192,7 @@ fn condition<'o>(object: &'o Value, kind: &str) -> Option<Condition<'o>> {
             status: field(condition, "status"),
             reason: field(condition, "reason"),
             message: field(condition, "message"),
+            since: field(condition, "lastTransitionTime"),
         })
         .find(|condition| condition.kind == kind)
 }

@@ -4,12 +4,12 @@ use serde_json::Value;
 
 use super::{Health, condition, number, text};
 
-/// No node takes the pod. It may still find one: how long to wait is the caller's to say.
-pub(super) const UNSCHEDULABLE: &str = "Unschedulable";
+/// What a container waits for after it has crashed again and again.
+pub(super) const CRASHES: &str = "CrashLoopBackOff";
 
 /// What a container waits for without hope of more than another try of the same.
 pub(super) const HOPELESS: [&str; 8] = [
-    "CrashLoopBackOff",
+    CRASHES,
     "ImagePullBackOff",
     "ErrImagePull",
     "ErrImageNeverPull",
@@ -35,8 +35,7 @@ pub fn assess_pod(pod: &Value) -> Health {
         "Failed" => return ended(pod),
         _ => {}
     }
-    let containers = statuses(pod, "initContainerStatuses").chain(statuses(pod, "containerStatuses"));
-    if let Some(failed) = containers.filter_map(hopeless).next() {
+    if let Some(failed) = containers(pod).find_map(hopeless) {
         return failed;
     }
     if let Some(scheduled) = condition(pod, "PodScheduled").filter(|found| found.status == "False") {
@@ -52,6 +51,11 @@ pub fn assess_pod(pod: &Value) -> Health {
     }
 }
 
+/// What a pod says of its containers, those first that run first.
+pub(super) fn containers(pod: &Value) -> impl Iterator<Item = &Value> {
+    statuses(pod, "initContainerStatuses").chain(statuses(pod, "containerStatuses"))
+}
+
 fn statuses<'p>(pod: &'p Value, field: &str) -> impl Iterator<Item = &'p Value> {
     pod.pointer(&format!("/status/{field}"))
         .and_then(Value::as_array)
@@ -59,7 +63,13 @@ fn statuses<'p>(pod: &'p Value, field: &str) -> impl Iterator<Item = &'p Value> 
         .flatten()
 }
 
-fn hopeless(container: &Value) -> Option<Health> {
+/// A container has ended with an exit code that is not 0.
+pub(super) fn ended_badly(container: &Value) -> bool {
+    number(container, "/state/terminated/exitCode").is_some_and(|code| code != 0)
+}
+
+/// Why a container is not started, where another try is all that is left.
+pub(super) fn hopeless(container: &Value) -> Option<Health> {
     let reason = text(container, "/state/waiting/reason").filter(|reason| HOPELESS.contains(reason))?;
     let name = text(container, "/name").unwrap_or_default();
     let mut message = format!("container {name}: {reason}");
@@ -73,7 +83,7 @@ fn hopeless(container: &Value) -> Option<Health> {
 }
 
 /// How a container ended.
-fn termination(terminated: &Value) -> String {
+pub(super) fn termination(terminated: &Value) -> String {
     let code = number(terminated, "/exitCode").unwrap_or_default();
     match text(terminated, "/reason") {
         Some(reason) => format!("{reason}, exit code {code}"),
@@ -82,22 +92,16 @@ fn termination(terminated: &Value) -> String {
 }
 
 /// A pod that has ended badly.
-fn ended(pod: &Value) -> Health {
+pub(super) fn ended(pod: &Value) -> Health {
     let reason = text(pod, "/status/reason").unwrap_or("Failed");
     if let Some(message) = text(pod, "/status/message") {
         return Health::failed(reason, message);
     }
-    let bad = statuses(pod, "initContainerStatuses")
-        .chain(statuses(pod, "containerStatuses"))
-        .find_map(|container| {
-            let terminated = container.pointer("/state/terminated")?;
-            let code = number(terminated, "/exitCode").filter(|code| *code != 0)?;
-            let name = text(container, "/name").unwrap_or_default();
-            let why = text(terminated, "/reason").unwrap_or("Error");
-            Some(Health::failed(
-                why,
-                format!("container {name} ended with exit code {code}"),
-            ))
-        });
+    let bad = containers(pod).find(|container| ended_badly(container)).map(|container| {
+        let code = number(container, "/state/terminated/exitCode").unwrap_or_default();
+        let name = text(container, "/name").unwrap_or_default();
+        let why = text(container, "/state/terminated/reason").unwrap_or("Error");
+        Health::failed(why, format!("container {name} ended with exit code {code}"))
+    });
     bad.unwrap_or_else(|| Health::failed(reason, "the pod has failed"))
 }

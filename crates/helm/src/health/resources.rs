@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Health, Status, condition, number, text};
+use super::{Health, Status, condition, group_kind, number, text};
 
 fn has_items(object: &Value, pointer: &str) -> bool {
     object
@@ -16,6 +16,34 @@ pub(super) fn claim(object: &Value) -> Health {
         Some("Bound") => Health::ready(),
         Some("Lost") => Health::failed("Lost", "the volume of the claim is lost"),
         _ => Health::progressing("Pending", "the claim is not bound yet"),
+    }
+}
+
+/// The class of a claim that is not bound yet; `None` for any other object, and for a claim without a class.
+pub fn storage_class(object: &Value) -> Option<&str> {
+    let unbound = group_kind(object) == ("", "PersistentVolumeClaim")
+        && !matches!(text(object, "/status/phase"), Some("Bound" | "Lost"));
+    text(object, "/spec/storageClassName").filter(|class| unbound && !class.is_empty())
+}
+
+/// Whether a claim is not bound for the only reason that no pod uses it yet, given its StorageClass. It is ready for
+/// whoever comes; where a pod waits for it, the pod's workload says so.
+pub fn waits_for_consumer(claim: &Value, class: &Value) -> bool {
+    let late = text(class, "/volumeBindingMode") == Some("WaitForFirstConsumer");
+    // Set by the scheduler when a pod has come.
+    let asked = claim.pointer("/metadata/annotations/volume.kubernetes.io~1selected-node");
+    late && asked.is_none()
+}
+
+/// A volume is ready when a claim can have it, has it, or had it.
+pub(super) fn volume(object: &Value) -> Health {
+    match text(object, "/status/phase") {
+        Some("Available" | "Bound" | "Released") => Health::ready(),
+        Some("Failed") => {
+            let why = text(object, "/status/message").unwrap_or("the volume could not be reclaimed");
+            Health::failed("Failed", why)
+        }
+        _ => Health::progressing("Pending", "the volume is not available yet"),
     }
 }
 

@@ -24,20 +24,11 @@ fn waiting(what: &str, have: i64, want: i64) -> Health {
     Health::progressing("Waiting", format!("{have} of {want} replicas are {what}"))
 }
 
-/// Pods can not be made. What a quota or an admission rule forbids stays forbidden; anything else may pass.
+/// Pods can not be made. A quota may have room again when old pods have gone: how long that is waited for is not said
+/// here.
 fn replica_failure(object: &Value) -> Option<Health> {
     let failure = condition(object, "ReplicaFailure").filter(|failure| failure.status == "True")?;
-    let lasting = ["exceeded quota", "is forbidden"]
-        .iter()
-        .any(|text| failure.message.contains(text));
-    Some(Health::of(
-        if lasting {
-            Status::Failed
-        } else {
-            Status::Progressing
-        },
-        &failure,
-    ))
+    Some(Health::of(Status::Progressing, &failure))
 }
 
 pub(super) fn deployment(object: &Value) -> Health {
