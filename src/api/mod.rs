@@ -133,6 +133,13 @@ pub struct InstallSpec {
     /// How long the objects may take to become ready.
     #[serde(default = "default_timeout")]
     pub timeout: Duration,
+    /// Deploy the revision once its objects are applied, whether they are ready or not. The condition Healthy tells how
+    /// they are doing.
+    #[serde(default)]
+    pub disable_wait: bool,
+    /// Do not wait for Jobs to complete.
+    #[serde(default)]
+    pub disable_wait_for_jobs: bool,
 }
 
 /// How later revisions are made.
@@ -142,6 +149,13 @@ pub struct UpgradeSpec {
     /// How long the objects may take to become ready.
     #[serde(default = "default_timeout")]
     pub timeout: Duration,
+    /// Deploy the revision once its objects are applied, whether they are ready or not. The condition Healthy tells how
+    /// they are doing.
+    #[serde(default)]
+    pub disable_wait: bool,
+    /// Do not wait for Jobs to complete.
+    #[serde(default)]
+    pub disable_wait_for_jobs: bool,
     #[serde(default)]
     pub remediation: Remediation,
 }
@@ -175,6 +189,13 @@ pub struct RollbackSpec {
     /// How long the objects may take to become ready.
     #[serde(default = "default_timeout")]
     pub timeout: Duration,
+    /// Deploy the revision once its objects are applied, whether they are ready or not. The condition Healthy tells how
+    /// they are doing.
+    #[serde(default)]
+    pub disable_wait: bool,
+    /// Do not wait for Jobs to complete.
+    #[serde(default)]
+    pub disable_wait_for_jobs: bool,
 }
 
 /// What happens when the HelmApp is deleted.
@@ -214,6 +235,8 @@ impl Default for InstallSpec {
     fn default() -> Self {
         Self {
             timeout: default_timeout(),
+            disable_wait: false,
+            disable_wait_for_jobs: false,
         }
     }
 }
@@ -222,6 +245,8 @@ impl Default for UpgradeSpec {
     fn default() -> Self {
         Self {
             timeout: default_timeout(),
+            disable_wait: false,
+            disable_wait_for_jobs: false,
             remediation: Remediation::default(),
         }
     }
@@ -232,6 +257,8 @@ impl Default for RollbackSpec {
         Self {
             to_revision: None,
             timeout: default_timeout(),
+            disable_wait: false,
+            disable_wait_for_jobs: false,
         }
     }
 }

@@ -7,6 +7,7 @@ mod crd;
 mod dev;
 mod diff;
 mod explain;
+mod health;
 mod history;
 mod limits;
 mod list;

@@ -9,7 +9,7 @@ use tokio::{
     sync::watch,
 };
 
-use super::{cluster::ClusterArguments, limits::LimitArguments};
+use super::{cluster::ClusterArguments, health::HealthArguments, limits::LimitArguments};
 use crate::{
     api::Duration,
     controller::Operator,
@@ -183,6 +183,8 @@ struct SettingsArguments {
     #[arg(long, env = "HELMAPP_COMPILED_CACHE_BYTES", default_value_t = 32 << 20, value_name = "BYTES")]
     compiled_cache_bytes: usize,
     #[command(flatten)]
+    health: HealthArguments,
+    #[command(flatten)]
     limits: LimitArguments,
     /// Address of /metrics, /healthz and /readyz, or off
     #[arg(
@@ -302,6 +304,7 @@ impl SettingsArguments {
                 fresh: self.fetch_fresh.0,
                 cache_bytes: self.chart_cache_bytes,
             },
+            health: self.health.settings(),
             limits: self.limits.validate()?,
             listen: self.listen.0,
             election,
@@ -472,7 +475,8 @@ mod tests {
     use clap::{CommandFactory as _, FromArgMatches as _};
 
     use super::*;
-    use crate::settings::Limits;
+    use crate::settings::{Health, Limits};
+    use helmapp_helm::health::pods::Patience;
 
     #[derive(Debug, clap::Parser)]
     struct Line {
@@ -519,6 +523,11 @@ mod tests {
             "--fetch-fresh=10s",
             "--chart-cache-bytes=11",
             "--compiled-cache-bytes=12",
+            "--ask-pods-after=31s",
+            "--crash-restarts=32",
+            "--start-limit=33s",
+            "--unschedulable-limit=34s",
+            "--degraded-after=35s",
             "--render-timeout=13s",
             "--render-steps=14",
             "--render-depth=15",
@@ -573,6 +582,15 @@ mod tests {
                     .to_vec(),
                 fresh: seconds(10),
                 cache_bytes: 11,
+            },
+            health: Health {
+                ask_pods_after: seconds(31),
+                patience: Patience {
+                    restarts: 32,
+                    start: seconds(33),
+                    schedule: seconds(34),
+                },
+                degraded_after: seconds(35),
             },
             limits: Limits {
                 render_timeout: seconds(13),

@@ -1,8 +1,9 @@
-//! What ConfigMaps and Secrets hold, read as one shape.
+//! What ConfigMaps and Secrets hold, read as one shape, and StorageClasses.
 
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use k8s_openapi::api::storage::v1::StorageClass;
 use kube::{Api, Client, api::ObjectMeta};
 
 use super::{Error, Result, retry};
@@ -72,6 +73,20 @@ pub async fn read(
             }))
         }
     }
+}
+
+/// Reads a StorageClass with the rights of `client`; `None` when it is not there.
+///
+/// # Errors
+/// The server's refusal, or a transient failure after its retries.
+pub async fn storage_class(client: &Client, name: &str) -> Result<Option<serde_json::Value>> {
+    let doing = format!("read StorageClass {name}");
+    let api: Api<StorageClass> = Api::all(client.clone());
+    let found = retry::transient(|| async {
+        let found = api.get_opt(name).await;
+        found.map_err(|error| Error::from_kube(&doing, error, false))
+    });
+    Ok(found.await?.and_then(|class| serde_json::to_value(class).ok()))
 }
 
 async fn get<K>(client: &Client, namespace: &str, name: &str, doing: &str, secret: bool) -> Result<Option<K>>

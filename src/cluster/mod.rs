@@ -1,4 +1,4 @@
-//! Everything that asks or changes a cluster: identities, discovery, apply, prune, CRDs, lookups, watches.
+//! Everything that asks or changes a cluster: identities, discovery, apply, prune, CRDs, lookups, pods, watches.
 
 pub mod apply;
 pub mod brief;
@@ -8,6 +8,7 @@ pub mod discovery;
 pub mod error;
 pub mod identity;
 pub mod lookup;
+pub mod pods;
 pub mod prune;
 pub mod retry;
 pub mod watches;

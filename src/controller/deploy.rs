@@ -93,7 +93,7 @@ pub(super) async fn apply(
         Detail::Object
     };
     let applied = applier.apply(object, uid, detail).await?;
-    let health = health::of(&applied.live);
+    let health = health::seen(ctx, &applied.live).await;
     ctx.memory
         .applied(&subject.key, &object.id, &metadata(&applied.live), health);
     Ok(applied)

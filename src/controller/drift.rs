@@ -9,6 +9,7 @@ mod fields;
 use std::time::Duration;
 
 use helmapp_helm::plan::{Object, ObjectId, Ownership, classify};
+use helmapp_helm::release::Release;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use tokio::time::Instant;
 use tracing::info;
@@ -145,8 +146,8 @@ pub(super) async fn correct(ctx: &Context, subject: &Subject) -> Result<Option<D
     }
     if !due.is_empty() {
         let snapshot = ctx.discovery.snapshot().await?;
-        let objects = match stored(ctx, subject).await? {
-            Some(stored) => stored_objects([&stored], &snapshot)?.objects,
+        let objects = match applied(ctx, subject).await? {
+            Some(release) => stored_objects([&release], &snapshot)?.objects,
             None => Vec::new(),
         };
         let applier = Applier::new(subject.tenant.clone(), snapshot, subject.owner.clone());
@@ -262,7 +263,10 @@ fn foreign(ownership: &Ownership, was: &Tracked, live: &ObjectMeta) -> Option<Le
 }
 
 /// The record of the revision that is applied.
-async fn stored(ctx: &Context, subject: &Subject) -> Result<Option<helmapp_helm::release::Release>, Error> {
+///
+/// # Errors
+/// A failed request, or a record that can't be read.
+pub(super) async fn applied(ctx: &Context, subject: &Subject) -> Result<Option<Release>, Error> {
     let revision = ctx.memory.revision(&subject.key);
     let settling = ctx
         .settling

@@ -1,9 +1,20 @@
-//! Health of live objects, as the memory keeps it.
+//! Health of live objects, as the memory keeps it, and what becomes of a deployed release when it turns.
 
-use helmapp_helm::health::{Status, assess};
+use std::time::Duration;
+
+use helmapp_helm::health::{self as rules, Status, assess};
 use serde_json::Value;
+use tracing::info;
+
+use crate::api::conditions;
+use crate::cluster::content;
 
 use super::memory::Health;
+use super::policy::Error;
+use super::reconcile::Next;
+use super::settle::{self, Verdict};
+use super::subject::Subject;
+use super::{Context, causes, report};
 
 /// Kinds that are ready once they exist and have no status that could change that. Their events are of no
 /// interest for health.
@@ -26,16 +37,107 @@ const LASTING: [(&str, &str); 14] = [
 
 /// The health of a live object.
 pub fn of(live: &Value) -> Health {
-    let health = assess(live);
-    let said = || match (health.reason.as_str(), health.message.as_str()) {
-        ("", message) => message.into(),
-        (reason, "") => reason.into(),
-        (_, message) => message.into(),
+    told(&assess(live), "")
+}
+
+/// Health with the words that are said of it, and what follows them.
+pub(super) fn told(health: &rules::Health, more: &str) -> Health {
+    let rules::Health {
+        status,
+        reason,
+        message,
+    } = health;
+    let said = || match (reason.as_str(), message.as_str()) {
+        ("", message) => format!("{message}{more}").into(),
+        (reason, "") => format!("{reason}{more}").into(),
+        // The reason is what people look for, and not all messages have it.
+        (reason, message) if *status == Status::Failed && !message.contains(reason) => {
+            format!("{reason}: {message}{more}").into()
+        }
+        (_, message) => format!("{message}{more}").into(),
     };
-    match health.status {
+    match status {
         Status::Ready | Status::Suspended => Health::Ready,
         Status::Failed => Health::Failed(said()),
         _ => Health::Progressing(said()),
+    }
+}
+
+/// The health of a live object that was read: what it says itself, and what its StorageClass says of a claim that is not
+/// bound.
+pub(super) async fn seen(ctx: &Context, live: &Value) -> Health {
+    let health = of(live);
+    let Some(class) = rules::storage_class(live) else {
+        return health;
+    };
+    match content::storage_class(&ctx.identities.operator(), class).await {
+        Ok(Some(class)) if rules::waits_for_consumer(live, &class) => Health::Ready,
+        Ok(_) => health,
+        Err(error) => {
+            info!(class, %error, "whether a claim waits for a pod is not known");
+            health
+        }
+    }
+}
+
+/// Looks after the health of a deployed release: what turned, and has stayed so for a while, is said.
+///
+/// # Errors
+/// A failed request.
+pub(super) async fn stand(ctx: &Context, subject: &Subject) -> Result<Next, Error> {
+    settle::look(ctx, subject).await.map_err(Error::lasting)?;
+    let objects = ctx.memory.objects(&subject.key);
+    let status = ctx.status.current(&subject.app);
+    let known = status
+        .conditions
+        .iter()
+        .find(|condition| condition.type_ == conditions::HEALTHY);
+    let Some(known) = known.filter(|_| !objects.is_empty()) else {
+        return Ok(Next::Change);
+    };
+    let verdict = settle::verdict(&objects);
+    let unwell = match &verdict {
+        Verdict::Waiting(_) => ctx.unwell.since(&subject.key).elapsed(),
+        _ => Duration::ZERO,
+    };
+    match turn(
+        &known.status,
+        &verdict,
+        unwell,
+        ctx.settings.health.degraded_after,
+    ) {
+        Turn::In(wait) => return Ok(Next::After(wait)),
+        Turn::Now => {
+            if verdict != Verdict::Ready {
+                causes::ask(ctx, subject, true).await;
+            }
+            report::health(ctx, subject);
+        }
+        Turn::None => {}
+    }
+    ctx.unwell.end(&subject.key);
+    Ok(Next::Change)
+}
+
+/// Whether the health of a deployed release has turned.
+#[derive(Debug, PartialEq, Eq)]
+enum Turn {
+    None,
+    Now,
+    /// If it stays so for this long.
+    In(Duration),
+}
+
+/// What is said of a release's health changes when it is well again, when something will not get ready by itself, and when
+/// something has been unready for a while: a pod that is replaced is no news. What nobody waited for has to have been
+/// ready before it can be missed.
+fn turn(known: &str, verdict: &Verdict, unwell: Duration, patience: Duration) -> Turn {
+    match (known, verdict) {
+        ("True", Verdict::Ready)
+        | ("False" | "Unknown", Verdict::Waiting(_))
+        | ("False", Verdict::Failed(_)) => Turn::None,
+        ("True", Verdict::Waiting(_)) if unwell < patience => Turn::In(patience - unwell),
+        _ => Turn::Now,
     }
 }
 
@@ -49,6 +151,55 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn what_lasts_is_said() {
+        let (ready, failed) = (Verdict::Ready, Verdict::Failed("f".into()));
+        let waiting = Verdict::Waiting("w".into());
+        let seconds = Duration::from_secs;
+        let table = [
+            ("True", &ready, 0, Turn::None),
+            ("True", &waiting, 0, Turn::In(seconds(30))),
+            ("True", &waiting, 29, Turn::In(seconds(1))),
+            ("True", &waiting, 30, Turn::Now),
+            ("True", &failed, 0, Turn::Now),
+            ("False", &ready, 0, Turn::Now),
+            ("False", &waiting, 99, Turn::None),
+            ("False", &failed, 0, Turn::None),
+            ("Unknown", &ready, 0, Turn::Now),
+            ("Unknown", &waiting, 99, Turn::None),
+            ("Unknown", &failed, 0, Turn::Now),
+        ];
+        for (known, verdict, unwell, expected) in table {
+            let got = turn(known, verdict, seconds(unwell), seconds(30));
+            assert_eq!(got, expected, "{known} {verdict:?} {unwell}");
+        }
+    }
+
+    #[test]
+    fn a_failure_is_told_with_its_reason() {
+        let health = |status, reason: &str, message: &str| rules::Health {
+            status,
+            reason: reason.into(),
+            message: message.into(),
+        };
+        let table = [
+            (health(Status::Failed, "R", "m"), Health::Failed("R: m!".into())),
+            (
+                health(Status::Failed, "R", "it is R"),
+                Health::Failed("it is R!".into()),
+            ),
+            (health(Status::Failed, "R", ""), Health::Failed("R!".into())),
+            (
+                health(Status::Progressing, "R", "m"),
+                Health::Progressing("m!".into()),
+            ),
+            (health(Status::Suspended, "R", "m"), Health::Ready),
+        ];
+        for (health, expected) in table {
+            assert_eq!(told(&health, "!"), expected);
+        }
+    }
 
     #[test]
     fn health_is_what_the_rules_say() {

@@ -4,6 +4,7 @@ mod access;
 mod advice;
 mod asked;
 mod base;
+mod causes;
 mod claim;
 mod compare;
 mod decision;
@@ -126,6 +127,9 @@ pub struct Context {
     redactors: Slots<Redactor>,
     uninstalling: Timers,
     suspended: Timers,
+    /// Deployed releases of which something is unready for now.
+    unwell: Timers,
+    asking: Slots<causes::Asking>,
     guarded: Slots<()>,
     access: access::Answers,
     renderers: Renderers,
@@ -184,6 +188,8 @@ impl Operator {
             redactors: Slots::default(),
             uninstalling: Timers::default(),
             suspended: Timers::default(),
+            unwell: Timers::default(),
+            asking: Slots::default(),
             guarded: Slots::default(),
             access: access::Answers::default(),
             renderers: Renderers::new(settings.renderers, settings.limits.render.stack_bytes)?,
@@ -428,6 +434,8 @@ impl Context {
         self.guarded.remove(&subject.key);
         self.uninstalling.end(&subject.key);
         self.suspended.end(&subject.key);
+        self.unwell.end(&subject.key);
+        self.asking.remove(&subject.key);
         self.companions.forget(&subject.key);
         self.unfollow();
     }

@@ -28,7 +28,8 @@ use super::revision::{Change, rendered};
 use super::settle::Settling;
 use super::subject::Subject;
 use super::{
-    Context, access, advice, claim, drift, finalize, history, report, restore, resume, rollback, settle,
+    Context, access, advice, claim, drift, finalize, health, history, report, restore, resume, rollback,
+    settle,
 };
 
 /// What a reconcile waits for.
@@ -305,9 +306,7 @@ async fn keep_healthy(ctx: &Context, subject: &Subject) -> Result<Next, Error> {
         }
         return settle::settle(ctx, subject, settling).await;
     }
-    settle::look(ctx, subject).await.map_err(Error::lasting)?;
-    report::health(ctx, subject);
-    Ok(Next::Change)
+    health::stand(ctx, subject).await
 }
 
 /// The release is what the inputs ask for, or what they ask for was tried and failed.

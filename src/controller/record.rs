@@ -53,6 +53,12 @@ impl Record {
         Self { whole: None, ..self }
     }
 
+    /// The same, with more to say than the record itself.
+    #[must_use]
+    pub(super) fn described(self, description: String) -> Self {
+        Self { description, ..self }
+    }
+
     /// Its content, where that is held.
     pub(super) fn held(&self) -> Option<&Release> {
         self.whole.as_deref()

@@ -27,7 +27,7 @@ use super::record::Record;
 use super::report;
 use super::revision::Change;
 use super::subject::Subject;
-use super::{Context, deploy, health, history};
+use super::{Context, causes, deploy, health, history};
 
 /// How often objects are looked at whose kind can't be watched.
 pub(super) const POLL: Duration = Duration::from_secs(5);
@@ -100,9 +100,13 @@ pub(super) async fn settle(ctx: &Context, subject: &Subject, settling: Arc<Settl
         }
         return Err(error);
     }
-    let objects = ctx.memory.objects(&subject.key);
-    let verdict = verdict(&objects);
-    match verdict {
+    if !settling.failed {
+        causes::ask(ctx, subject, settling.is_late()).await;
+    }
+    let waits = subject.waits(settling.change);
+    let mut objects = ctx.memory.objects(&subject.key);
+    objects.retain(|(id, _)| waits.includes(&id.group, &id.kind));
+    match verdict(&objects) {
         Verdict::Ready if settling.applied => finish(ctx, subject, &settling).await,
         Verdict::Failed(message) if !settling.failed => give_up(ctx, subject, &settling, &message).await,
         Verdict::Waiting(message) if settling.is_late() => {
@@ -111,11 +115,11 @@ pub(super) async fn settle(ctx: &Context, subject: &Subject, settling: Arc<Settl
         Verdict::Waiting(message) if !settling.failed => {
             report::settling(ctx, subject, &settling, &message);
             let left = settling.deadline.saturating_duration_since(Instant::now());
-            Ok(Next::After(if has_unwatched(ctx, &objects) {
-                left.min(POLL)
-            } else {
-                left
-            }))
+            let poll = has_unwatched(ctx, &objects).then_some(POLL);
+            let due = causes::due(ctx, subject);
+            Ok(Next::After(
+                [poll, due].into_iter().flatten().fold(left, Duration::min),
+            ))
         }
         Verdict::Ready | Verdict::Waiting(_) | Verdict::Failed(_) => Ok(Next::Change),
     }
@@ -156,16 +160,23 @@ pub(super) enum Verdict {
 /// Takes the health of all objects together.
 pub(super) fn verdict(objects: &[(ObjectId, Tracked)]) -> Verdict {
     let said = |wanted: fn(&Health) -> Option<&str>| {
-        let texts: Vec<String> = objects
+        let texts = objects
             .iter()
-            .filter_map(|(id, object)| wanted(&object.health).map(|text| format!("{id}: {text}")))
-            .collect();
-        let more = texts.len().saturating_sub(MAX_NAMED);
-        let mut text = texts.into_iter().take(MAX_NAMED).collect::<Vec<_>>().join("; ");
+            .filter_map(|(id, object)| Some((id, wanted(&object.health)?)));
+        // What a container has said comes after all that is one line.
+        let (mut lines, mut tails) = (Vec::new(), String::new());
+        for (id, text) in texts {
+            let (line, tail) = text.split_at(text.find('\n').unwrap_or(text.len()));
+            lines.push(format!("{id}: {line}"));
+            tails.push_str(tail);
+        }
+        let more = lines.len().saturating_sub(MAX_NAMED);
+        lines.truncate(MAX_NAMED);
+        let mut text = lines.join("; ");
         if more > 0 {
             text.push_str(&format!("; and {more} more"));
         }
-        text
+        text + &tails
     };
     let failed = said(|health| match health {
         Health::Failed(text) => Some(text),
@@ -215,7 +226,7 @@ pub(super) async fn look(ctx: &Context, subject: &Subject) -> Result<(), Error> 
     for (id, live) in found {
         match live {
             Some(live) => {
-                let health = health::of(&live);
+                let health = health::seen(ctx, &live).await;
                 ctx.memory
                     .looked(&subject.key, id, Some(&deploy::metadata(&live)), health);
             }
@@ -357,6 +368,8 @@ pub(super) async fn give_up(
     };
     let description = excerpt(&description, MAX_MESSAGE);
     failpoint("settle.failing");
+    // Lists of revisions have one line for each.
+    let line = description.lines().next().unwrap_or_default().to_owned();
     if settling.applied {
         // Only the companion can tell the next process, and before the record says that it is over.
         let applied = |last: Companion| {
@@ -369,10 +382,10 @@ pub(super) async fn give_up(
         ctx.companions.amend(ctx, subject, applied).await?;
     }
     failpoint("settle.noted");
-    let failed = end(ctx, subject, settling, Status::Failed, description).await?;
+    let failed = end(ctx, subject, settling, Status::Failed, line).await?;
     failpoint("settle.failed");
     let settling = Arc::new(Settling {
-        record: Record::from(failed).let_go(),
+        record: Record::from(failed).let_go().described(description),
         replaces: settling.replaces.clone().map(Record::let_go),
         failed: true,
         ..settling.clone()

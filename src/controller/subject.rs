@@ -33,6 +33,28 @@ pub struct Subject {
     pub user: Option<String>,
 }
 
+/// Which objects a revision waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waits {
+    /// All.
+    All,
+    /// All but Jobs.
+    NoJobs,
+    /// None.
+    None,
+}
+
+impl Waits {
+    /// Whether objects of the kind are waited for.
+    pub fn includes(self, group: &str, kind: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::NoJobs => (group, kind) != ("batch", "Job"),
+            Self::None => false,
+        }
+    }
+}
+
 impl std::fmt::Debug for Subject {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Subject")
@@ -92,6 +114,22 @@ impl Subject {
             DeletionPropagation::Background => kube::api::PropagationPolicy::Background,
             DeletionPropagation::Foreground => kube::api::PropagationPolicy::Foreground,
             DeletionPropagation::Orphan => kube::api::PropagationPolicy::Orphan,
+        }
+    }
+
+    /// What a change waits for.
+    pub fn waits(&self, change: super::revision::Change) -> Waits {
+        use super::revision::Change;
+        let spec = &self.app.spec;
+        let (none, no_jobs) = match change {
+            Change::Install => (spec.install.disable_wait, spec.install.disable_wait_for_jobs),
+            Change::Upgrade => (spec.upgrade.disable_wait, spec.upgrade.disable_wait_for_jobs),
+            Change::Rollback(_) => (spec.rollback.disable_wait, spec.rollback.disable_wait_for_jobs),
+        };
+        match (none, no_jobs) {
+            (true, _) => Waits::None,
+            (false, true) => Waits::NoJobs,
+            (false, false) => Waits::All,
         }
     }
 

@@ -5,6 +5,8 @@ mod limits;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+use helmapp_helm::health::pods::Patience;
+
 pub use self::{
     allowed::{Allowed, AllowedError},
     limits::Limits,
@@ -32,6 +34,7 @@ pub struct Settings {
     /// rights given, a referenced object made.
     pub slow_retry: Backoff,
     pub fetch: Fetch,
+    pub health: Health,
     pub limits: Limits,
     /// Where metrics and probes are served. None: nowhere.
     pub listen: Option<SocketAddr>,
@@ -46,6 +49,17 @@ pub struct Settings {
 pub struct Backoff {
     pub least: Duration,
     pub most: Duration,
+}
+
+/// How long what is not healthy is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// How long a workload may be unready before its pods are asked why.
+    pub ask_pods_after: Duration,
+    /// What may come right by itself while a revision is waited for.
+    pub patience: Patience,
+    /// How long an object of a deployed release may be unready before the HelmApp is.
+    pub degraded_after: Duration,
 }
 
 /// Limits on charts from outside.
@@ -96,10 +110,25 @@ impl Default for Settings {
                 most: Duration::from_secs(15 * 60),
             },
             fetch: Fetch::default(),
+            health: Health::default(),
             limits: Limits::default(),
             listen: None,
             election: None,
             identity: "helmapp".to_owned(),
+        }
+    }
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Self {
+            ask_pods_after: Duration::from_secs(10),
+            patience: Patience {
+                restarts: 3,
+                start: Duration::from_secs(30),
+                schedule: Duration::from_secs(3 * 60),
+            },
+            degraded_after: Duration::from_secs(30),
         }
     }
 }

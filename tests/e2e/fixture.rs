@@ -9,7 +9,8 @@ use helmapp::api::{HelmApp, HelmAppStatus, crd};
 use helmapp::controller;
 use helmapp::local::ControlPlane;
 use helmapp::metrics::Metrics;
-use helmapp::settings::{Backoff, Fetch, Settings};
+use helmapp::settings::{Backoff, Fetch, Health, Settings};
+use helmapp_helm::health::pods::Patience;
 use http::Request;
 use k8s_openapi::api::core::v1::{ConfigMap, ResourceQuota, Secret};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -192,6 +193,16 @@ fn settings(charts: &Path) -> Settings {
         chart_dirs: vec![charts.to_path_buf()],
         retry: quick,
         slow_retry: quick,
+        health: Health {
+            // Later than most tests give up what does not get ready.
+            ask_pods_after: Duration::from_secs(10),
+            patience: Patience {
+                restarts: 3,
+                start: Duration::from_secs(5),
+                schedule: Duration::from_secs(5),
+            },
+            degraded_after: Duration::from_secs(1),
+        },
         fetch: Fetch {
             allowed: vec!["127.0.0.0/8".parse().expect("a network")],
             // Charts behind a URL are asked for anew.

@@ -20,6 +20,7 @@ mod cut;
 mod drift;
 mod events;
 mod fixture;
+mod health;
 mod history;
 mod interrupted;
 mod kubectl;

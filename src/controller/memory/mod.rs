@@ -210,6 +210,13 @@ impl Memory {
         }
     }
 
+    /// Remembers why an object is not ready, unless it is by now.
+    pub fn explained(&self, app: &AppKey, id: &ObjectId, health: Health) {
+        if let Some(remembered) = self.lock().apps.get_mut(app) {
+            remembered.objects.explained(id, health);
+        }
+    }
+
     /// The objects of the applied revision.
     pub fn objects(&self, app: &AppKey) -> Vec<(ObjectId, Tracked)> {
         self.read(app, |objects| objects.select(|_| true))

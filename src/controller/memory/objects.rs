@@ -58,6 +58,17 @@ impl Objects {
         }
     }
 
+    /// It is known better why an object is not ready.
+    pub(super) fn explained(&mut self, id: &ObjectId, health: Health) {
+        if let Some(object) = self
+            .all
+            .get_mut(id)
+            .filter(|object| object.health != Health::Ready)
+        {
+            object.health = health;
+        }
+    }
+
     /// A watch of kinds in API version `version` shows an object.
     pub(super) fn see(&mut self, id: &ObjectId, version: &str, sight: &Sight) -> Wake {
         if sight.present.is_none() && self.all.get(id).is_none() {

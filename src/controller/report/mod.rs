@@ -142,7 +142,7 @@ fn entry(settling: &Settling, stored: &Record) -> HistoryEntry {
         app_version: settling.chart.app_version.clone(),
         input_digest: Some(settling.input_digest.clone()),
         updated: stored.made.map(Time),
-        description: Some(stored.description.clone()),
+        description: stored.description.lines().next().map(str::to_owned),
     }
 }
 

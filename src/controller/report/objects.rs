@@ -89,7 +89,7 @@ pub(in crate::controller) fn undrifted(ctx: &Context, subject: &Subject) {
     }
 }
 
-/// The health of a deployed release, after a look.
+/// The health of a deployed release has turned.
 pub(in crate::controller) fn health(ctx: &Context, subject: &Subject) {
     let status = ctx.status.current(&subject.app);
     let ready = status
@@ -104,24 +104,23 @@ pub(in crate::controller) fn health(ctx: &Context, subject: &Subject) {
         return;
     };
     let objects = ctx.memory.objects(&subject.key);
-    let verdict = settle::verdict(&objects);
-    let healthy = verdict == Verdict::Ready;
-    if objects.is_empty() || (known.status == "True") == healthy {
-        return;
-    }
     let mut report = start(ctx, subject);
-    match verdict {
+    match settle::verdict(&objects) {
         Verdict::Ready => {
-            report.healthy(true, reason::HEALTH_CHECK_SUCCEEDED, "all objects are ready");
+            const MESSAGE: &str = "all objects are ready";
+            report.healthy(true, reason::HEALTH_CHECK_SUCCEEDED, MESSAGE);
             // Only what Ready says of health is taken back; a failed upgrade stays said.
             if ready.reason == reason::HEALTH_CHECK_FAILED {
-                report.ready(reason::HEALTH_CHECK_SUCCEEDED, "all objects are ready");
+                report.ready(reason::HEALTH_CHECK_SUCCEEDED, MESSAGE);
             }
+            ctx.events
+                .normal(&subject.app, reason::HEALTH_CHECK_SUCCEEDED, MESSAGE);
         }
         Verdict::Waiting(message) | Verdict::Failed(message) => {
             let message = ctx.clean(subject, &message);
             report.healthy(false, reason::HEALTH_CHECK_FAILED, &message);
-            if ready.status == "True" {
+            // What was not waited for is not what the release is ready for either.
+            if ready.status == "True" && known.status == "True" {
                 report.degraded(reason::HEALTH_CHECK_FAILED, &message);
             }
             ctx.events

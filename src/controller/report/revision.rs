@@ -8,7 +8,7 @@ use crate::status::Urgency;
 use super::super::Context;
 use super::super::record::Record;
 use super::super::revision::Change;
-use super::super::settle::{self, Cause, Settling};
+use super::super::settle::{self, Cause, Settling, Verdict};
 use super::super::subject::Subject;
 use super::failure::unremedied;
 use super::rollback::{leave_rollback, superseded};
@@ -91,7 +91,15 @@ pub(in crate::controller) fn finished(
     };
     let success = settle::success(change);
     report.released(true, success, &message);
-    are_ready(&mut report);
+    match settle::verdict(&ctx.memory.objects(&subject.key)) {
+        Verdict::Ready => {
+            are_ready(&mut report);
+        }
+        Verdict::Waiting(doing) | Verdict::Failed(doing) => {
+            let doing = ctx.clean(subject, &doing);
+            report.settling(&format!("not waited for: {doing}"));
+        }
+    }
     match &settling.cause {
         Some(cause) => {
             let message = format!("{}; {message}", cause.message);

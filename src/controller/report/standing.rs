@@ -69,7 +69,8 @@ pub(in crate::controller) fn in_force(ctx: &Context, subject: &Subject, head: &H
         .release
         .as_ref()
         .is_some_and(|release| release.status == head.status.as_str());
-    if unseen || calm && recorded && ready == (verdict == Verdict::Ready) {
+    // How a release that is ready is doing is looked after elsewhere, and takes its time.
+    if unseen || calm && recorded && (ready || verdict != Verdict::Ready) {
         observed(ctx, subject);
         return;
     }

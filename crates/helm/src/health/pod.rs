@@ -97,11 +97,13 @@ pub(super) fn ended(pod: &Value) -> Health {
     if let Some(message) = text(pod, "/status/message") {
         return Health::failed(reason, message);
     }
-    let bad = containers(pod).find(|container| ended_badly(container)).map(|container| {
-        let code = number(container, "/state/terminated/exitCode").unwrap_or_default();
-        let name = text(container, "/name").unwrap_or_default();
-        let why = text(container, "/state/terminated/reason").unwrap_or("Error");
-        Health::failed(why, format!("container {name} ended with exit code {code}"))
-    });
+    let bad = containers(pod)
+        .find(|container| ended_badly(container))
+        .map(|container| {
+            let code = number(container, "/state/terminated/exitCode").unwrap_or_default();
+            let name = text(container, "/name").unwrap_or_default();
+            let why = text(container, "/state/terminated/reason").unwrap_or("Error");
+            Health::failed(why, format!("container {name} ended with exit code {code}"))
+        });
     bad.unwrap_or_else(|| Health::failed(reason, "the pod has failed"))
 }

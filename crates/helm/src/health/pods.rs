@@ -104,9 +104,9 @@ impl Workload<'_> {
             false => uid,
             true => {
                 let revision = revision(self.0);
-                let present = replica_sets
-                    .iter()
-                    .find(|set| is_of(set, uid) && revision.is_some_and(|wanted| self::revision(set) == Some(wanted)));
+                let present = replica_sets.iter().find(|set| {
+                    is_of(set, uid) && revision.is_some_and(|wanted| self::revision(set) == Some(wanted))
+                });
                 let Some(present) = present.and_then(|set| text(set, "/metadata/uid")) else {
                     return Vec::new();
                 };
@@ -117,12 +117,17 @@ impl Workload<'_> {
         let is_present = |pod: &&Value| match &hash {
             Some((label, wanted)) => {
                 let labels = pod.pointer("/metadata/labels");
-                let found = labels.and_then(|labels| labels.get(label)).and_then(Value::as_str);
+                let found = labels
+                    .and_then(|labels| labels.get(label))
+                    .and_then(Value::as_str);
                 found.is_none_or(|found| found == wanted)
             }
             None => true,
         };
-        pods.iter().filter(|pod| is_of(pod, owner)).filter(is_present).collect()
+        pods.iter()
+            .filter(|pod| is_of(pod, owner))
+            .filter(is_present)
+            .collect()
     }
 
     /// The label that tells pods of its present revision, where it replaces the others by itself.
@@ -138,8 +143,10 @@ impl Workload<'_> {
                 Some(("controller-revision-hash", revision.to_owned()))
             }
             ("apps", "DaemonSet") => {
-                let generation =
-                    text(self.0, "/metadata/annotations/deprecated.daemonset.template.generation")?;
+                let generation = text(
+                    self.0,
+                    "/metadata/annotations/deprecated.daemonset.template.generation",
+                )?;
                 Some(("pod-template-generation", generation.to_owned()))
             }
             _ => None,
@@ -153,7 +160,9 @@ impl Workload<'_> {
             .into_iter()
             .chain(own.iter().filter_map(|pod| of_pod(pod, now, patience)))
             .collect();
-        let failed = found.iter().position(|trouble| trouble.health.status == Status::Failed);
+        let failed = found
+            .iter()
+            .position(|trouble| trouble.health.status == Status::Failed);
         found.into_iter().nth(failed.unwrap_or_default())
     }
 
@@ -189,7 +198,9 @@ fn revision(object: &Value) -> Option<&str> {
 }
 
 fn is_of(object: &Value, owner: &str) -> bool {
-    let owners = object.pointer("/metadata/ownerReferences").and_then(Value::as_array);
+    let owners = object
+        .pointer("/metadata/ownerReferences")
+        .and_then(Value::as_array);
     let mut owners = owners.into_iter().flatten();
     owners.any(|found| text(found, "/uid") == Some(owner))
 }
@@ -200,7 +211,10 @@ fn status(late: bool) -> Status {
 
 /// Whether a time is further back than that. A text that is no time is not.
 fn is_older(time: &str, than: Duration, now: Timestamp) -> bool {
-    let age = time.parse::<Timestamp>().ok().map(|time| now.duration_since(time));
+    let age = time
+        .parse::<Timestamp>()
+        .ok()
+        .map(|time| now.duration_since(time));
     age.is_some_and(|age| Duration::try_from(age).is_ok_and(|age| age >= than))
 }
 
@@ -236,7 +250,11 @@ fn of_pod(pod: &Value, now: Timestamp, patience: &Patience) -> Option<Trouble> {
                 now,
             ),
         };
-        return Some(named(status(late), health, ran(container).then(|| log_of(name, container))));
+        return Some(named(
+            status(late),
+            health,
+            ran(container).then(|| log_of(name, container)),
+        ));
     }
     if let Some(scheduled) = condition(pod, "PodScheduled").filter(is_unschedulable) {
         let late = is_older(scheduled.since, patience.schedule, now);

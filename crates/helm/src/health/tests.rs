@@ -611,7 +611,12 @@ fn volumes_and_gateways() {
             (json!({}), json!({}), Status::Progressing, "Pending"),
             (json!({}), json!({"phase": "Available"}), Status::Ready, ""),
             (json!({}), json!({"phase": "Released"}), Status::Ready, ""),
-            (json!({}), json!({"phase": "Failed", "message": "m"}), Status::Failed, "Failed"),
+            (
+                json!({}),
+                json!({"phase": "Failed", "message": "m"}),
+                Status::Failed,
+                "Failed",
+            ),
         ],
     );
     let api = "gateway.networking.k8s.io/v1";
@@ -628,7 +633,10 @@ fn volumes_and_gateways() {
             ),
             (
                 json!({}),
-                conditions(&[("Accepted", "False", "ListenersNotValid"), ("Programmed", "True", "")]),
+                conditions(&[
+                    ("Accepted", "False", "ListenersNotValid"),
+                    ("Programmed", "True", ""),
+                ]),
                 Status::Progressing,
                 "ListenersNotValid",
             ),
@@ -643,7 +651,10 @@ fn volumes_and_gateways() {
             (json!({}), parent(&[("Accepted", "True", "")]), Status::Ready, ""),
             (
                 json!({}),
-                parent(&[("Accepted", "True", ""), ("ResolvedRefs", "False", "BackendNotFound")]),
+                parent(&[
+                    ("Accepted", "True", ""),
+                    ("ResolvedRefs", "False", "BackendNotFound"),
+                ]),
                 Status::Progressing,
                 "BackendNotFound",
             ),
@@ -655,20 +666,35 @@ fn volumes_and_gateways() {
 fn a_claim_that_nobody_uses_is_not_waited_for() {
     let class = |mode: &str| json!({"volumeBindingMode": mode});
     let spec = json!({"storageClassName": "slow"});
-    let mut claim = object("v1", "PersistentVolumeClaim", spec.clone(), json!({"phase": "Pending"}));
+    let mut claim = object(
+        "v1",
+        "PersistentVolumeClaim",
+        spec.clone(),
+        json!({"phase": "Pending"}),
+    );
     assert_eq!(storage_class(&claim), Some("slow"));
     assert!(waits_for_consumer(&claim, &class("WaitForFirstConsumer")));
     assert!(!waits_for_consumer(&claim, &class("Immediate")));
     claim["metadata"]["annotations"] = json!({"volume.kubernetes.io/selected-node": "node-1"});
     assert!(!waits_for_consumer(&claim, &class("WaitForFirstConsumer")));
-    let bound = object("v1", "PersistentVolumeClaim", spec.clone(), json!({"phase": "Bound"}));
+    let bound = object(
+        "v1",
+        "PersistentVolumeClaim",
+        spec.clone(),
+        json!({"phase": "Bound"}),
+    );
     let other = object("v1", "Claim", spec, json!({}));
     assert_eq!((storage_class(&bound), storage_class(&other)), (None, None));
 }
 
 #[test]
 fn what_is_not_waited_for_says_why_it_would_be() {
-    let mut thing = object("example.com/v1", "Thing", json!({}), conditions(&[("Ready", "False", "Off")]));
+    let mut thing = object(
+        "example.com/v1",
+        "Thing",
+        json!({}),
+        conditions(&[("Ready", "False", "Off")]),
+    );
     assert_eq!(assess(&thing).status, Status::Progressing);
     thing["metadata"]["annotations"] = json!({"werf.io/track-termination-mode": "NonBlocking"});
     let health = assess(&thing);
@@ -719,30 +745,71 @@ mod pods {
             {"name": "c", "ready": false, "restartCount": 2, "state": {"running": {}},
              "lastState": {"terminated": {"exitCode": 1, "reason": "Error"}}}]});
         let table = [
-            (pod(5, waiting("CrashLoopBackOff", 2)), Status::Progressing, "CrashLoopBackOff"),
-            (pod(5, waiting("CrashLoopBackOff", 3)), Status::Failed, "CrashLoopBackOff"),
-            (pod(29, waiting("ImagePullBackOff", 0)), Status::Progressing, "ImagePullBackOff"),
-            (pod(30, waiting("ImagePullBackOff", 0)), Status::Failed, "ImagePullBackOff"),
+            (
+                pod(5, waiting("CrashLoopBackOff", 2)),
+                Status::Progressing,
+                "CrashLoopBackOff",
+            ),
+            (
+                pod(5, waiting("CrashLoopBackOff", 3)),
+                Status::Failed,
+                "CrashLoopBackOff",
+            ),
+            (
+                pod(29, waiting("ImagePullBackOff", 0)),
+                Status::Progressing,
+                "ImagePullBackOff",
+            ),
+            (
+                pod(30, waiting("ImagePullBackOff", 0)),
+                Status::Failed,
+                "ImagePullBackOff",
+            ),
             (
                 pod(31, waiting("CreateContainerConfigError", 0)),
                 Status::Failed,
                 "CreateContainerConfigError",
             ),
-            (pod(0, waiting("InvalidImageName", 0)), Status::Failed, "InvalidImageName"),
-            (pod(300, unscheduled("2026-01-01T00:07:01Z")), Status::Progressing, "Unschedulable"),
-            (pod(300, unscheduled("2026-01-01T00:07:00Z")), Status::Failed, "Unschedulable"),
-            (pod(300, unscheduled("no time")), Status::Progressing, "Unschedulable"),
+            (
+                pod(0, waiting("InvalidImageName", 0)),
+                Status::Failed,
+                "InvalidImageName",
+            ),
+            (
+                pod(300, unscheduled("2026-01-01T00:07:01Z")),
+                Status::Progressing,
+                "Unschedulable",
+            ),
+            (
+                pod(300, unscheduled("2026-01-01T00:07:00Z")),
+                Status::Failed,
+                "Unschedulable",
+            ),
+            (
+                pod(300, unscheduled("no time")),
+                Status::Progressing,
+                "Unschedulable",
+            ),
             (pod(300, running), Status::Progressing, "ContainersNotReady"),
             (
-                pod(1, json!({"phase": "Failed", "reason": "Evicted", "message": "disk"})),
+                pod(
+                    1,
+                    json!({"phase": "Failed", "reason": "Evicted", "message": "disk"}),
+                ),
                 Status::Progressing,
                 "Evicted",
             ),
         ];
         let workload = json!({});
         for (pod, status, reason) in &table {
-            let found = Workload(&workload).trouble(&[pod], NOW.parse().unwrap(), &patience()).unwrap();
-            assert_eq!((found.health.status, found.health.reason.as_str()), (*status, *reason), "{pod}");
+            let found = Workload(&workload)
+                .trouble(&[pod], NOW.parse().unwrap(), &patience())
+                .unwrap();
+            assert_eq!(
+                (found.health.status, found.health.reason.as_str()),
+                (*status, *reason),
+                "{pod}"
+            );
             assert!(found.health.message.starts_with("pod p: "), "{found:?}");
         }
         let fine = [
@@ -761,7 +828,9 @@ mod pods {
     fn the_worst_is_told() {
         let pods = [pod(300, unscheduled(NOW)), pod(300, waiting("ErrImagePull", 0))];
         let all: Vec<&Value> = pods.iter().collect();
-        let found = Workload(&json!({})).trouble(&all, NOW.parse().unwrap(), &patience()).unwrap();
+        let found = Workload(&json!({}))
+            .trouble(&all, NOW.parse().unwrap(), &patience())
+            .unwrap();
         assert_eq!(found.health.reason, "ErrImagePull");
     }
 
@@ -778,7 +847,9 @@ mod pods {
         ];
         for (message, since, status) in table {
             let workload = refused(message, since);
-            let found = Workload(&workload).trouble(&[], NOW.parse().unwrap(), &patience()).unwrap();
+            let found = Workload(&workload)
+                .trouble(&[], NOW.parse().unwrap(), &patience())
+                .unwrap();
             assert_eq!(found.health.status, status, "{message} {since}");
         }
     }
@@ -793,7 +864,10 @@ mod pods {
             {"name": "c", "state": {"terminated": {"exitCode": 2, "reason": "Error"}}}]});
         let log = |status: Value| {
             let pod = pod(1, status);
-            Workload(&json!({})).trouble(&[&pod], NOW.parse().unwrap(), &patience()).unwrap().log
+            Workload(&json!({}))
+                .trouble(&[&pod], NOW.parse().unwrap(), &patience())
+                .unwrap()
+                .log
         };
         let of = |previous| Log {
             pod: "p".into(),
@@ -807,18 +881,22 @@ mod pods {
 
     #[test]
     fn pods_of_the_present_revision() {
-        let owned = |name: &str, owner: &str, labels: Value| {
-            json!({"metadata": {"name": name, "uid": name, "labels": labels, "ownerReferences": [{"uid": owner}]}})
-        };
+        let owned = |name: &str, owner: &str, labels: Value| json!({"metadata": {"name": name, "uid": name, "labels": labels, "ownerReferences": [{"uid": owner}]}});
         let names = |workload: &Value, sets: &[Value], pods: &[Value]| -> Vec<String> {
             let own = Workload(workload).own(sets, pods);
-            own.iter().map(|pod| pod["metadata"]["name"].as_str().unwrap().to_owned()).collect()
+            own.iter()
+                .map(|pod| pod["metadata"]["name"].as_str().unwrap().to_owned())
+                .collect()
         };
         let revision = |n: &str| json!({"deployment.kubernetes.io/revision": n});
         let mut deployment = object("apps/v1", "Deployment", json!({}), json!({}));
         deployment["metadata"]["uid"] = json!("d");
         deployment["metadata"]["annotations"] = revision("2");
-        let mut sets = [owned("old", "d", json!({})), owned("new", "d", json!({})), owned("other", "x", json!({}))];
+        let mut sets = [
+            owned("old", "d", json!({})),
+            owned("new", "d", json!({})),
+            owned("other", "x", json!({})),
+        ];
         for (set, number) in sets.iter_mut().zip(["1", "2", "2"]) {
             set["metadata"]["annotations"] = revision(number);
         }
@@ -831,8 +909,17 @@ mod pods {
         assert_eq!(names(&deployment, &sets[..1], &pods), Vec::<String>::new());
 
         let hash = |hash: &str| json!({"controller-revision-hash": hash});
-        let pods = [owned("a", "s", hash("1")), owned("b", "s", hash("2")), owned("c", "t", hash("2"))];
-        let mut set = object("apps/v1", "StatefulSet", json!({}), json!({"updateRevision": "2"}));
+        let pods = [
+            owned("a", "s", hash("1")),
+            owned("b", "s", hash("2")),
+            owned("c", "t", hash("2")),
+        ];
+        let mut set = object(
+            "apps/v1",
+            "StatefulSet",
+            json!({}),
+            json!({"updateRevision": "2"}),
+        );
         set["metadata"]["uid"] = json!("s");
         assert_eq!(names(&set, &[], &pods), ["b"]);
         set["spec"]["updateStrategy"] = json!({"type": "OnDelete"});
@@ -842,8 +929,17 @@ mod pods {
     #[test]
     fn selectors_in_the_notation_of_queries() {
         let of = |kind: &str, selector: Value| {
-            let api_version = if kind == "ReplicationController" { "v1" } else { "apps/v1" };
-            self::selector(&object(api_version, kind, json!({"selector": selector}), json!({})))
+            let api_version = if kind == "ReplicationController" {
+                "v1"
+            } else {
+                "apps/v1"
+            };
+            self::selector(&object(
+                api_version,
+                kind,
+                json!({"selector": selector}),
+                json!({}),
+            ))
         };
         let all = json!({"matchLabels": {"a": "b", "c": "d"}, "matchExpressions": [
             {"key": "e", "operator": "In", "values": ["1", "2"]},
@@ -853,7 +949,10 @@ mod pods {
             of("Deployment", all).as_deref(),
             Some("a=b,c=d,e in (1,2),f notin (3),g,!h")
         );
-        assert_eq!(of("ReplicationController", json!({"a": "b"})).as_deref(), Some("a=b"));
+        assert_eq!(
+            of("ReplicationController", json!({"a": "b"})).as_deref(),
+            Some("a=b")
+        );
         assert_eq!(of("Deployment", json!({})), None, "that would be all pods");
         assert!(has_pods("batch", "Job") && !has_pods("batch", "CronJob"));
     }
@@ -863,7 +962,9 @@ mod pods {
         let workload = object("apps/v1", "Deployment", json!({}), json!({}));
         let trouble = |restarts| {
             let pod = pod(1, waiting("CrashLoopBackOff", restarts));
-            Workload(&workload).trouble(&[&pod], NOW.parse().unwrap(), &patience()).unwrap()
+            Workload(&workload)
+                .trouble(&[&pod], NOW.parse().unwrap(), &patience())
+                .unwrap()
         };
         let said = "pod p: container c: CrashLoopBackOff: why";
         let health = explain(assess(&workload), trouble(1));

@@ -1,0 +1,323 @@
+//! How objects are doing: what is waited for, what ends the wait early, and what is said when a release breaks.
+
+use std::time::Duration;
+
+use helmapp::api::{HelmApp, HelmAppStatus};
+use k8s_openapi::api::core::v1::{Event, PersistentVolumeClaim, Pod};
+use k8s_openapi::api::storage::v1::StorageClass;
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use serde_json::{Value, json};
+
+use crate::fixture::{CONFIG_MAP, Fixture, condition, condition_of, message, revision};
+use crate::support::wait::{eventually, within};
+
+/// A Deployment whose pods have the annotations and the spec of the values.
+const PODS: &str = "\
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: {{ .Release.Name }}
+spec:
+  replicas: 1
+  selector:
+    matchLabels:
+      app: {{ .Release.Name }}
+  template:
+    metadata:
+      labels:
+        app: {{ .Release.Name }}
+      annotations: {{ toJson .Values.annotations }}
+    spec:
+      nodeSelector: {{ toJson .Values.nodes }}
+      containers:
+        - name: main
+          image: registry.example.com/app:v1
+";
+
+/// A Job whose pods have the annotations of the values.
+const JOB: &str = "\
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: {{ .Release.Name }}
+spec:
+  backoffLimit: 0
+  {{- with .Values.ttl }}
+  ttlSecondsAfterFinished: {{ . }}
+  {{- end }}
+  template:
+    metadata:
+      annotations: {{ toJson .Values.annotations }}
+    spec:
+      restartPolicy: Never
+      containers:
+        - name: main
+          image: registry.example.com/job:v1
+";
+
+fn becomes(what: &str) -> Value {
+    json!({"local.helmapp.io/pod": what})
+}
+
+/// A HelmApp of one template, with a time that no test has.
+async fn slow(fixture: &Fixture, template: &str, values: Value) {
+    let chart = fixture.chart("app", &[("templates/a.yaml", template)]);
+    let mut all = json!({"annotations": {}, "nodes": {}});
+    all.as_object_mut()
+        .unwrap()
+        .extend(values.as_object().unwrap().clone());
+    let spec = json!({"chart": {"path": chart}, "values": all, "install": {"timeout": "30m"}});
+    fixture.app("app", spec).await;
+}
+
+/// The early failure of an install.
+async fn fails(fixture: &Fixture) -> String {
+    let status = fixture.refused("app", "InstallFailed").await;
+    let description = status.history[0].description.clone().unwrap();
+    assert!(
+        !description.contains('\n'),
+        "a revision has one line: {description}"
+    );
+    message(&status, "Ready")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_container_that_crashes_ends_the_wait_and_its_log_is_shown() {
+    let fixture = Fixture::shared("crashes").await;
+    slow(&fixture, PODS, json!({"annotations": becomes("crash-loop")})).await;
+    let said = fails(&fixture).await;
+    let first = said.lines().next().unwrap_or_default();
+    for part in [
+        "Deployment.apps",
+        "pod app-",
+        "container main",
+        "CrashLoopBackOff",
+        "exit code 1",
+    ] {
+        assert!(first.contains(part), "{part}: {said}");
+    }
+    assert!(
+        said.contains("the end of the log of container main of pod app-")
+            && said.contains("no container ran"),
+        "{said}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_keeps_pods_from_starting_ends_the_wait() {
+    let image = async {
+        let fixture = Fixture::shared("image").await;
+        slow(&fixture, PODS, json!({"annotations": becomes("image-pull")})).await;
+        let said = fails(&fixture).await;
+        assert!(
+            said.contains("ImagePullBackOff") && !said.contains("log"),
+            "{said}"
+        );
+    };
+    let node = async {
+        let fixture = Fixture::shared("node").await;
+        slow(&fixture, PODS, json!({"nodes": {"nowhere": "true"}})).await;
+        let said = fails(&fixture).await;
+        assert!(
+            said.contains("Unschedulable") && said.contains("nodes are available"),
+            "{said}"
+        );
+    };
+    let quota = async {
+        let fixture = Fixture::shared("podquota").await;
+        fixture.quota(json!({"pods": "0"})).await;
+        slow(&fixture, PODS, json!({})).await;
+        let said = fails(&fixture).await;
+        assert!(
+            said.contains("FailedCreate") && said.contains("exceeded quota"),
+            "{said}"
+        );
+    };
+    let job = async {
+        let fixture = Fixture::shared("badjob").await;
+        slow(&fixture, JOB, json!({"annotations": becomes("fail")})).await;
+        let said = fails(&fixture).await;
+        assert!(
+            said.contains("BackoffLimitExceeded") && said.contains("no container ran"),
+            "{said}"
+        );
+    };
+    tokio::join!(image, node, quota, job);
+}
+
+/// What the pods of the namespace say of being ready.
+async fn say_ready(fixture: &Fixture, ready: bool) {
+    let word = if ready { "True" } else { "False" };
+    let pods: Api<Pod> = fixture.namespace.api();
+    for pod in pods.list(&ListParams::default()).await.unwrap() {
+        let conditions =
+            json!([{"type": "Ready", "status": word}, {"type": "ContainersReady", "status": word}]);
+        let status = json!({"status": {"conditions": conditions}});
+        pods.patch_status(
+            &pod.metadata.name.unwrap(),
+            &PatchParams::default(),
+            &Patch::Strategic(&status),
+        )
+        .await
+        .unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_that_breaks_is_not_ready_until_it_heals() {
+    let fixture = Fixture::shared("breaks").await;
+    slow(&fixture, PODS, json!({})).await;
+    fixture.ready("app").await;
+    say_ready(&fixture, false).await;
+    let status = fixture.refused("app", "HealthCheckFailed").await;
+    assert!(
+        message(&status, "Ready").contains("Deployment.apps"),
+        "{status:?}"
+    );
+    assert_eq!(condition_of(&status, "Healthy").status, "False");
+    assert_eq!(
+        condition_of(&status, "Released").status,
+        "True",
+        "it is released all the same"
+    );
+
+    say_ready(&fixture, true).await;
+    let status = fixture.ready("app").await;
+    assert_eq!(condition_of(&status, "Healthy").status, "True");
+    assert_eq!(revision(&status), 1);
+    let events: Api<Event> = fixture.namespace.api();
+    eventually("both turns are told", within(20), || async {
+        let found = events
+            .list(&ListParams::default())
+            .await
+            .map_err(|error| error.to_string())?;
+        let reasons: Vec<String> = found.into_iter().filter_map(|event| event.reason).collect();
+        let told = |reason: &str| reasons.iter().any(|found| found == reason);
+        match told("HealthCheckFailed") && told("HealthCheckSucceeded") {
+            true => Ok(()),
+            false => Err(format!("{reasons:?}")),
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pod_that_is_replaced_is_no_news() {
+    let fixture = Fixture::shared("replaced").await;
+    slow(&fixture, PODS, json!({})).await;
+    fixture.ready("app").await;
+    let pods: Api<Pod> = fixture.namespace.api();
+    let before = fixture.apps().get("app").await.unwrap().metadata.resource_version;
+    let name = pods.list(&ListParams::default()).await.unwrap().items[0]
+        .metadata
+        .name
+        .clone()
+        .unwrap();
+    pods.delete(&name, &DeleteParams::default()).await.unwrap();
+    eventually("another pod runs", within(20), || async {
+        let found = pods
+            .list(&ListParams::default())
+            .await
+            .map_err(|error| error.to_string())?;
+        let others = found
+            .iter()
+            .filter(|pod| pod.metadata.name.as_deref() != Some(&name));
+        let runs =
+            |pod: &Pod| pod.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Running");
+        if others.into_iter().any(runs) {
+            Ok(())
+        } else {
+            Err(format!("{} pods", found.items.len()))
+        }
+    })
+    .await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let app = fixture.apps().get("app").await.unwrap();
+    // Drift and health have had their time: neither had anything to say.
+    let ready = condition(&app, "Ready").map(|ready| ready.status.clone());
+    assert_eq!(
+        (ready.as_deref(), app.metadata.resource_version),
+        (Some("True"), before)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_spec_ends_a_wait_at_once() {
+    let fixture = Fixture::shared("cancels").await;
+    slow(
+        &fixture,
+        PODS,
+        json!({"annotations": {"local.helmapp.io/ready-after": "3600s"}}),
+    )
+    .await;
+    let waits = |app: &HelmApp| condition(app, "Healthy").is_some_and(|healthy| healthy.status == "Unknown");
+    fixture.until("app", waits).await;
+    slow(&fixture, PODS, json!({})).await;
+    let status = fixture.ready("app").await;
+    assert_eq!(revision(&status), 2);
+    let first = fixture.revisions("app").await.remove(0);
+    assert_eq!(first, (1, "superseded".to_owned()));
+}
+
+fn not_waited_for(app: &HelmApp) -> bool {
+    let is = |kind: &str, status: &str| condition(app, kind).is_some_and(|found| found.status == status);
+    is("Ready", "True") && is("Healthy", "Unknown")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_waited_for_is_deployed_at_once() {
+    let fixture = Fixture::shared("nowait").await;
+    let chart = fixture.chart("app", &[("templates/a.yaml", PODS)]);
+    let values = json!({"annotations": {"local.helmapp.io/ready-after": "3600s"}, "nodes": {}});
+    let spec = json!({"chart": {"path": chart}, "values": values, "install": {"disableWait": true}});
+    fixture.app("app", spec).await;
+    let status = fixture.until("app", not_waited_for).await;
+    assert!(
+        message(&status, "Healthy").contains("not waited for: Deployment.apps"),
+        "{status:?}"
+    );
+    assert_eq!(fixture.revisions("app").await, [(1, "deployed".to_owned())]);
+    // It is told when they are.
+    say_ready(&fixture, true).await;
+    fixture
+        .until("app", |app| {
+            condition(app, "Healthy").is_some_and(|healthy| healthy.status == "True")
+        })
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_need_not_be_waited_for() {
+    let fixture = Fixture::shared("nojobs").await;
+    let chart = fixture.chart(
+        "app",
+        &[("templates/a.yaml", JOB), ("templates/b.yaml", CONFIG_MAP)],
+    );
+    let values = json!({"annotations": {"local.helmapp.io/run-for": "3600s"}, "text": "one"});
+    let spec = |install: Value| json!({"chart": {"path": chart}, "values": values, "install": install});
+    fixture
+        .app("app", spec(json!({"disableWaitForJobs": true})))
+        .await;
+    let status: HelmAppStatus = fixture.until("app", not_waited_for).await;
+    assert!(message(&status, "Healthy").contains("Job.batch"), "{status:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_without_a_pod_keeps_nobody_waiting() {
+    let fixture = Fixture::shared("claim").await;
+    let class = fixture.namespace.name.clone();
+    let classes: Api<StorageClass> = Api::all(fixture.client());
+    let object = json!({"metadata": {"name": class}, "provisioner": "example.com/none",
+        "volumeBindingMode": "WaitForFirstConsumer"});
+    let object: StorageClass = serde_json::from_value(object).unwrap();
+    classes.create(&PostParams::default(), &object).await.unwrap();
+    let template = format!(
+        "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata:\n  name: data\nspec:\n  accessModes: [ReadWriteOnce]\n  storageClassName: {class}\n  resources:\n    requests:\n      storage: 1Gi\n"
+    );
+    slow(&fixture, &template, json!({})).await;
+    fixture.ready("app").await;
+    let claims: Api<PersistentVolumeClaim> = fixture.namespace.api();
+    let phase = claims.get("data").await.unwrap().status.unwrap().phase;
+    assert_eq!(phase.as_deref(), Some("Pending"));
+    classes.delete(&class, &DeleteParams::default()).await.unwrap();
+}
