@@ -17,6 +17,10 @@ pub enum Program {
     Helm3,
     /// `helm template` of Helm 4.
     Helm4,
+    /// Helm 3's own program.
+    Helm3Cli,
+    /// Helm 4's own program.
+    Helm4Cli,
 }
 
 impl Program {
@@ -24,8 +28,17 @@ impl Program {
         match self {
             Program::Template => "template",
             Program::Yaml => "yaml",
-            Program::Helm3 => "helm3",
-            Program::Helm4 => "helm4",
+            Program::Helm3 | Program::Helm3Cli => "helm3",
+            Program::Helm4 | Program::Helm4Cli => "helm4",
+        }
+    }
+
+    /// What of the module is built, and the program's name.
+    fn package(self) -> (&'static str, &'static str) {
+        match self {
+            Program::Helm3Cli => ("helm.sh/helm/v3/cmd/helm", "helm"),
+            Program::Helm4Cli => ("helm.sh/helm/v4/cmd/helm", "helm"),
+            _ => (".", "judge"),
         }
     }
 }
@@ -43,30 +56,31 @@ pub fn binary(program: Program) -> PathBuf {
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let module = sources.join(program.module());
     let digest = digest(&[&module, &sources.join("judge")]);
+    let (package, name) = program.package();
     let home = cache()
         .join("oracle")
         .join(format!("{}-{digest:016x}", program.module()));
-    let binary = home.join("judge");
+    let binary = home.join(name);
     if binary.is_file() {
         return binary;
     }
     std::fs::create_dir_all(&home).expect("the cache is writable");
-    let lock = File::create(home.join("lock")).expect("the cache is writable");
+    let lock = File::create(home.join(format!("{name}.lock"))).expect("the cache is writable");
     lock.lock().expect("the cache can be locked");
     if !binary.is_file() {
-        println!("building tests/oracle/{}", program.module());
+        println!("building {package} of tests/oracle/{}", program.module());
         let partial = binary.with_extension("partial");
-        go_build(&module, &partial);
+        go_build(&module, package, &partial);
         std::fs::rename(&partial, &binary).expect("the cache is writable");
     }
     binary
 }
 
-fn go_build(module: &Path, target: &Path) {
+fn go_build(module: &Path, package: &str, target: &Path) {
     let built = Command::new("go")
         .args(["build", "-trimpath", "-ldflags", LDFLAGS, "-o"])
         .arg(target)
-        .arg(".")
+        .arg(package)
         .current_dir(module)
         // A workspace above is none of this build's business.
         .env("GOWORK", "off")
