@@ -17,7 +17,6 @@ use crate::cluster::apply::Applier;
 use crate::cluster::prune::Pruned;
 use crate::cluster::{Error as ClusterError, retry};
 use crate::failpoints::failpoint;
-use crate::store;
 
 use super::policy::{self, Again, Error};
 use super::reconcile::Next;
@@ -263,7 +262,7 @@ async fn stored(ctx: &Context, subject: &Subject) -> Result<StoredObjects, Error
         let of_one = match ctx.store.read(&subject.release, head.revision).await {
             Ok(None) => continue,
             Ok(Some(stored)) => stored_objects([&stored.release], &snapshot),
-            Err(error @ store::Error::Decode { .. }) => Err(error.into()),
+            Err(error) if error.is_unreadable() => Err(error.into()),
             Err(error) => return Err(error.into()),
         };
         match of_one {

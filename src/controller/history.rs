@@ -7,7 +7,7 @@ use helmapp_helm::release::Status;
 use kube::api::PropagationPolicy;
 use tracing::warn;
 
-use crate::store::{self, Companion, Head, surplus};
+use crate::store::{Companion, Head, surplus};
 
 use super::leftover::{holds_data, leave, left_object};
 use super::policy::Error;
@@ -26,7 +26,7 @@ pub(super) async fn tidy(ctx: &Context, subject: &Subject) -> Result<(), Error> 
         return Ok(());
     };
     supersede(ctx, subject, None, newest.revision).await?;
-    trim(ctx, subject).await
+    delete_surplus(ctx, subject).await
 }
 
 /// Marks every other deployed revision as superseded, and older ones that were never ended.
@@ -49,7 +49,7 @@ pub(super) async fn supersede(
         let stored = match replaces {
             Some(record) if record.head == *head => record.stored(ctx, subject).await?,
             _ => match ctx.store.read(&subject.release, head.revision).await {
-                Err(error @ store::Error::Decode { .. }) => {
+                Err(error) if error.is_unreadable() => {
                     warn!(release = %subject.release, %error, "an old revision stays as it is");
                     None
                 }
@@ -64,11 +64,34 @@ pub(super) async fn supersede(
     Ok(())
 }
 
-/// Deletes the revisions beyond `spec.maxHistory`, after one that is deployed.
+/// Deletes the revisions beyond `spec.maxHistory`, after one that was deployed, and the chunks that no revision needs.
 ///
 /// # Errors
 /// A failed request.
 pub(super) async fn trim(ctx: &Context, subject: &Subject) -> Result<(), Error> {
+    delete_surplus(ctx, subject).await?;
+    sweep(ctx, subject).await
+}
+
+/// Deletes the chunks that no revision needs, where there may be some.
+async fn sweep(ctx: &Context, subject: &Subject) -> Result<(), Error> {
+    let companion = ctx.companions.known(ctx, subject).await?;
+    if !companion.is_some_and(|stored| stored.companion.chunks) {
+        return Ok(());
+    }
+    if !ctx.store.sweep(&subject.release).await? {
+        let none = |companion: Companion| {
+            Some(Companion {
+                chunks: false,
+                ..companion
+            })
+        };
+        ctx.companions.amend(ctx, subject, none).await?;
+    }
+    Ok(())
+}
+
+async fn delete_surplus(ctx: &Context, subject: &Subject) -> Result<(), Error> {
     let heads = ctx.memory.records(&subject.release);
     let most = subject.app.spec.max_history;
     for revision in ctx.store.trim(&subject.release, &heads, most).await? {
@@ -124,7 +147,7 @@ async fn try_trim(ctx: &Context, subject: &Subject, complete: bool) -> Result<()
         ctx.store.delete(&subject.release, head).await?;
         ctx.memory.unrecorded(&subject.release, head.revision);
     }
-    Ok(())
+    sweep(ctx, subject).await
 }
 
 async fn objects(ctx: &Context, subject: &Subject, head: &Head) -> Result<Found, Error> {

@@ -103,7 +103,7 @@ impl From<store::Error> for Error {
         let unusable = match &error {
             store::Error::TooLarge { .. } => Some((reason::RECORD_TOO_LARGE, Again::OnChange)),
             // Others than the newest record are not looked at for changes.
-            store::Error::Decode { .. } => Some((reason::RECORD_INVALID, Again::Seldom)),
+            _ if error.is_unreadable() => Some((reason::RECORD_INVALID, Again::Seldom)),
             _ => None,
         };
         if let Some((reason, again)) = unusable {
@@ -331,7 +331,6 @@ mod tests {
                 store::Error::TooLarge {
                     key: ReleaseKey::new("a", "b"),
                     revision: 1,
-                    bytes: 2_000_000,
                     limit: 1_000_000,
                 }
                 .into(),

@@ -261,7 +261,12 @@ async fn begin(
     base: &Base,
 ) -> Result<Stored, Error> {
     let number = base.next();
-    let next = |last: Companion| companion(ctx, subject, revision, number, spared, last);
+    let chunks = record.has_chunks();
+    let next = |last: Companion| {
+        let mut next = companion(ctx, subject, revision, number, spared, last);
+        next.chunks |= chunks;
+        next
+    };
     ctx.companions
         .write(ctx, subject, base.newest.is_some(), next)
         .await?;
@@ -316,6 +321,7 @@ fn companion(
         engine: env!("CARGO_PKG_VERSION").to_owned(),
         lookups: revision.lookups.clone(),
         left: last.left,
+        chunks: last.chunks,
         secret_places,
         // A version without random values may be followed by one that has them again.
         memo: revision.memo.clone().or(last.memo),

@@ -103,6 +103,7 @@ pub(super) async fn roll_back(
     target: Stored,
     cause: Option<Cause>,
 ) -> Result<Next, Error> {
+    let target = ctx.store.complete(&subject.release, target).await?;
     let base = Base::read(ctx, subject).await?;
     let snapshot = ctx.discovery.snapshot().await?;
     let new = returned_objects(&target.release, &[], &snapshot)?;

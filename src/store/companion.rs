@@ -13,7 +13,7 @@ use crate::failpoints::failpoint;
 pub const COMPANION_LABEL: &str = "helmapp.io/record";
 pub const COMPANION_VALUE: &str = "companion";
 /// Label with the release's name.
-const RELEASE_LABEL: &str = "helmapp.io/release";
+pub(super) const RELEASE_LABEL: &str = "helmapp.io/release";
 const SECRET_TYPE: &str = "helmapp.io/companion.v1";
 const DATA_KEY: &str = "companion";
 const NAME_PREFIX: &str = "helmapp.v1.";
@@ -52,6 +52,9 @@ pub struct Companion {
     /// uninstalled, however long ago their revision was trimmed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub left: Vec<LeftObject>,
+    /// There may be chunks: said before the first one is written.
+    #[serde(skip_serializing_if = "is_not")]
+    pub chunks: bool,
     /// Where the objects of stored revisions hold what came from Secrets.
     #[serde(skip_serializing_if = "SecretPlaces::is_empty")]
     pub secret_places: SecretPlaces,
@@ -196,11 +199,16 @@ impl Store {
 
     /// Deletes the companion. One that is gone already is no error.
     pub async fn delete_companion(&self, key: &ReleaseKey) -> Result<()> {
-        if let Some(uid) = self.companion_uid(key).await? {
-            failpoint("companion.delete.before");
-            self.delete_secret(key, &companion_name(&key.name), &uid).await?;
-            failpoint("companion.delete.after");
+        match self.companion_uid(key).await? {
+            Some(uid) => self.delete_known_companion(key, &uid).await,
+            None => Ok(()),
         }
+    }
+
+    pub(super) async fn delete_known_companion(&self, key: &ReleaseKey, uid: &str) -> Result<()> {
+        failpoint("companion.delete.before");
+        self.delete_secret(key, &companion_name(&key.name), uid).await?;
+        failpoint("companion.delete.after");
         Ok(())
     }
 
@@ -315,6 +323,7 @@ mod tests {
             lookups: Map::new(),
             made_from: "sha256:2".to_owned(),
             left: vec![left("data", "u")],
+            chunks: true,
             secret_places: secret_places(),
             memo: Some(memo("first")),
             extra: [("later".to_owned(), json!({"a": 1}))].into_iter().collect(),

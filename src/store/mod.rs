@@ -4,22 +4,17 @@
 //! Every change of a record names the resourceVersion that it was decided on, so that a process that lost its
 //! lead, or a Helm CLI beside us, is noticed instead of overwritten.
 
+mod chunks;
 mod companion;
 mod head;
 mod places;
+mod secret;
+mod whole;
 
 use std::fmt;
 
-use helmapp_helm::release::{
-    self, DecodeLimits, Release, SECRET_KEY, SECRET_TYPE, Status, WriteTime, secret_labels, secret_name,
-    user_labels,
-};
-use jiff::Timestamp;
-use k8s_openapi::{
-    ByteString,
-    api::core::v1::Secret,
-    apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time},
-};
+use helmapp_helm::release::{self, DecodeLimits, Release, SECRET_KEY, Status, secret_name, user_labels};
+use k8s_openapi::api::core::v1::Secret;
 use kube::{
     Api, Client,
     api::{DeleteParams, ListParams, Preconditions},
@@ -29,6 +24,7 @@ use crate::cluster::{self, brief, retry};
 use crate::failpoints::failpoint;
 
 pub use self::{
+    chunks::CHUNKS_LABEL,
     companion::{
         COMPANION_LABEL, COMPANION_VALUE, Companion, KeptMemo, LeftObject, MAX_LEFT, Owner, StoredCompanion,
         companion_name,
@@ -39,10 +35,6 @@ pub use self::{
 
 /// Most bytes of a Secret's data that the API server takes.
 pub const MAX_SECRET_BYTES: usize = 1024 * 1024;
-
-/// What a new record leaves free of that: how the revision ends is written into it, and that must not fail. Enough
-/// for a description of [`MAX_MESSAGE`](crate::api::MAX_MESSAGE) bytes that can't be compressed.
-const END_BYTES: usize = 16 * 1024;
 
 /// Label selector of Helm's own records.
 pub const HELM_RECORDS: &str = "owner=helm";
@@ -75,14 +67,24 @@ pub enum Error {
         #[source]
         source: release::Error,
     },
+    /// A part of it that its own Secret has no room for is not there as it was written.
     #[error(
-        "the record of revision {revision} of release {key} has {bytes} bytes, more than the {limit} that a \
-         Secret can hold of it; leave large files out of the chart with .helmignore"
+        "revision {revision} of release {key} can not be read: {why}; restore Secret {}/{secret}, or delete Secret {}",
+        .key.namespace, secret_name(&.key.name, *.revision)
+    )]
+    Incomplete {
+        key: ReleaseKey,
+        revision: i64,
+        secret: String,
+        why: &'static str,
+    },
+    #[error(
+        "the record of revision {revision} of release {key} is larger than {limit} bytes; leave large files out of \
+         the chart with .helmignore"
     )]
     TooLarge {
         key: ReleaseKey,
         revision: i64,
-        bytes: usize,
         limit: usize,
     },
     /// The companion's text is left out: it could quote what a lookup read.
@@ -111,6 +113,11 @@ impl Error {
             _ => false,
         }
     }
+
+    /// Whether a record is not what can be read.
+    pub fn is_unreadable(&self) -> bool {
+        matches!(self, Self::Decode { .. } | Self::Incomplete { .. })
+    }
 }
 
 /// A record and the version of its Secret that it was read from or written to.
@@ -120,11 +127,19 @@ pub struct Stored {
     pub head: Head,
 }
 
-/// The record of a new revision that fits into its Secret.
+/// The record of a new revision that fits into its Secrets.
 pub struct Prepared {
     release: Release,
     secret: Secret,
+    chunks: Vec<Secret>,
     holder: String,
+}
+
+impl Prepared {
+    /// Whether one Secret can't hold it.
+    pub fn has_chunks(&self) -> bool {
+        !self.chunks.is_empty()
+    }
 }
 
 /// Without the content, which holds values.
@@ -195,7 +210,8 @@ impl Store {
             .map(|(_, head)| head))
     }
 
-    /// One revision with its content.
+    /// One revision with its content, but for a chart's files that its Secret has no room for: see
+    /// [`complete`](Self::complete).
     pub async fn read(&self, key: &ReleaseKey, revision: i64) -> Result<Option<Stored>> {
         let (api, name) = (self.secrets(key), secret_name(&key.name, revision));
         let secret = retry::transient(|| async {
@@ -204,9 +220,13 @@ impl Store {
                 .map_err(|error| refused(format!("read revision {revision} of release {key}"), error))
         })
         .await?;
-        secret
+        let stored = secret
             .map(|secret| self.stored(key, revision, &secret))
-            .transpose()
+            .transpose()?;
+        match stored {
+            Some(stored) => Ok(Some(self.with_content(key, stored).await?)),
+            None => Ok(None),
+        }
     }
 
     fn stored(&self, key: &ReleaseKey, revision: i64, secret: &Secret) -> Result<Stored> {
@@ -226,14 +246,14 @@ impl Store {
 
     /// Makes the record of a new revision without a request, so that one that does not fit is known before anything
     /// is written. `holder` names who works on the revision.
-    pub fn prepare(release: Release, holder: &str) -> Result<Prepared> {
+    pub fn prepare(mut release: Release, holder: &str) -> Result<Prepared> {
         let key = ReleaseKey::of(&release);
-        let secret = encode(&key, &release, Some(holder), None)?;
-        let holder = holder.to_owned();
+        let secret::New { secret, chunks } = secret::new(&key, &mut release, holder)?;
         Ok(Prepared {
             release,
             secret,
-            holder,
+            chunks,
+            holder: holder.to_owned(),
         })
     }
 
@@ -245,10 +265,12 @@ impl Store {
         let Prepared {
             release,
             secret,
+            chunks,
             holder,
         } = record;
         let key = ReleaseKey::of(&release);
         let revision = release.version;
+        self.write_chunks(&key, revision, &chunks).await?;
         failpoint("record.create.before");
         let written = retry::transient(|| async {
             match brief::create(&self.client, &key.namespace, &secret).await {
@@ -282,7 +304,7 @@ impl Store {
         let Stored { release, head } = stored;
         let key = ReleaseKey::of(&release);
         let revision = release.version;
-        let secret = encode(&key, &release, holder, Some(&head))?;
+        let secret = secret::changed(&key, &release, holder, &head)?;
         let name = secret_name(&key.name, revision);
         failpoint("record.write.before");
         let written = retry::transient(|| async {
@@ -365,58 +387,6 @@ impl Store {
         .await?;
         Ok(())
     }
-
-    /// Deletes all revisions of a release but those to keep, oldest first, and its companion.
-    pub async fn purge(&self, key: &ReleaseKey, keep: &[i64]) -> Result<()> {
-        for head in self.heads(key).await?.iter().rev() {
-            if !keep.contains(&head.revision) {
-                self.delete(key, head).await?;
-            }
-        }
-        self.delete_companion(key).await
-    }
-}
-
-fn encode(key: &ReleaseKey, release: &Release, holder: Option<&str>, head: Option<&Head>) -> Result<Secret> {
-    let revision = release.version;
-    let text = release::encode(release).map_err(|source| Error::Encode {
-        key: key.clone(),
-        revision,
-        source,
-    })?;
-    let limit = match head {
-        Some(_) => MAX_SECRET_BYTES,
-        None => MAX_SECRET_BYTES - END_BYTES,
-    };
-    if text.len() > limit {
-        return Err(Error::TooLarge {
-            key: key.clone(),
-            revision,
-            bytes: text.len(),
-            limit,
-        });
-    }
-    let now = Timestamp::now().as_second();
-    let at = if head.is_some() {
-        WriteTime::Modified(now)
-    } else {
-        WriteTime::Created(now)
-    };
-    Ok(Secret {
-        metadata: ObjectMeta {
-            name: Some(secret_name(&key.name, revision)),
-            namespace: Some(key.namespace.clone()),
-            labels: Some(secret_labels(release, at)),
-            annotations: holder.map(|holder| [(HOLDER_ANNOTATION.to_owned(), holder.to_owned())].into()),
-            resource_version: head.map(|head| head.resource_version.clone()),
-            uid: head.map(|head| head.uid.clone()),
-            creation_timestamp: head.and_then(|head| head.created).map(Time),
-            ..ObjectMeta::default()
-        },
-        type_: Some(SECRET_TYPE.to_owned()),
-        data: Some([(SECRET_KEY.to_owned(), ByteString(text.into_bytes()))].into()),
-        ..Secret::default()
-    })
 }
 
 fn refused(doing: String, error: kube::Error) -> cluster::Error {
@@ -429,73 +399,4 @@ fn is_conflict(error: &kube::Error) -> bool {
 
 fn is_not_found(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == 404)
-}
-
-#[cfg(test)]
-mod tests {
-    use helmapp_helm::release::Info;
-    use serde_json::json;
-
-    use super::*;
-    use crate::api::MAX_MESSAGE;
-
-    /// Text that does not compress: a sequence of a simple generator.
-    fn noise(length: usize) -> String {
-        let mut state = 1_u64;
-        let next = (0..length).map(|_| {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
-            char::from(b'0' + u8::try_from((state >> 33) % 70).unwrap())
-        });
-        next.collect()
-    }
-
-    fn release(noise: &str, description: &str) -> Release {
-        Release {
-            name: "shop".to_owned(),
-            namespace: "web".to_owned(),
-            version: 1,
-            config: [("noise".to_owned(), json!(noise))].into_iter().collect(),
-            info: Info {
-                description: description.to_owned(),
-                ..Info::default()
-            },
-            ..Release::default()
-        }
-    }
-
-    #[test]
-    fn a_record_that_can_be_begun_can_be_ended() {
-        let text = noise(2_000_000);
-        let begun = |length: usize| Store::prepare(release(&text[..length], ""), "me").is_ok();
-        let (mut fits, mut not) = (0, text.len());
-        while not - fits > 100 {
-            let middle = (fits + not) / 2;
-            if begun(middle) {
-                fits = middle
-            } else {
-                not = middle
-            }
-        }
-        assert!(fits > 500_000, "{fits}");
-        let head = Head {
-            revision: 1,
-            status: Status::PendingInstall,
-            uid: "u".to_owned(),
-            resource_version: "1".to_owned(),
-            holder: None,
-            created: None,
-            changed: None,
-        };
-        let ended = release(&text[..fits], &noise(MAX_MESSAGE));
-        encode(&ReleaseKey::new("web", "shop"), &ended, None, Some(&head)).unwrap();
-        let error = Store::prepare(release(&text[..not], ""), "me").unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .contains("more than the 1032192 that a Secret can hold of it"),
-            "{error}"
-        );
-    }
 }

@@ -397,19 +397,16 @@ async fn a_revision_that_heals_after_its_time_is_deployed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_record_that_is_too_large_is_the_charts_fault() {
     let fixture = Fixture::shared("large").await;
-    // Text that does not compress: a sequence of a simple generator.
-    let mut state = 1_u64;
-    let noise = (0..2_000_000).map(|_| {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        char::from(b'0' + u8::try_from((state >> 33) % 70).unwrap())
-    });
-    let noise: String = noise.collect();
-    let chart = fixture.chart(
-        "app",
-        &[("templates/a.yaml", CONFIG_MAP), ("files/noise", &noise)],
+    // Each is within the limits of a chart, and all of them more than a record that is read again may have.
+    let (file, names) = (
+        "0".repeat(9 << 19),
+        ["a", "b", "c", "d", "e", "f"].map(|name| format!("files/{name}")),
     );
+    let large = names.iter().map(|name| (name.as_str(), file.as_str()));
+    let files: Vec<_> = std::iter::once(("templates/a.yaml", CONFIG_MAP))
+        .chain(large)
+        .collect();
+    let chart = fixture.chart("app", &files);
     fixture.app("app", with_text(&chart, &json!("one"))).await;
     let status = fixture.refused("app", "RecordTooLarge").await;
     let said = message(&status, "Stalled");

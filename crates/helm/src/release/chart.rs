@@ -117,13 +117,12 @@ impl ChartRecord {
         self.metadata.get(key).and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// The chart without its templates and files, for a record that would be too large with them.
+    /// The chart without its templates, files and schema, for a record that would be too large with them.
     pub fn without_files(&self) -> ChartRecord {
         ChartRecord {
             metadata: self.metadata.clone(),
             lock: self.lock.clone(),
             values: self.values.clone(),
-            schema: self.schema.clone(),
             extra: self.extra.clone(),
             ..ChartRecord::default()
         }

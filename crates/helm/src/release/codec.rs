@@ -3,6 +3,7 @@
 //! A record is two gzip members: the chart, which the releases of one chart share compressed, and the rest. Readers of
 //! gzip (Go's, zlib's command-line tools, flate2's multi decoder) read members as one stream.
 
+use std::borrow::Cow;
 use std::io::{Read, Write};
 
 use base64::Engine as _;
@@ -45,13 +46,38 @@ impl Default for DecodeLimits {
 /// # Errors
 /// When the record can not be serialised or compressed.
 pub fn encode(release: &Release) -> Result<String, Error> {
+    Ok(text(&pack(release)?))
+}
+
+/// A compressed record as the text of a Secret's `release` key.
+pub fn text(packed: &[u8]) -> String {
+    to_base64(packed)
+}
+
+/// Compresses a record.
+///
+/// # Errors
+/// When the record can not be serialised or compressed, or is larger than [`MAX_DECODED_BYTES`]: it could not be read
+/// again.
+pub fn pack(release: &Release) -> Result<Vec<u8>, Error> {
     let chart = release.chart.compressed()?;
     let rest = serde_json::to_vec(&Rest::from(release)).map_err(Error::Serialize)?;
+    if plain_bytes(chart) + rest.len() as u64 > MAX_DECODED_BYTES {
+        return Err(Error::TooLarge {
+            limit: MAX_DECODED_BYTES,
+        });
+    }
     let rest = gzip(rest.get(1..).unwrap_or_default())?;
     let mut bytes = Vec::with_capacity(chart.len() + rest.len());
     bytes.extend_from_slice(chart);
     bytes.extend_from_slice(&rest);
-    Ok(to_base64(&bytes))
+    Ok(bytes)
+}
+
+/// The size of a gzip member's content, which the member ends with.
+fn plain_bytes(member: &[u8]) -> u64 {
+    let size = member.last_chunk().copied().map(u32::from_le_bytes);
+    size.map_or(0, u64::from)
 }
 
 /// Reads the text of a Secret's `release` key. Records from before compression are read too.
@@ -59,22 +85,31 @@ pub fn encode(release: &Release) -> Result<String, Error> {
 /// # Errors
 /// When the text is not such a record, or passes a limit.
 pub fn decode(text: &str, limits: &DecodeLimits) -> Result<Release, Error> {
-    let too_large = Error::TooLarge {
-        limit: limits.max_decoded_bytes,
-    };
-    let packed = STANDARD.decode(text.trim_ascii()).map_err(Error::Base64)?;
+    unpack(
+        &STANDARD.decode(text.trim_ascii()).map_err(Error::Base64)?,
+        limits,
+    )
+}
+
+/// Reads a compressed record.
+///
+/// # Errors
+/// When the bytes are not such a record, or pass a limit.
+pub fn unpack(packed: &[u8], limits: &DecodeLimits) -> Result<Release, Error> {
     let json = if packed.starts_with(GZIP_MAGIC) {
         let mut json = Vec::new();
-        MultiGzDecoder::new(packed.as_slice())
+        MultiGzDecoder::new(packed)
             .take(limits.max_decoded_bytes.saturating_add(1))
             .read_to_end(&mut json)
             .map_err(Error::Decompress)?;
-        json
+        Cow::Owned(json)
     } else {
-        packed
+        Cow::Borrowed(packed)
     };
     if json.len() as u64 > limits.max_decoded_bytes {
-        return Err(too_large);
+        return Err(Error::TooLarge {
+            limit: limits.max_decoded_bytes,
+        });
     }
     if values(&json) > limits.max_values {
         return Err(Error::TooManyValues {

@@ -11,7 +11,7 @@ mod time;
 mod tests;
 
 pub use chart::{ChartRecord, FileRecord};
-pub use codec::{DecodeLimits, MAX_DECODED_BYTES, MAX_VALUES, decode, encode};
+pub use codec::{DecodeLimits, MAX_DECODED_BYTES, MAX_VALUES, decode, encode, pack, text, unpack};
 pub use hook::{
     HOOK_ANNOTATION, HOOK_DELETE_ANNOTATION, HOOK_OUTPUT_LOG_ANNOTATION, HOOK_WEIGHT_ANNOTATION, Hook,
     HookDeletePolicy, HookEvent, HookExecution, HookOutputLogPolicy, HookPhase,
