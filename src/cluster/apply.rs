@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::brief::METADATA_ONLY;
 use super::discovery::Snapshot;
+use super::managed_fields::take_over;
 use super::{Error, Result, retry};
 use crate::failpoints::failpoint;
 
@@ -123,9 +124,20 @@ impl Applier {
             Detail::Object => WHOLE,
         };
         failpoint("object.apply.before");
-        let applied = self.send(object, uid, false, answer).await?;
+        let mut applied = self.send(object, uid, false, answer.clone()).await?;
+        if !applied.created && self.take_over(object, &applied.live).await? {
+            // What another Helm had and the chart has not goes only now that it is ours.
+            applied = self.send(object, uid, false, answer).await?;
+        }
         failpoint("object.apply.after");
         Ok(applied)
+    }
+
+    async fn take_over(&self, object: &Object, live: &Value) -> Result<bool> {
+        let resource = self.resource(&object.id, &object.version)?;
+        let uri = object_path(&resource, &object.id);
+        let doing = format!("take over the fields of {}", object.id);
+        take_over(&self.client, &uri, &doing, is_secret(&object.id), live).await
     }
 
     /// The object as an apply would leave it; nothing is written.
@@ -259,7 +271,11 @@ fn refusal(error: Error) -> Result<Answer> {
     }
 }
 
-async fn send(
+/// Sends a request about an object. With `secret` the server's words about it are not passed on.
+///
+/// # Errors
+/// The server's refusal, or no answer.
+pub(super) async fn send(
     client: &Client,
     request: http::Result<Request<Body>>,
     doing: &str,

@@ -8,6 +8,7 @@ pub mod discovery;
 pub mod error;
 pub mod identity;
 pub mod lookup;
+mod managed_fields;
 pub mod pods;
 pub mod prune;
 pub mod retry;
