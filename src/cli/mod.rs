@@ -7,6 +7,7 @@ mod crd;
 mod dev;
 mod diff;
 mod explain;
+mod get;
 mod health;
 mod history;
 mod limits;
@@ -50,6 +51,7 @@ enum Command {
     List(list::Arguments),
     Status(status::Arguments),
     History(history::Arguments),
+    Get(get::Arguments),
     Diff(diff::Arguments),
     Rollback(rollback::Arguments),
     Uninstall(uninstall::Arguments),
@@ -77,6 +79,7 @@ impl Command {
             Self::List(arguments) => block_on(list::run(arguments)),
             Self::Status(arguments) => block_on(status::run(arguments)),
             Self::History(arguments) => block_on(history::run(arguments)),
+            Self::Get(arguments) => block_on(get::run(arguments)),
             Self::Rollback(arguments) => block_on(rollback::run(arguments)),
             Self::Uninstall(arguments) => block_on(uninstall::run(arguments)),
             Self::Crd(arguments) => crd::run(&arguments),

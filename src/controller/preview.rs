@@ -15,7 +15,7 @@ use super::base::Base;
 use super::decision::{Asked, State};
 use super::planning::{self, Known, NewObjects};
 use super::policy::Error;
-use super::revision::returned_objects;
+use super::revision::{all_objects, returned_objects};
 use super::subject::Subject;
 use super::{Context, Operator, advice, compare, inputs, namespace, rendering, rollback, veil};
 
@@ -42,6 +42,17 @@ pub struct Change {
     pub after: Option<Value>,
     /// The release does not change it: others did, and it would be put back. Both sides are of the live object then.
     pub drifted: bool,
+}
+
+/// What is different in two revisions of a release.
+#[derive(Debug, Clone)]
+pub struct Compared {
+    /// The first one.
+    pub from: i64,
+    /// The other one.
+    pub to: i64,
+    /// Objects that are not the same in both, in the order in which they would be written.
+    pub changes: Vec<Change>,
 }
 
 impl Operator {
@@ -129,6 +140,42 @@ impl Operator {
         })
     }
 
+    /// Says what is different in two stored revisions; the second one is the newest where none is given. Nothing is
+    /// asked of the live objects.
+    ///
+    /// # Errors
+    /// One of them is not stored, or can't be read; a failed request.
+    pub async fn compare(&self, app: HelmApp, from: i64, to: Option<i64>) -> Result<Compared, Error> {
+        let ctx = self.context.as_ref();
+        let mut subject = Subject::new(Arc::new(app), &ctx.identities, &ctx.settings);
+        subject.tenant = ctx.identities.operator();
+        for head in ctx.store.heads(&subject.release).await? {
+            ctx.memory.recorded(&subject.release, head);
+        }
+        let newest = ctx.memory.records(&subject.release).into_iter().next();
+        let to = to.or(newest.map(|head| head.revision)).unwrap_or(from);
+        let (old, new) = (
+            rollback::stored(ctx, &subject, from).await?,
+            rollback::stored(ctx, &subject, to).await?,
+        );
+        let snapshot = ctx.discovery.snapshot().await?;
+        let (old, new) = (
+            all_objects(&old.release, &snapshot)?,
+            all_objects(&new.release, &snapshot)?,
+        );
+        let redactor = veil::redactor(
+            veil::known(ctx, &subject).await.as_ref(),
+            &self.secret_places(&subject).await?,
+            old.iter().chain(&new),
+            &[],
+        );
+        let mut changes = between(&old, &new);
+        for change in &mut changes {
+            veil::veil(&redactor, change);
+        }
+        Ok(Compared { from, to, changes })
+    }
+
     /// Where stored revisions hold what came from Secrets.
     async fn secret_places(&self, subject: &Subject) -> Result<Places, Error> {
         match self.context.store.companion(&subject.release).await {
@@ -165,6 +212,24 @@ async fn wanted(
     planning::new_objects(wanted.documents, &gathered.crds, namespace, snapshot).map_err(Error::Objects)
 }
 
+/// What makes of the objects of one revision those of another.
+fn between(old: &[Object], new: &[Object]) -> Vec<Change> {
+    let before: BTreeMap<&ObjectId, &Object> = old.iter().map(|object| (&object.id, object)).collect();
+    let after: BTreeSet<&ObjectId> = new.iter().map(|object| &object.id).collect();
+    let unlike = |object: &&Object| before.get(&object.id).is_none_or(|old| old.value != object.value);
+    let written = new.iter().filter(unlike).map(|object| {
+        let action = match before.contains_key(&object.id) {
+            true => Action::Apply { uid: String::new() },
+            false => Action::Create,
+        };
+        change(object, &action, &before)
+    });
+    let gone = old.iter().rev().filter(|object| !after.contains(&object.id));
+    written
+        .chain(gone.map(|object| change(object, &Action::Delete, &before)))
+        .collect()
+}
+
 fn change(object: &Object, action: &Action, before: &BTreeMap<&ObjectId, &Object>) -> Change {
     let goes = matches!(action, Action::Delete | Action::LeaveBehind);
     Change {
@@ -173,5 +238,48 @@ fn change(object: &Object, action: &Action, before: &BTreeMap<&ObjectId, &Object
         before: before.get(&object.id).map(|object| object.value.clone()),
         after: (!goes).then(|| object.value.clone()),
         drifted: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn object(name: &str, text: &str) -> Object {
+        Object {
+            id: ObjectId {
+                group: String::new(),
+                kind: "ConfigMap".to_owned(),
+                namespace: "web".to_owned(),
+                name: name.to_owned(),
+            },
+            version: "v1".to_owned(),
+            value: json!({"data": {"text": text}}),
+        }
+    }
+
+    #[test]
+    fn revisions_differ_in_what_came_went_and_changed() {
+        let old = [object("same", "a"), object("other", "a"), object("gone", "a")];
+        let new = [object("new", "b"), object("other", "b"), object("same", "a")];
+        let changes = between(&old, &new);
+        let said: Vec<_> = changes
+            .iter()
+            .map(|change| {
+                let sides = (change.before.is_some(), change.after.is_some());
+                (change.id.name.as_str(), change.action.clone(), sides)
+            })
+            .collect();
+        assert_eq!(
+            said,
+            [
+                ("new", Action::Create, (false, true)),
+                ("other", Action::Apply { uid: String::new() }, (true, true)),
+                ("gone", Action::Delete, (true, false)),
+            ]
+        );
+        assert_eq!(between(&new, &new), []);
     }
 }

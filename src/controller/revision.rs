@@ -232,6 +232,23 @@ fn unreadable(record: &Release, why: &str) -> Error {
     }
 }
 
+/// The objects of a stored record, whether the cluster serves their kinds or not.
+///
+/// # Errors
+/// A manifest that can't be read, or that has what is no object.
+pub(super) fn all_objects(release: &Release, snapshot: &Snapshot) -> Result<Vec<Object>, Error> {
+    let documents = documents(release)?
+        .into_iter()
+        .map(|document| document.object)
+        .filter(|object| !object.is_null());
+    let scope = |group: &str, _: &str, kind: &str| {
+        let served = snapshot.any_version(group, kind).map(|kind| kind.scope);
+        // Where an object of an unknown kind lives is not known either.
+        served.or(Some(Scope::Namespaced))
+    };
+    objects(documents, &release.namespace, scope).map_err(Error::Objects)
+}
+
 /// The objects of a stored record, as those of a new revision.
 ///
 /// # Errors

@@ -205,6 +205,13 @@ impl<'a> Line<'a> {
         next.or_else(|| all.last().filter(|arg| is_many(arg))).copied()
     }
 
+    /// The HelmApp that the line speaks of.
+    fn name(&self) -> Option<&'a str> {
+        let mut all = self.command.get_positionals();
+        let place = all.position(|arg| matches!(arg.get_id().as_str(), "name" | "target"))?;
+        self.positionals.get(place).copied()
+    }
+
     fn values(&self, arg: &Arg) -> Wanted {
         let possible = arg.get_possible_values();
         let possible = possible.iter().filter(|value| !value.is_hide_set());
@@ -215,10 +222,7 @@ impl<'a> Line<'a> {
         let of = match arg.get_id().as_str() {
             "name" | "names" | "target" => Some(Of::HelmApps),
             "namespace" => Some(Of::Namespaces),
-            "revision" => self
-                .positionals
-                .first()
-                .map(|name| Of::Revisions((*name).to_owned())),
+            "revision" => self.name().map(|name| Of::Revisions(name.to_owned())),
             _ => None,
         };
         let hint = arg.get_value_hint();

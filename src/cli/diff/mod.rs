@@ -18,7 +18,7 @@ use super::cluster::{ClusterArguments, Connection};
 use super::output::{self, Format};
 use crate::api::HelmApp;
 use crate::controller::Operator;
-use crate::controller::preview::{Change, Preview};
+use crate::controller::preview::{Change, Compared, Preview};
 use crate::settings::{Allowed, Fetch, Settings};
 
 /// Lines shown around a change.
@@ -28,7 +28,8 @@ const CONTEXT: usize = 3;
 ///
 /// TARGET is a file with a HelmApp (- reads standard input) or the name of one in the cluster. The chart is
 /// rendered and every object is dry-run on the server, with your own rights, so that what others have changed and
-/// would be put back is shown as well. Values of Secrets are not shown. Exit code with --exit-code: 0 nothing would change, 3 something would.
+/// would be put back is shown as well. With --revision, what is different in two stored revisions of the HelmApp is
+/// shown instead. Values of Secrets are not shown. Exit code with --exit-code: 0 nothing would change, 3 something would.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
@@ -38,6 +39,9 @@ pub(super) struct Arguments {
     /// Directory below which spec.chart.path is looked for here; can be given more than once
     #[arg(long, value_name = "DIR", default_value = "charts")]
     chart_dir: Vec<PathBuf>,
+    /// Show what is different in the newest revision, or in the one of a second --revision
+    #[arg(id = "revision", long = "revision", value_name = "REVISION", value_parser = clap::value_parser!(i64).range(1..))]
+    revisions: Vec<i64>,
     /// Exit with 3 when something would change
     #[arg(long)]
     exit_code: bool,
@@ -57,7 +61,11 @@ struct Document {
 /// Whether something would change and the caller wants to know by the exit code.
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<bool> {
     let connection = arguments.cluster.connect().await?;
-    let app = app(&connection, &arguments.target).await?;
+    let app = match arguments.revisions.as_slice() {
+        [] => app(&connection, &arguments.target).await?,
+        [_] | [_, _] => connection.helmapp(&arguments.target).await?,
+        _ => anyhow::bail!("two revisions can be compared, not more"),
+    };
     let settings = Settings {
         chart_dirs: super::dev::existing(arguments.chart_dir)?,
         fetch: Fetch {
@@ -68,13 +76,22 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<bool> {
     };
     let operator = Operator::new(connection.client.clone(), settings)?;
     let name = app.name_any();
-    let preview = operator
-        .preview(app)
-        .await
-        .with_context(|| format!("{name} would not be released"))?;
-    let documents: Vec<Document> = preview.changes.iter().map(document).collect();
+    let (head, changes) = match arguments.revisions.first() {
+        Some(from) => {
+            let compared = operator
+                .compare(app, *from, arguments.revisions.get(1).copied())
+                .await?;
+            (compared_head(&name, &compared), compared.changes)
+        }
+        None => {
+            let preview = operator.preview(app).await;
+            let preview = preview.with_context(|| format!("{name} would not be released"))?;
+            (preview_head(&name, &preview), preview.changes)
+        }
+    };
+    let documents: Vec<Document> = changes.iter().map(document).collect();
     output::print(arguments.output, &documents, || {
-        text(&name, &preview, &documents, output::has_colours())
+        format!("{head}{}", text(&documents, output::has_colours()))
     })?;
     Ok(arguments.exit_code && !documents.is_empty())
 }
@@ -205,8 +222,8 @@ fn mask(before: Option<&mut Value>, after: Option<&mut Value>) {
     }
 }
 
-fn text(name: &str, preview: &Preview, documents: &[Document], colour: bool) -> String {
-    if documents.is_empty() {
+fn preview_head(name: &str, preview: &Preview) -> String {
+    if preview.changes.is_empty() {
         return format!("{name}: nothing would change\n");
     }
     let drifted = preview.changes.iter().filter(|change| change.drifted).count();
@@ -223,6 +240,19 @@ fn text(name: &str, preview: &Preview, documents: &[Document], colour: bool) -> 
             "{name}: others have changed {drifted} objects, which would be put back\n"
         ));
     }
+    text
+}
+
+fn compared_head(name: &str, compared: &Compared) -> String {
+    let Compared { from, to, changes } = compared;
+    match changes.len() {
+        0 => format!("{name}: revisions {from} and {to} have the same objects\n"),
+        count => format!("{name}: from revision {from} to revision {to} {count} objects change\n"),
+    }
+}
+
+fn text(documents: &[Document], colour: bool) -> String {
+    let mut text = String::new();
     for document in documents {
         text.push_str(&format!("\n{} {}\n", document.action, document.object));
         for line in output::printable(&document.diff).lines() {
