@@ -19,8 +19,8 @@ pub use self::{
     crd::{crd, crd_yaml},
     duration::{Duration, ParseError as DurationError},
     status::{
-        AskedStatus, Attempt, ChartStatus, HelmAppStatus, HistoryEntry, InventoryEntry, MAX_HISTORY,
-        MAX_INVENTORY, MAX_MESSAGE, ReleaseStatus, RollbackStatus,
+        AskedStatus, Attempt, ChartStatus, HelmAppStatus, HistoryEntry, InventoryEntry, MAX_CAUSE,
+        MAX_HISTORY, MAX_INVENTORY, MAX_MESSAGE, MadeBy, ReleaseStatus, RollbackStatus,
     },
 };
 

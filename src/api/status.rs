@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 /// Revisions listed in status; the release Secrets hold the rest.
 pub const MAX_HISTORY: usize = 10;
+/// Longest cause of a revision, in bytes.
+pub const MAX_CAUSE: usize = 256;
 /// Objects listed in status; `inventoryTotal` counts all of them.
 pub const MAX_INVENTORY: usize = 200;
 /// Longest message of a condition, in bytes (the API's own maximum is 32768).
@@ -114,11 +116,36 @@ pub struct HistoryEntry {
     /// Digest of everything that the revision was made from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub input_digest: Option<String>,
+    /// Digest of the chart's content, `sha256:…`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chart_digest: Option<String>,
+    /// The same for two revisions of the release that have the same values. Values can't be guessed from it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub values_digest: Option<String>,
+    /// The same for two revisions of the release that have the same manifest and hooks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub manifest_digest: Option<String>,
+    /// Who made the revision: HelmApp, or Other for Helm's CLI and all else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_by: Option<MadeBy>,
+    /// Why: what of the HelmApp and of what it refers to had changed, or what it remedies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = MAX_CAUSE))]
+    pub cause: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "time")]
     pub updated: Option<Time>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+}
+
+/// Who made a revision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum MadeBy {
+    /// The operator, for the HelmApp.
+    HelmApp,
+    /// Helm's CLI, or another program.
+    Other,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

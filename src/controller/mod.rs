@@ -9,6 +9,7 @@ mod claim;
 mod compare;
 mod decision;
 mod deploy;
+mod digests;
 mod drift;
 mod finalize;
 pub mod health;

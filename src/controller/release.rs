@@ -24,7 +24,7 @@ use super::record::Record;
 use super::revision::Change;
 use super::settle::{self, Cause, Settling};
 use super::subject::Subject;
-use super::{Context, asked, deploy, finalize, history, leftover, namespace, report, resume, veil};
+use super::{Context, asked, deploy, digests, finalize, history, leftover, namespace, report, resume, veil};
 
 /// A revision that is about to be made.
 pub(super) struct Revision {
@@ -261,10 +261,13 @@ async fn begin(
     base: &Base,
 ) -> Result<Stored, Error> {
     let number = base.next();
-    let chunks = record.has_chunks();
+    let (chunks, key) = (record.has_chunks(), digests::key()?);
     let next = |last: Companion| {
         let mut next = companion(ctx, subject, revision, number, spared, last);
         next.chunks |= chunks;
+        if next.digest_key.is_empty() {
+            next.digest_key.clone_from(&key);
+        }
         next
     };
     ctx.companions
@@ -322,6 +325,7 @@ fn companion(
         lookups: revision.lookups.clone(),
         left: last.left,
         chunks: last.chunks,
+        digest_key: last.digest_key,
         secret_places,
         // A version without random values may be followed by one that has them again.
         memo: revision.memo.clone().or(last.memo),

@@ -129,6 +129,11 @@ impl Companions {
         }
     }
 
+    /// What of the companion the next one takes over, if this process has read or written it.
+    pub(super) fn cached(&self, app: &AppKey) -> Option<Arc<StoredCompanion>> {
+        self.0.get(app)
+    }
+
     /// Writes what the companion of a release becomes. `made` is whether there can be one already.
     ///
     /// # Errors

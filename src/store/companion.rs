@@ -55,6 +55,9 @@ pub struct Companion {
     /// There may be chunks: said before the first one is written.
     #[serde(skip_serializing_if = "is_not")]
     pub chunks: bool,
+    /// Goes into the digests of revisions, so that nothing can be guessed from them.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub digest_key: String,
     /// Where the objects of stored revisions hold what came from Secrets.
     #[serde(skip_serializing_if = "SecretPlaces::is_empty")]
     pub secret_places: SecretPlaces,
@@ -324,6 +327,7 @@ mod tests {
             made_from: "sha256:2".to_owned(),
             left: vec![left("data", "u")],
             chunks: true,
+            digest_key: "ab".to_owned(),
             secret_places: secret_places(),
             memo: Some(memo("first")),
             extra: [("later".to_owned(), json!({"a": 1}))].into_iter().collect(),

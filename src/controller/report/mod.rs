@@ -8,12 +8,12 @@ mod rollback;
 mod standing;
 
 use helmapp_helm::plan::ObjectId;
-use helmapp_helm::release::Release;
+use helmapp_helm::release::{ApplyMethod, Release};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::api::conditions::{self, reason};
-use crate::api::{Attempt, ChartStatus, HelmAppStatus, HistoryEntry, InventoryEntry, ReleaseStatus};
+use crate::api::{Attempt, ChartStatus, HelmAppStatus, HistoryEntry, InventoryEntry, MadeBy, ReleaseStatus};
 use crate::status::{Report, Urgency};
 use crate::store::{Head, Stored};
 
@@ -21,7 +21,7 @@ use super::memory::{Health, InventoryDigest, Tracked};
 use super::record::Record;
 use super::settle::Settling;
 use super::subject::Subject;
-use super::{Context, asked};
+use super::{Context, asked, digests};
 
 pub(super) use failure::error;
 pub(super) use objects::{corrected, drifted, health, undrifted};
@@ -90,7 +90,15 @@ fn release(subject: &Subject, head: &Head, input_digest: &str) -> ReleaseStatus 
 fn released(ctx: &Context, subject: &Subject, report: &mut Report, settling: &Settling, stored: &Record) {
     report.status.chart = Some(settling.chart.clone());
     report.status.release = Some(release(subject, &stored.head, &settling.input_digest));
-    remember(ctx, subject, report, entry(settling, stored));
+    let known = shown(report, stored.head.revision).unwrap_or_default();
+    let known = digested(ctx, subject, known, stored.held());
+    remember(ctx, subject, report, entry(settling, stored, known));
+}
+
+/// What the history shows of a revision.
+fn shown(report: &Report, revision: i64) -> Option<HistoryEntry> {
+    let mut history = report.status.history.iter();
+    history.find(|entry| entry.revision == revision).cloned()
 }
 
 /// Has the history show a revision, and of the others what became of them.
@@ -108,32 +116,45 @@ fn remember(ctx: &Context, subject: &Subject, report: &mut Report, new: HistoryE
     report.history(history);
 }
 
-/// Has the history show the newest revision, which ended before that was said. Returns whether it was not shown yet.
+/// Has the history show the newest revision, which ended before that was said, or which somebody else made. Returns
+/// whether it was not shown yet.
 fn found(ctx: &Context, subject: &Subject, report: &mut Report, newest: &Stored) -> bool {
     let revision = newest.head.revision;
-    let mut shown = report.status.history.iter();
-    let known = shown.find(|entry| entry.revision == revision).cloned();
+    let known = shown(report, revision);
     let ended = known
         .as_ref()
         .is_some_and(|entry| entry.status == newest.head.status.as_str());
-    let (info, chart) = (&newest.release.info, &newest.release.chart);
+    let release = &newest.release;
+    let (info, chart) = (&release.info, &release.chart);
     let known = known.unwrap_or_else(|| HistoryEntry {
         revision,
         chart_name: chart.name().to_owned(),
         chart_version: chart.version().to_owned(),
         app_version: Some(chart.app_version().to_owned()).filter(|version| !version.is_empty()),
+        made_by: made_by(ctx, subject, release),
         ..HistoryEntry::default()
     });
     let entry = HistoryEntry {
         updated: info.last_deployed.timestamp().map(Time),
         description: Some(info.description.clone()),
-        ..known
+        ..digested(ctx, subject, known, Some(release))
     };
     remember(ctx, subject, report, entry);
     !ended
 }
 
-fn entry(settling: &Settling, stored: &Record) -> HistoryEntry {
+/// Who made a revision of which the history does not tell; `None` where that is not known.
+fn made_by(ctx: &Context, subject: &Subject, release: &Release) -> Option<MadeBy> {
+    let ours = release.apply_method == Some(ApplyMethod::ServerSide);
+    match ctx.companions.cached(&subject.key) {
+        Some(companion) if companion.companion.revision == release.version => Some(MadeBy::HelmApp),
+        // It speaks of the last revision that we made.
+        Some(_) => Some(MadeBy::Other),
+        None => (!ours).then_some(MadeBy::Other),
+    }
+}
+
+fn entry(settling: &Settling, stored: &Record, known: HistoryEntry) -> HistoryEntry {
     HistoryEntry {
         revision: stored.head.revision,
         status: stored.head.status.as_str().to_owned(),
@@ -142,6 +163,7 @@ fn entry(settling: &Settling, stored: &Record) -> HistoryEntry {
         app_version: settling.chart.app_version.clone(),
         input_digest: Some(settling.input_digest.clone()),
         updated: stored.made.map(Time),
+<<<<<<< HEAD
         description: stored.description.lines().next().map(str::to_owned),
     }
 }
@@ -149,6 +171,29 @@ fn entry(settling: &Settling, stored: &Record) -> HistoryEntry {
 /// Says of the objects what a revision is deployed for.
 fn are_ready(report: &mut Report) {
     report.healthy(true, reason::HEALTH_CHECK_SUCCEEDED, "all objects are ready");
+=======
+        description: Some(stored.description.clone()),
+        chart_digest: Some(settling.chart.digest.clone()).filter(|digest| !digest.is_empty()),
+        made_by: Some(MadeBy::HelmApp),
+        ..known
+    }
+}
+
+/// The entry with the digests of its revision, once that is held.
+fn digested(
+    ctx: &Context,
+    subject: &Subject,
+    mut entry: HistoryEntry,
+    held: Option<&Release>,
+) -> HistoryEntry {
+    if entry.values_digest.is_none()
+        && let (Some(release), Some(companion)) = (held, ctx.companions.cached(&subject.key))
+    {
+        let key = Some(&companion.companion.digest_key).filter(|key| !key.is_empty());
+        entry.values_digest = key.map(|key| digests::values(key, release));
+        entry.manifest_digest = key.map(|key| digests::manifest(key, release));
+    }
+    entry
 }
 
 fn attempted(report: &mut Report, input_digest: &str, reason: Option<&str>) {

@@ -1,7 +1,8 @@
 //! The way of a revision: begun, waited for, deployed or given up.
 
-use crate::api::RollbackStatus;
 use crate::api::conditions::{self, reason};
+use crate::api::{HelmAppStatus, MAX_CAUSE, RollbackStatus};
+use crate::excerpt::excerpt;
 use crate::metrics::Action;
 use crate::status::Urgency;
 
@@ -17,6 +18,7 @@ use super::{are_ready, attempted, inventory, named, put, released, start};
 /// A revision was begun.
 pub(in crate::controller) fn begun(ctx: &Context, subject: &Subject, settling: &Settling) {
     let mut report = start(ctx, subject);
+    let why = why(&report.status, settling, subject.generation());
     let message = format!(
         "{} to revision {} is under way",
         settling.change.noun(),
@@ -24,6 +26,11 @@ pub(in crate::controller) fn begun(ctx: &Context, subject: &Subject, settling: &
     );
     report.progressing(reason::PROGRESSING, &message);
     released(ctx, subject, &mut report, settling, &settling.record);
+    let mut history = report.status.history.iter_mut();
+    let entry = history.find(|entry| entry.revision == settling.record.head.revision);
+    if let Some(entry) = entry.filter(|entry| entry.cause.is_none()) {
+        entry.cause = Some(excerpt(&why, MAX_CAUSE));
+    }
     if let (Change::Rollback(to_revision), None) = (settling.change, &settling.cause) {
         let revision = settling.record.head.revision;
         let spec_digest = subject.spec_digest();
@@ -40,6 +47,32 @@ pub(in crate::controller) fn begun(ctx: &Context, subject: &Subject, settling: &
     ctx.events
         .begun(&subject.app, reason::PROGRESSING, &format!("{message}: {chart}"));
     put(ctx, subject, report, Urgency::Soon);
+}
+
+/// Why a revision is made, as its entry in the history says it. `last` is the status from before.
+fn why(last: &HelmAppStatus, settling: &Settling, generation: i64) -> String {
+    match (&settling.cause, settling.change) {
+        (Some(cause), _) => format!("remedy for {}", cause.reason),
+        (None, Change::Rollback(to)) => format!("spec.rollback.toRevision {to}"),
+        (None, Change::Install) => format!("spec of generation {generation}"),
+        (None, Change::Upgrade) => {
+            let mut changed = Vec::new();
+            if last.observed_generation != Some(generation) {
+                changed.push(format!("spec of generation {generation}"));
+            }
+            if last
+                .chart
+                .as_ref()
+                .is_some_and(|chart| chart.digest != settling.chart.digest)
+            {
+                changed.push("chart".to_owned());
+            }
+            match changed.is_empty() {
+                true => "what the spec refers to, or the cluster's kinds".to_owned(),
+                false => changed.join(", "),
+            }
+        }
+    }
 }
 
 /// What a revision remedies belongs to its beginning.
