@@ -35,6 +35,10 @@ bench: ## What 100 HelmApps cost: CPU, memory and API requests of the released p
 nightly: ## 200,000 random cases against Go and Helm, the seed printed
 	@./tests/nightly
 
+.PHONY: chaos
+chaos: ## Kill the operator at every step, and have the API server fail for CHAOS_SECONDS (300)
+	@./tests/chaos/run
+
 .PHONY: fuzz
 fuzz: ## Fuzz each target, guided by coverage, for FUZZ_SECONDS (600)
 	@./fuzz/run

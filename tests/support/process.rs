@@ -5,11 +5,15 @@ use std::{
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex, mpsc},
+    time::{Duration, Instant},
 };
 
 use serde_json::Value;
 
 use super::wait::{eventually, within};
+
+/// How often it is looked whether a process has ended.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// An operator's process, killed when this is dropped.
 pub struct Process {
@@ -90,6 +94,26 @@ impl Process {
         .await;
     }
 
+    /// How it ended, if it did in time.
+    pub async fn ended(&mut self, limit: Duration) -> Option<ExitStatus> {
+        let end = Instant::now() + limit;
+        loop {
+            match self.child.try_wait().expect("a child") {
+                Some(status) => return Some(status),
+                None if Instant::now() >= end => return None,
+                None => tokio::time::sleep(LOOK).await,
+            }
+        }
+    }
+
+    /// Sends a signal: `STOP`, `CONT`.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill")
+            .args([&format!("-{name}"), &self.id().to_string()])
+            .status();
+        assert!(sent.expect("kill can be run").success());
+    }
+
     /// Ends it as a crash does: SIGKILL, from one moment to the next.
     pub fn kill(self) {
         drop(self);
@@ -97,10 +121,7 @@ impl Process {
 
     /// Sends SIGTERM and waits for the end.
     pub async fn terminate(mut self) -> ExitStatus {
-        let sent = Command::new("kill")
-            .args(["-TERM", &self.id().to_string()])
-            .status();
-        assert!(sent.expect("kill can be run").success());
+        self.signal("TERM");
         let child = Mutex::new(&mut self.child);
         eventually("the operator ends", within(40), || async {
             let ended = child.lock().expect("a child").try_wait();

@@ -1,0 +1,253 @@
+//! An operator that is killed at each point that it passes, and the next one, which gets to where no crash would have
+//! been noticed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::process::ExitStatusExt as _;
+use std::time::Duration;
+
+use futures::future::join_all;
+use helmapp::failpoints;
+use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{Api, DeleteParams};
+use tokio::time::Instant;
+
+use crate::fixture::install_crd;
+use crate::flows::{self, Flow, Place, Step};
+use crate::state::{State, difference};
+use crate::support::plane;
+use crate::support::process::Process;
+use crate::support::wait::within;
+use crate::{is_long, operator};
+
+/// A place where a process is killed: a point, and which pass of it.
+type Kill = (&'static str, u64);
+
+/// What became of a kill.
+#[derive(Debug)]
+enum Outcome {
+    Same,
+    /// The process did not get there: how often status and events are written depends on time.
+    NotPassed,
+    Different(Vec<String>),
+}
+
+struct Chaos {
+    client: kube::Client,
+    kubeconfig: std::path::PathBuf,
+    charts: tempfile::TempDir,
+}
+
+impl Chaos {
+    fn operator(&self, armed: Option<&str>) -> Process {
+        operator::start(&self.kubeconfig, self.charts.path(), armed)
+    }
+
+    /// Brings places to where the flow begins, with an operator that nobody kills.
+    async fn prepare(&self, flow: &Flow, count: usize) -> Vec<Place> {
+        let process = self.operator(None);
+        let mut places = Vec::new();
+        for _ in 0..count {
+            places.push(Place::new(&self.client, flow, self.charts.path()).await);
+        }
+        join_all(places.iter().map(|place| place.prepare(flow))).await;
+        // What is said of it is written up to a second later.
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        process.kill();
+        places
+    }
+
+    /// The flow without a kill: the points that it passes, how often, and the end.
+    async fn undisturbed(&self, flow: &Flow) -> (BTreeMap<&'static str, u64>, State) {
+        let place = self.prepare(flow, 1).await.remove(0);
+        let process = self.begin(flow, &place, None).await;
+        place.done(flow.act).await;
+        let state = place.settled().await;
+        let mut passes = BTreeMap::new();
+        for point in operator::passed(&process.log()) {
+            *passes.entry(point).or_insert(0) += 1;
+        }
+        process.kill();
+        self.clean(vec![place]).await;
+        (passes, state)
+    }
+
+    /// Asks for the flow's step. The process has it to do, or to go on with.
+    async fn begin(&self, flow: &Flow, place: &Place, armed: Option<&str>) -> Process {
+        if flow.begun.is_some() {
+            let mut first = self.operator(flow.begun);
+            place.take(flow.act).await;
+            first.ended(within(60)).await.expect("it is killed");
+            return self.operator(armed);
+        }
+        let process = self.operator(armed);
+        // What it finds is no part of the flow.
+        process.leading().await;
+        place.take(flow.act).await;
+        process
+    }
+
+    async fn kill(&self, flow: &Flow, place: &Place, kill: Kill, expected: &State) -> Outcome {
+        let armed = format!("{}#{}", kill.0, kill.1);
+        let mut process = self.begin(flow, place, Some(&armed)).await;
+        let killed = process.ended(within(12)).await;
+        if killed.is_some_and(|status| status.signal().is_none()) {
+            let log = process.log();
+            return Outcome::Different(vec![format!("it ends by itself, {killed:?}: {log:#?}")]);
+        }
+        if killed.is_none() && !matches!(self.same(place, expected).await, Outcome::Same) {
+            let log = process.log();
+            return Outcome::Different(vec![format!("it neither ends nor gets there: {log:#?}")]);
+        }
+        process.kill();
+        let process = self.operator(None);
+        let outcome = self.same(place, expected).await;
+        match (outcome, killed) {
+            (Outcome::Same, None) => Outcome::NotPassed,
+            (Outcome::Different(mut lines), _) => {
+                lines.extend(process.log().into_iter().filter(|line| !line.contains("TRACE")));
+                Outcome::Different(lines)
+            }
+            (outcome, _) => outcome,
+        }
+    }
+
+    /// Waits until the end is the expected one.
+    async fn same(&self, place: &Place, expected: &State) -> Outcome {
+        let end = Instant::now() + within(60);
+        loop {
+            let lines = difference(expected, &place.state().await);
+            if lines.is_empty() {
+                return Outcome::Same;
+            }
+            if Instant::now() >= end {
+                return Outcome::Different(lines);
+            }
+            tokio::time::sleep(Duration::from_millis(250)).await;
+        }
+    }
+
+    /// Takes everything away, so that later operators have as little to follow as the first one.
+    async fn clean(&self, places: Vec<Place>) {
+        let process = self.operator(None);
+        for place in &places {
+            // It may have gone in the flow.
+            _ = place.fixture.apps().delete("app", &DeleteParams::default()).await;
+        }
+        join_all(places.iter().map(|place| place.done(Step::Delete))).await;
+        process.kill();
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        let crds: Api<CustomResourceDefinition> = Api::all(self.client.clone());
+        for place in &places {
+            let crd = format!("gadgets.{}", place.group());
+            _ = crds.delete(&crd, &DeleteParams::default()).await;
+            for namespace in place.namespaces() {
+                _ = namespaces.delete(&namespace, &DeleteParams::default()).await;
+            }
+        }
+    }
+}
+
+/// The first passes of a point and the last one.
+fn kills(passes: &BTreeMap<&'static str, u64>) -> Vec<Kill> {
+    let mut all = Vec::new();
+    for (point, count) in passes {
+        let chosen: BTreeSet<u64> = [1, 2, *count].into_iter().filter(|pass| pass <= count).collect();
+        all.extend(chosen.into_iter().map(|pass| (*point, pass)));
+    }
+    all
+}
+
+/// Some of the kills, always the same ones.
+fn some(kills: Vec<Kill>, count: usize) -> Vec<Kill> {
+    let step = (kills.len() / count).max(1);
+    kills
+        .into_iter()
+        .skip(step / 2)
+        .step_by(step)
+        .take(count)
+        .collect()
+}
+
+/// What the kills at one point came to.
+#[derive(Debug, Default)]
+struct Tally {
+    same: Vec<String>,
+    not_passed: Vec<String>,
+    different: Vec<String>,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_killed_anywhere_is_not_missed() {
+    const SHORT: [&str; 3] = ["upgrade", "remedy", "uninstall"];
+    let own = plane::own().await;
+    let client = own.plane.client().await.unwrap();
+    install_crd(&client).await;
+    let chaos = Chaos {
+        client,
+        kubeconfig: own.plane.kubeconfig_path().to_owned(),
+        charts: tempfile::tempdir().unwrap(),
+    };
+    let only = std::env::var("CHAOS_FLOW").ok();
+    let mut tallies: BTreeMap<&str, Tally> = BTreeMap::new();
+    let mut failures = Vec::new();
+    for flow in flows::ALL {
+        let wanted = match &only {
+            Some(only) => only.split(',').any(|name| name == flow.name),
+            None => is_long() || SHORT.contains(&flow.name),
+        };
+        if !wanted {
+            continue;
+        }
+        let (passes, expected) = chaos.undisturbed(flow).await;
+        let all = kills(&passes);
+        let kills = if is_long() { all } else { some(all, 3) };
+        let places = chaos.prepare(flow, kills.len()).await;
+        for (kill, place) in kills.iter().zip(&places) {
+            let tally = tallies.entry(kill.0).or_default();
+            let what = format!("{}#{}", flow.name, kill.1);
+            match chaos.kill(flow, place, *kill, &expected).await {
+                Outcome::Same => tally.same.push(what),
+                Outcome::NotPassed => tally.not_passed.push(what),
+                Outcome::Different(lines) => {
+                    failures.push(format!("{what} at {}:\n  {}", kill.0, lines.join("\n  ")));
+                    println!("{}", failures.last().unwrap());
+                    tally.different.push(what);
+                }
+            }
+        }
+        chaos.clean(places).await;
+    }
+    say(&tallies);
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+    if is_long() && only.is_none() {
+        let missed: Vec<_> = failpoints::ALL
+            .iter()
+            .filter(|point| tallies.get(*point).is_none_or(|tally| tally.same.is_empty()))
+            .collect();
+        assert!(missed.is_empty(), "no flow is killed at {missed:?}");
+    }
+}
+
+fn say(tallies: &BTreeMap<&str, Tally>) {
+    let (mut good, mut total, mut kills) = (0, 0, 0);
+    for point in failpoints::ALL {
+        let Some(tally) = tallies.get(point) else {
+            continue;
+        };
+        total += 1;
+        kills += tally.same.len() + tally.different.len();
+        let fine = tally.different.is_empty() && !tally.same.is_empty();
+        good += u32::from(fine);
+        let mut line = format!("{point:24} {}", tally.same.join(" "));
+        if !tally.not_passed.is_empty() {
+            line.push_str(&format!(" (not passed: {})", tally.not_passed.join(" ")));
+        }
+        if !tally.different.is_empty() {
+            line.push_str(&format!(" DIFFERENT: {}", tally.different.join(" ")));
+        }
+        println!("{line}");
+    }
+    println!("{kills} kills");
+    println!("kill points: {good} of {total}");
+}

@@ -1,0 +1,210 @@
+//! What is there in the end, in a form in which two ends are equal if nobody could tell them apart.
+
+use std::collections::BTreeMap;
+
+use helmapp::store::COMPANION_LABEL;
+use helmapp_helm::release::{DecodeLimits, SECRET_TYPE, decode};
+use kube::api::{Api, DynamicObject, ListParams};
+use kube::core::ApiResource;
+use kube::discovery::{Discovery, Scope, verbs};
+use serde_json::{Map, Value, json};
+
+/// Kinds that others make of what is there, or that tell what happened.
+const NOT_COMPARED: &[&str] = &["Endpoints", "EndpointSlice", "Event", "Lease", "Pod"];
+
+/// The objects of some namespaces by kind and name, and the CRDs of a group.
+pub(crate) type State = BTreeMap<String, Value>;
+
+/// Reads what is there; names of the namespaces are left out of it.
+pub(crate) async fn read(client: &kube::Client, namespaces: &[String], group: &str) -> State {
+    let discovery = Discovery::new(client.clone());
+    let discovery = discovery.run_aggregated().await.expect("discovery");
+    let mut found = State::new();
+    for known in discovery.groups() {
+        for (resource, capabilities) in known.recommended_resources() {
+            let is_listed = capabilities.supports_operation(verbs::LIST);
+            if !is_listed || NOT_COMPARED.contains(&resource.kind.as_str()) {
+                continue;
+            }
+            if capabilities.scope == Scope::Namespaced {
+                for namespace in namespaces {
+                    let api = Api::namespaced_with(client.clone(), namespace, &resource);
+                    add(&mut found, api, &resource, namespaces, |_| true).await;
+                }
+            } else if resource.kind == "CustomResourceDefinition" {
+                let api = Api::all_with(client.clone(), &resource);
+                let is_ours = |name: &str| name.ends_with(group);
+                add(&mut found, api, &resource, namespaces, is_ours).await;
+            }
+        }
+    }
+    found
+}
+
+async fn add(
+    found: &mut State,
+    api: Api<DynamicObject>,
+    resource: &ApiResource,
+    namespaces: &[String],
+    counts: impl Fn(&str) -> bool,
+) {
+    let list = match api.list(&ListParams::default()).await {
+        Ok(list) => list,
+        // The kind went since discovery.
+        Err(kube::Error::Api(status)) if status.code == 404 => return,
+        Err(error) => panic!("no list of {}: {error}", resource.plural),
+    };
+    for object in list {
+        let name = object.metadata.name.clone().unwrap_or_default();
+        let given = matches!(
+            (resource.kind.as_str(), name.as_str()),
+            ("ConfigMap", "kube-root-ca.crt") | ("ServiceAccount", "default")
+        );
+        if given || !counts(&name) {
+            continue;
+        }
+        let namespace = object.metadata.namespace.clone().unwrap_or_default();
+        let value = without(namespaces, &comparable(&resource.kind, &object));
+        let key = without(
+            namespaces,
+            &json!(format!("{} {namespace}/{name}", resource.kind)),
+        );
+        found.insert(key.as_str().unwrap_or_default().to_owned(), value);
+    }
+}
+
+/// The same with the namespaces' names taken out.
+fn without(namespaces: &[String], value: &Value) -> Value {
+    let mut text = value.to_string();
+    // The longest first: one name begins with another.
+    let mut names: Vec<(usize, &String)> = namespaces.iter().enumerate().collect();
+    names.sort_by_key(|(_, name)| std::cmp::Reverse(name.len()));
+    for (number, name) in names {
+        text = text.replace(name, &format!("namespace-{number}"));
+    }
+    serde_json::from_str(&text).expect("JSON")
+}
+
+fn comparable(kind: &str, object: &DynamicObject) -> Value {
+    let data = &object.data;
+    let content = match kind {
+        "HelmApp" => app(data),
+        "Secret" if data["type"] == SECRET_TYPE => record(data),
+        "Secret" if object.labels().contains_key(COMPANION_LABEL) => companion(data),
+        _ => {
+            let mut content = data.clone();
+            if let Some(content) = content.as_object_mut() {
+                content.remove("status");
+            }
+            content
+        }
+    };
+    json!({"metadata": metadata(object), "content": content})
+}
+
+use kube::ResourceExt as _;
+
+fn metadata(object: &DynamicObject) -> Value {
+    let mut labels = object.labels().clone();
+    // Helm's records say when they were written.
+    labels.retain(|name, _| name != "createdAt" && name != "modifiedAt");
+    let owners: Vec<String> = object
+        .owner_references()
+        .iter()
+        .map(|owner| format!("{} {}", owner.kind, owner.name))
+        .collect();
+    let applied: Vec<Value> = object
+        .managed_fields()
+        .iter()
+        .filter(|entry| entry.manager.as_deref() == Some("helm"))
+        .map(|entry| json!([entry.operation, entry.subresource, entry.fields_v1]))
+        .collect();
+    json!({
+        "labels": labels, "annotations": object.annotations(), "finalizers": object.finalizers(), "owners": owners,
+        "applied": applied, "generation": object.metadata.generation,
+        "going": object.metadata.deletion_timestamp.is_some(),
+    })
+}
+
+fn bytes(data: &Value, key: &str) -> String {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+    let text = data["data"][key].as_str().unwrap_or_default();
+    let bytes = STANDARD.decode(text).unwrap_or_default();
+    String::from_utf8(bytes).unwrap_or_default()
+}
+
+fn record(data: &Value) -> Value {
+    let release = decode(&bytes(data, "release"), &DecodeLimits::default()).expect("a record");
+    let hooks: Vec<Value> = release
+        .hooks
+        .iter()
+        .map(|hook| {
+            let mut hook = serde_json::to_value(hook).expect("a hook");
+            if let Some(run) = hook.get_mut("last_run").and_then(Value::as_object_mut) {
+                run.retain(|field, _| field == "phase");
+            }
+            hook
+        })
+        .collect();
+    json!({
+        "revision": release.version, "status": release.info.status, "back": release.info.rollback_revision,
+        "chart": release.chart.metadata, "config": release.config, "manifest": release.manifest,
+        "hooks": hooks, "method": release.apply_method,
+    })
+}
+
+fn companion(data: &Value) -> Value {
+    let mut companion: Map<String, Value> =
+        serde_json::from_str(&bytes(data, "companion")).unwrap_or_default();
+    // Digests of what has the namespace in it, and of objects' UIDs.
+    companion.retain(|field, _| matches!(field.as_str(), "revision" | "applied" | "left" | "secretPlaces"));
+    Value::Object(companion)
+}
+
+fn app(data: &Value) -> Value {
+    let status = &data["status"];
+    let each = |list: &str, fields: &[&str]| -> Vec<Value> {
+        let entries = status[list].as_array().into_iter().flatten();
+        let some = |entry: &Value| fields.iter().map(|field| entry[*field].clone()).collect();
+        entries.map(some).collect()
+    };
+    json!({
+        "spec": data["spec"],
+        "observed": status["observedGeneration"],
+        "conditions": each("conditions", &["type", "status", "reason"]),
+        "release": [status["release"]["revision"], status["release"]["status"]],
+        "history": each("history", &["revision", "status"]),
+        "inventory": each("inventory", &["kind", "namespace", "name", "health"]),
+        "rollback": [status["rollback"]["toRevision"], status["rollback"]["revision"]],
+        "attempt": status["lastAttempted"]["reason"],
+    })
+}
+
+/// What of one state is not in the other, a line each.
+pub(crate) fn difference(expected: &State, found: &State) -> Vec<String> {
+    let keys: std::collections::BTreeSet<&String> = expected.keys().chain(found.keys()).collect();
+    let mut lines = Vec::new();
+    for key in keys {
+        match (expected.get(key), found.get(key)) {
+            (Some(_), None) => lines.push(format!("{key} is missing")),
+            (None, Some(_)) => lines.push(format!("{key} is too many")),
+            (Some(expected), Some(found)) => differ(key, expected, found, &mut lines),
+            (None, None) => {}
+        }
+    }
+    lines
+}
+
+fn differ(path: &str, expected: &Value, found: &Value, lines: &mut Vec<String>) {
+    match (expected, found) {
+        (Value::Object(one), Value::Object(other)) => {
+            let keys: std::collections::BTreeSet<&String> = one.keys().chain(other.keys()).collect();
+            for key in keys {
+                let of = |map: &Map<String, Value>| map.get(key).cloned().unwrap_or_default();
+                differ(&format!("{path} {key}"), &of(one), &of(other), lines);
+            }
+        }
+        _ if expected != found => lines.push(format!("{path}: {found} instead of {expected}")),
+        _ => {}
+    }
+}
