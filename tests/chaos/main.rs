@@ -10,6 +10,7 @@
     reason = "a test that can't go on fails"
 )]
 
+mod faults;
 #[allow(dead_code, unreachable_pub, reason = "the tests of the flow use the rest")]
 #[path = "../e2e/fixture.rs"]
 mod fixture;

@@ -18,6 +18,7 @@ pub mod metrics;
 pub mod namespace;
 pub mod plane;
 pub mod process;
+pub mod proxy;
 pub mod wait;
 
 use std::io::Write as _;
