@@ -16,7 +16,9 @@ mod faults;
 mod fixture;
 mod flows;
 mod kill;
+mod leader;
 mod operator;
+mod size;
 mod state;
 #[path = "../support/mod.rs"]
 mod support;
