@@ -82,7 +82,9 @@ impl Error {
         let lacks_right = status.reason == "Forbidden" && status.message.contains("is forbidden: User ");
         let plain = lacks_right || matches!(status.reason.as_str(), "NotFound" | "Conflict");
         let quotes_values = secret && !plain;
-        let message = if quotes_values {
+        let message = if let Some(webhook) = silent_webhook(&status.message).filter(|_| quotes_values) {
+            format!("{} failed calling webhook \"{webhook}\"", status.reason)
+        } else if quotes_values {
             // Classified here: afterwards the words that say so are gone.
             let fields = if says_immutable(&status.message) {
                 format!("{} immutable", fields.join(", "))
@@ -173,6 +175,12 @@ impl Error {
             _ => None,
         }
     }
+}
+
+/// The name of the admission webhook that could not be asked. What it has answered may quote values.
+fn silent_webhook(message: &str) -> Option<&str> {
+    let (_, rest) = message.split_once("failed calling webhook \"")?;
+    rest.split('"').next()
 }
 
 fn says_immutable(message: &str) -> bool {
@@ -291,6 +299,20 @@ mod tests {
         assert!(
             text.starts_with("apply Secret web/s: Invalid data[password] ("),
             "{text}"
+        );
+    }
+
+    #[test]
+    fn a_webhook_that_does_not_answer_is_named_for_a_secret_as_well() {
+        let message = "Internal error occurred: failed calling webhook \"w.test\": an error (\"hunter2\")";
+        let error = Error::from_kube(
+            "delete Secret web/s",
+            api(500, "InternalError", message, ""),
+            true,
+        );
+        assert_eq!(
+            error.to_string(),
+            "delete Secret web/s: InternalError failed calling webhook \"w.test\""
         );
     }
 

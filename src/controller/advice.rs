@@ -14,8 +14,19 @@ pub(super) fn advised(error: &Error, subject: &Subject) -> String {
     }
 }
 
+/// What the API server says of an admission webhook that it can not ask.
+const WEBHOOK: &str = "failed calling webhook ";
+
+/// Whether an admission webhook that does not answer stands in the way.
+pub(super) fn is_by_webhook(text: &str) -> bool {
+    text.contains(WEBHOOK)
+}
+
 fn advice(error: &Error, text: &str, subject: &Subject) -> Option<String> {
     match (error, error.reason()) {
+        _ if is_by_webhook(text) => Some(
+            "mend the server of the webhook, or delete the webhook configuration that names it".to_owned(),
+        ),
         (Error::Refused(_) | Error::Cluster(_), reason::FORBIDDEN) => who_lacks(text, subject),
         (Error::Objects(_) | Error::Refused(_) | Error::Cluster(_), reason::UNKNOWN_KIND) => {
             Some("install the CRD that defines it; it is tried again by itself".to_owned())

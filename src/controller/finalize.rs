@@ -23,7 +23,7 @@ use super::reconcile::Next;
 use super::revision::stored_objects;
 use super::settle::POLL;
 use super::subject::Subject;
-use super::{Context, access, base, claim, deploy, namespace, report};
+use super::{Context, access, advice, base, claim, deploy, namespace, report};
 
 /// Adds the finalizer unless it is there.
 ///
@@ -59,7 +59,8 @@ pub(super) async fn finalize(ctx: &Context, subject: &Subject) -> Result<Next, E
     let recorded = !ctx.memory.records(&subject.release).is_empty();
     let leaves = subject.app.leaves_behind();
     if recorded && !leaves {
-        access::require(ctx, subject).await.map_err(with_way_out)?;
+        let granted = access::require(ctx, subject).await;
+        granted.map_err(|error| with_way_out(error, false))?;
     }
     if access::is_granted(ctx, subject).await? {
         if claim::holder(ctx, subject).await?.is_none() {
@@ -97,7 +98,7 @@ async fn uninstall(ctx: &Context, subject: &Subject, leaves: bool) -> Result<Opt
         .any(|(_, error)| matches!(error.again(), Again::Soon(_)));
     if !refused.is_empty() && (!leaves || passing && !late) {
         let errors: Vec<Error> = refused.into_iter().map(|(_, error)| error).collect();
-        return Err(with_way_out(all(&errors)));
+        return Err(with_way_out(all(&errors), late));
     }
     let waits = !leaves || !late;
     if waits && !remaining.is_empty() {
@@ -105,7 +106,17 @@ async fn uninstall(ctx: &Context, subject: &Subject, leaves: bool) -> Result<Opt
         return Ok(Some(Next::After(POLL)));
     }
     failpoint("uninstall.objects-gone");
-    records(ctx, subject, &stored.unreadable).await?;
+    if let Err(error) = records(ctx, subject, &stored.unreadable).await {
+        if !leaves || matches!(error.again(), Again::Soon(_)) && !late {
+            return Err(with_way_out(error, late));
+        }
+        report::left_behind(
+            ctx,
+            subject,
+            "records of the release",
+            "they could not be deleted",
+        );
+    }
     failpoint("uninstall.records-gone");
     if !stored.unreadable.is_empty() {
         let revisions: Vec<String> = stored.unreadable.iter().map(i64::to_string).collect();
@@ -210,9 +221,10 @@ fn all(errors: &[Error]) -> Error {
     }
 }
 
-/// Says how the deletion can end all the same, where that needs a person.
-fn with_way_out(error: Error) -> Error {
-    if matches!(error.again(), Again::Soon(_)) {
+/// Says how the deletion can end all the same, where it takes too long or needs a person.
+fn with_way_out(error: Error, late: bool) -> Error {
+    let passes = matches!(error.again(), Again::Soon(_));
+    if passes && !late && !advice::is_by_webhook(&error.to_string()) {
         return error;
     }
     let right = if error.reason() == reason::FORBIDDEN {

@@ -33,6 +33,7 @@ mod restart;
 mod rollback;
 mod secrets;
 mod served;
+mod stuck;
 mod tenancy;
 mod uninstall;
 mod unseen;

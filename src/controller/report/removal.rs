@@ -2,6 +2,7 @@
 
 use helmapp_helm::plan::ObjectId;
 
+use crate::api::LEAVE_BEHIND;
 use crate::api::conditions::reason;
 use crate::metrics::Action;
 use crate::status::Urgency;
@@ -35,7 +36,9 @@ pub(in crate::controller) fn uninstalling(
         names.join(", ")
     );
     if late {
-        let message = format!("{message}; look at their finalizers");
+        let message = format!(
+            "{message}; look at their finalizers, and at who should take these away; to end the deletion without, annotate the HelmApp with {LEAVE_BEHIND}=true: what is still there is left in the cluster"
+        );
         report.retrying(reason::UNINSTALL_FAILED, &message);
     } else {
         report.progressing(reason::PROGRESSING, &message);
