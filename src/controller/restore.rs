@@ -20,7 +20,7 @@ use super::record::Record;
 use super::revision::{Change, returned_objects, stored_objects};
 use super::settle::{self, Settling};
 use super::subject::Subject;
-use super::{Context, deploy, finalize, release, report, resume};
+use super::{Context, deploy, finalize, history, release, report, resume};
 
 /// How long the first listing of a kind may take before objects are taken for changed.
 const LISTING: Duration = Duration::from_secs(10);
@@ -213,6 +213,8 @@ async fn given_up(
         failed: true,
         record: Record::from(stored).let_go(),
     };
+    // The process that gave it up may have ended before that.
+    history::trim_failed(ctx, subject, settling.applied).await;
     if !said {
         // The process that gave it up ended before it could say so.
         report::failed(ctx, subject, &settling, &settle::cause_of(&settling));
