@@ -163,20 +163,16 @@ fn entry(settling: &Settling, stored: &Record, known: HistoryEntry) -> HistoryEn
         app_version: settling.chart.app_version.clone(),
         input_digest: Some(settling.input_digest.clone()),
         updated: stored.made.map(Time),
-<<<<<<< HEAD
         description: stored.description.lines().next().map(str::to_owned),
+        chart_digest: Some(settling.chart.digest.clone()).filter(|digest| !digest.is_empty()),
+        made_by: Some(MadeBy::HelmApp),
+        ..known
     }
 }
 
 /// Says of the objects what a revision is deployed for.
 fn are_ready(report: &mut Report) {
     report.healthy(true, reason::HEALTH_CHECK_SUCCEEDED, "all objects are ready");
-=======
-        description: Some(stored.description.clone()),
-        chart_digest: Some(settling.chart.digest.clone()).filter(|digest| !digest.is_empty()),
-        made_by: Some(MadeBy::HelmApp),
-        ..known
-    }
 }
 
 /// The entry with the digests of its revision, once that is held.
