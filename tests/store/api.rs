@@ -98,23 +98,12 @@ async fn defaults_are_filled_in_and_unknown_fields_go() {
     assert_eq!(stored.spec, expected);
     let mut raw_spec = raw["spec"].clone();
     assert_eq!(raw_spec["values"].take(), values);
-    assert_eq!(
-        raw_spec,
-        json!({
-            "chart": { "configMap": { "name": "charts", "key": "chart.tgz" } },
-            "createNamespace": false,
-            "install": { "timeout": "5m0s" },
-            "maxHistory": 10,
-            "rollback": { "timeout": "5m0s" },
-            "suspend": false,
-            "uninstall": { "timeout": "5m0s", "keepHistory": false, "deletionPropagation": "background" },
-            "upgrade": { "timeout": "5m0s", "remediation": { "strategy": "none" } },
-            "values": null,
-            "valuesFrom": [{
-                "kind": "Secret", "name": "s", "valuesKey": "values.yaml", "literal": false, "optional": false,
-            }],
-        })
-    );
+    assert_eq!(raw_spec["install"]["timeout"], "5m0s");
+    assert_eq!(raw_spec["maxHistory"], 10);
+    // What the CRD fills in is what the types take for granted.
+    let mut defaults = serde_json::to_value(&expected).unwrap();
+    defaults["values"].take();
+    assert_eq!(raw_spec, defaults);
 }
 
 #[tokio::test]
