@@ -1,9 +1,10 @@
 //! Health: whether an object has become what its spec asks for, told from the object alone.
 //!
 //! [`assess`] knows the built-in kinds and, for all others, the conventions of kstatus (`observedGeneration` and
-//! the conditions `Ready`, `Reconciling`, `Stalled`). [`pods`] finds in a workload's pods why it does not get ready,
+//! the conditions `Ready`, `Reconciling`, `Stalled`); [`assess_by`] asks expressions first. [`pods`] finds in a workload's pods why it does not get ready,
 //! and early that it will not.
 
+pub mod expr;
 mod gateway;
 mod pod;
 pub mod pods;
@@ -15,6 +16,7 @@ mod tests;
 
 use serde_json::Value;
 
+use self::expr::Checks;
 pub use self::pod::assess_pod;
 pub use self::resources::{storage_class, waits_for_consumer};
 
@@ -84,10 +86,20 @@ impl Health {
 /// Assesses an object by its kind. One that its annotation says is not waited for counts as ready, with the reason why
 /// it would not.
 pub fn assess(object: &Value) -> Health {
+    assess_by(None, object)
+}
+
+/// Assesses an object by the expressions for its kind, or else by its kind.
+pub fn assess_by(checks: Option<&Checks>, object: &Value) -> Health {
     if !object.is_object() {
         return Health::new(Status::Unknown, "NotAnObject", "the value is no object");
     }
-    let health = of_kind(object);
+    let goes = text(object, "/metadata/deletionTimestamp").is_some();
+    if goes && !workloads::goes_when_done(object) {
+        return Health::new(Status::Terminating, "Terminating", "the object is being deleted");
+    }
+    let own = checks.and_then(|checks| checks.assess(object));
+    let health = own.unwrap_or_else(|| of_kind(object));
     match health.status {
         Status::Progressing | Status::Failed if is_optional(object) => Health {
             status: Status::Ready,
@@ -105,9 +117,6 @@ fn is_optional(object: &Value) -> bool {
 }
 
 fn of_kind(object: &Value) -> Health {
-    if text(object, "/metadata/deletionTimestamp").is_some() {
-        return Health::new(Status::Terminating, "Terminating", "the object is being deleted");
-    }
     let (group, kind) = group_kind(object);
     // What a Pod or Job says of itself holds whatever its generation.
     match (group, kind) {

@@ -271,6 +271,16 @@ fn jobs_and_cron_jobs() {
             ),
         ],
     );
+    let mut gone = object(
+        "batch/v1",
+        "Job",
+        json!({"ttlSecondsAfterFinished": 1}),
+        conditions(&[("Complete", "True", "")]),
+    );
+    gone["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+    assert_eq!(assess(&gone).status, Status::Ready, "it goes as it is done");
+    gone["spec"] = json!({});
+    assert_eq!(assess(&gone).status, Status::Terminating);
     let job = object(
         "batch/v1",
         "Job",

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Health, Status, condition, generation, is_true, number, text};
+use super::{Condition, Health, Status, condition, generation, group_kind, is_true, number, text};
 
 /// A count in the status, which leaves out zero.
 fn count(object: &Value, field: &str) -> i64 {
@@ -152,8 +152,22 @@ pub(super) fn replica_set(object: &Value) -> Health {
     }
 }
 
+/// A Job that has ended, and goes by itself then.
+pub(super) fn goes_when_done(object: &Value) -> bool {
+    let is_job = group_kind(object) == ("batch", "Job");
+    let goes = object.pointer("/spec/ttlSecondsAfterFinished").is_some();
+    let ended = ["Complete", "Failed"]
+        .iter()
+        .any(|kind| holds(object, kind).is_some());
+    is_job && goes && ended
+}
+
+fn holds<'o>(object: &'o Value, kind: &str) -> Option<Condition<'o>> {
+    condition(object, kind).filter(|found| found.status == "True")
+}
+
 pub(super) fn job(object: &Value) -> Health {
-    let holds = |kind: &str| condition(object, kind).filter(|found| found.status == "True");
+    let holds = |kind: &str| holds(object, kind);
     if let Some(failed) = holds("Failed").or_else(|| holds("FailureTarget")) {
         return Health::of(Status::Failed, &failed);
     }
