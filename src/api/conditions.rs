@@ -69,6 +69,10 @@ pub mod reason {
     pub const API_UNAVAILABLE: &str = "APIUnavailable";
     pub const HEALTH_CHECK_SUCCEEDED: &str = "HealthCheckSucceeded";
     pub const HEALTH_CHECK_FAILED: &str = "HealthCheckFailed";
+    /// An expression of spec.healthCheckExprs can not be used.
+    pub const INVALID_CEL_EXPRESSION: &str = "InvalidCELExpression";
+    /// A rule of spec.driftDetection.ignore can not be used.
+    pub const INVALID_IGNORE_RULE: &str = "InvalidIgnoreRule";
     pub const TIMED_OUT: &str = "TimedOut";
 
     /// The record of a revision does not fit into a Secret.
@@ -77,7 +81,7 @@ pub mod reason {
     pub const RECORD_INVALID: &str = "RecordInvalid";
 
     /// Every reason, for tests and for metrics that must stay bounded.
-    pub const ALL: [&str; 37] = [
+    pub const ALL: [&str; 39] = [
         INSTALL_SUCCEEDED,
         INSTALL_FAILED,
         UPGRADE_SUCCEEDED,
@@ -112,6 +116,8 @@ pub mod reason {
         API_UNAVAILABLE,
         HEALTH_CHECK_SUCCEEDED,
         HEALTH_CHECK_FAILED,
+        INVALID_CEL_EXPRESSION,
+        INVALID_IGNORE_RULE,
         TIMED_OUT,
         RECORD_TOO_LARGE,
         RECORD_INVALID,

@@ -94,7 +94,7 @@ mod tests {
             &schema()["properties"]["spec"],
             "spec".to_owned(),
             &mut |path, field| {
-                let is_text = path.ends_with("valuesFiles[]");
+                let is_text = path.ends_with("[]") && field["type"] == "string";
                 let description = field["description"].as_str().unwrap_or_default();
                 assert!(is_text || !description.is_empty(), "{path}");
                 assert!(!description.contains('\n'), "{path}: {description}");
@@ -131,6 +131,8 @@ mod tests {
             ".spec.chart",
             ".spec.chart.configMap.name",
             ".spec.chart.secret.name",
+            ".spec.healthCheckExprs[].apiVersion",
+            ".spec.healthCheckExprs[].current",
             ".spec.valuesFrom[].kind",
             ".spec.valuesFrom[].name",
         ];
@@ -142,7 +144,11 @@ mod tests {
         let spec = &schema()["properties"]["spec"]["properties"];
         for (pointer, expected) in [
             ("/maxHistory/default", json!(10)),
-            ("/install/default", json!({"timeout": "5m0s"})),
+            (
+                "/install/default",
+                json!({"timeout": "5m0s", "disableWait": false, "disableWaitForJobs": false}),
+            ),
+            ("/driftDetection/properties/mode/default", json!("enabled")),
             ("/install/properties/timeout/default", json!("5m0s")),
             (
                 "/upgrade/properties/remediation/properties/strategy/default",

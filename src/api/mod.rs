@@ -5,7 +5,9 @@
 mod chart;
 pub mod conditions;
 mod crd;
+mod drift;
 mod duration;
+mod health;
 mod status;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -17,7 +19,9 @@ use serde_json::{Map, Value};
 pub use self::{
     chart::{ChartReference, ChartSource, ValuesKind, ValuesReference},
     crd::{crd, crd_yaml},
+    drift::{DriftDetection, DriftIgnore, DriftMode, DriftTarget},
     duration::{Duration, ParseError as DurationError},
+    health::HealthCheckExpr,
     status::{
         AskedStatus, Attempt, ChartStatus, HelmAppStatus, HistoryEntry, InventoryEntry, MAX_CAUSE,
         MAX_HISTORY, MAX_INVENTORY, MAX_MESSAGE, MadeBy, ReleaseStatus, RollbackStatus,
@@ -117,6 +121,12 @@ pub struct HelmAppSpec {
     pub rollback: RollbackSpec,
     #[serde(default)]
     pub uninstall: UninstallSpec,
+    #[serde(default)]
+    pub drift_detection: DriftDetection,
+    /// How objects of kinds are doing that say it in a way of their own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub health_check_exprs: Vec<HealthCheckExpr>,
     /// Revisions to keep; 0 keeps all of them.
     #[serde(default = "default_max_history")]
     #[schemars(with = "i32", range(min = 0, max = 10000))]

@@ -12,7 +12,7 @@ pub(super) struct HealthArguments {
     #[arg(
         long,
         env = "HELMAPP_ASK_PODS_AFTER",
-        default_value = "10s",
+        default_value = "15s",
         value_name = "DURATION"
     )]
     ask_pods_after: Duration,

@@ -70,18 +70,30 @@ fn describe(app: &HelmApp, now: Timestamp) -> String {
         text.push_str("            the operator has not seen the newest spec yet\n");
     }
     let mut table = Table::new(&["CONDITION", "STATUS", "REASON", "SINCE", "MESSAGE"]);
+    // The end of a container's log stands below the table, once.
+    let mut log = "";
     for condition in &status.conditions {
+        let (line, more) = condition
+            .message
+            .split_once('\n')
+            .unwrap_or((&condition.message, ""));
+        if log.is_empty() {
+            log = more;
+        }
         table.row([
             condition.type_.clone(),
             condition.status.clone(),
             condition.reason.clone(),
             output::age(Some(condition.last_transition_time.0), now),
-            condition.message.clone(),
+            line.to_owned(),
         ]);
     }
     if !table.is_empty() {
         text.push('\n');
         text.push_str(&table.render());
+    }
+    if !log.is_empty() {
+        text.push_str(&format!("\n{log}\n"));
     }
     let mut table = Table::new(&["KIND", "NAMESPACE", "NAME", "HEALTH"]);
     for entry in &status.inventory {
@@ -124,7 +136,7 @@ mod tests {
                 "chart": {"name": "demo", "version": "0.1.0", "appVersion": "1.0", "digest": "sha256:0"},
                 "release": {"name": "shop", "namespace": "web", "revision": 3, "status": "deployed"},
                 "conditions": [{"type": "Ready", "status": "True", "reason": "UpgradeSucceeded",
-                    "message": "all is well", "lastTransitionTime": "2026-01-01T00:00:00Z"}],
+                    "message": "all is well\nas its log says", "lastTransitionTime": "2026-01-01T00:00:00Z"}],
                 "inventory": [{"version": "v1", "kind": "Service", "namespace": "web", "name": "shop", "health": "Ready"}],
                 "inventoryTotal": 3
             }
@@ -140,6 +152,8 @@ mod tests {
              \n\
              CONDITION   STATUS   REASON             SINCE   MESSAGE\n\
              Ready       True     UpgradeSucceeded   60s     all is well\n\
+             \n\
+             as its log says\n\
              \n\
              KIND      NAMESPACE   NAME   HEALTH\n\
              Service   web         shop   Ready\n\

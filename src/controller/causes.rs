@@ -10,6 +10,7 @@ use helmapp_helm::health::pods::{self, Log, Workload, explain};
 use helmapp_helm::health::{self as rules, Status};
 use helmapp_helm::plan::ObjectId;
 use jiff::Timestamp;
+use serde_json::Value;
 use tokio::time::Instant;
 use tracing::info;
 
@@ -118,22 +119,23 @@ async fn ask_one(
     let Some(live) = applier.get(id, &object.version).await? else {
         return Ok(());
     };
-    let Some(selector) = pods::selector(&live) else {
-        return Ok(());
+    let workload = Workload(&live);
+    let (sets, pods) = match pods::selector(&live) {
+        Some(selector) => pods_of(ctx, id, workload, &selector).await?,
+        None if workload.is_pod() => Default::default(),
+        None => return Ok(()),
     };
-    let (workload, operator) = (Workload(&live), ctx.identities.operator());
-    let sets = match workload.has_replica_sets() {
-        true => cluster::replica_sets(&operator, &id.namespace, &selector).await?,
-        false => Vec::new(),
+    let own = match workload.is_pod() {
+        true => vec![&live],
+        false => workload.own(&sets, &pods),
     };
-    let pods = cluster::list(&operator, &id.namespace, &selector).await?;
-    let own = workload.own(&sets, &pods);
     let patience = &ctx.settings.health.patience;
     let Some(trouble) = workload.trouble(&own, Timestamp::now(), patience) else {
         return Ok(());
     };
     let log = trouble.log.clone();
-    let health = explain(rules::assess(&live), trouble);
+    let checks = ctx.memory.checks(&subject.key);
+    let health = explain(rules::assess_by(checks.as_deref(), &live), trouble);
     let tail = match log {
         // One log is enough to begin with; those of what may still come right are only in the way.
         Some(log) if shown.is_none() && (at_once || health.status == Status::Failed) => {
@@ -146,6 +148,21 @@ async fn ask_one(
     ctx.memory
         .explained(&subject.key, id, health::told(&health, &tail));
     Ok(())
+}
+
+/// The ReplicaSets and pods that a workload selects.
+async fn pods_of(
+    ctx: &Context,
+    id: &ObjectId,
+    workload: Workload<'_>,
+    selector: &str,
+) -> Result<(Vec<Value>, Vec<Value>), Error> {
+    let operator = ctx.identities.operator();
+    let sets = match workload.has_replica_sets() {
+        true => cluster::replica_sets(&operator, &id.namespace, selector).await?,
+        false => Vec::new(),
+    };
+    Ok((sets, cluster::list(&operator, &id.namespace, selector).await?))
 }
 
 /// The end of a log, from its own line on, without what came from Secrets.

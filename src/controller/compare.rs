@@ -7,24 +7,26 @@ use serde_json::{Map, Value};
 
 use crate::cluster::apply::{Applier, is_secret};
 
+use super::drift::{Ignore, differences};
 use super::planning::PARALLEL;
 use super::policy::Error;
 use super::preview::Change;
 use super::subject::Subject;
 
 /// The objects that an apply would change although their text has not, or that are gone. Those of other releases are
-/// left out: they are not put back either.
+/// left out, and those that may be as they are: they are not put back either.
 ///
 /// # Errors
 /// The server's refusal, or a failed request.
 pub(super) async fn drifted(
     applier: &Applier,
     subject: &Subject,
+    ignore: &Ignore,
     objects: Vec<&Object>,
 ) -> Result<Vec<Change>, Error> {
     let questions: Vec<_> = objects
         .into_iter()
-        .map(|object| one(applier, subject, object).boxed())
+        .map(|object| one(applier, subject, ignore, object).boxed())
         .collect();
     let answers: Vec<Option<Change>> = futures::stream::iter(questions)
         .buffered(PARALLEL)
@@ -33,7 +35,12 @@ pub(super) async fn drifted(
     Ok(answers.into_iter().flatten().collect())
 }
 
-async fn one(applier: &Applier, subject: &Subject, object: &Object) -> Result<Option<Change>, Error> {
+async fn one(
+    applier: &Applier,
+    subject: &Subject,
+    ignore: &Ignore,
+    object: &Object,
+) -> Result<Option<Change>, Error> {
     let change = |action, before, after| Change {
         id: object.id.clone(),
         action,
@@ -48,6 +55,11 @@ async fn one(applier: &Applier, subject: &Subject, object: &Object) -> Result<Op
         return Ok(None);
     }
     let applied = applier.would_be(object).await?;
+    let exempt = ignore.of(object, &live);
+    let may_stay = exempt.is_whole() || differences(&live, &applied).iter().all(|one| exempt.covers(one));
+    if may_stay {
+        return Ok(None);
+    }
     let shape = shape(object);
     let (before, after) = (within(&live, &shape), within(&applied, &shape));
     let uid = live.pointer("/metadata/uid").and_then(Value::as_str);

@@ -87,13 +87,13 @@ pub(super) async fn apply(
     uid: Option<&str>,
 ) -> Result<Applied, Error> {
     // What is ready once it exists shows that by existing.
-    let detail = if health::is_lasting(&object.id.group, &object.id.kind) {
+    let detail = if ctx.memory.is_lasting(&subject.key, &object.id) {
         Detail::Metadata
     } else {
         Detail::Object
     };
     let applied = applier.apply(object, uid, detail).await?;
-    let health = health::seen(ctx, &applied.live).await;
+    let health = health::seen(ctx, subject, &applied.live).await;
     ctx.memory
         .applied(&subject.key, &object.id, &metadata(&applied.live), health);
     Ok(applied)

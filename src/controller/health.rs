@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use helmapp_helm::health::{self as rules, Status, assess};
+use helmapp_helm::health::expr::Checks;
+use helmapp_helm::health::{self as rules, Status, assess_by};
 use serde_json::Value;
 use tracing::info;
 
@@ -35,9 +36,9 @@ const LASTING: [(&str, &str); 14] = [
     ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration"),
 ];
 
-/// The health of a live object.
-pub fn of(live: &Value) -> Health {
-    told(&assess(live), "")
+/// The health of a live object, by the HelmApp's own expressions where there are some for its kind.
+pub fn of(live: &Value, checks: Option<&Checks>) -> Health {
+    told(&assess_by(checks, live), "")
 }
 
 /// Health with the words that are said of it, and what follows them.
@@ -65,9 +66,10 @@ pub(super) fn told(health: &rules::Health, more: &str) -> Health {
 
 /// The health of a live object that was read: what it says itself, and what its StorageClass says of a claim that is not
 /// bound.
-pub(super) async fn seen(ctx: &Context, live: &Value) -> Health {
-    let health = of(live);
-    let Some(class) = rules::storage_class(live) else {
+pub(super) async fn seen(ctx: &Context, subject: &Subject, live: &Value) -> Health {
+    let health = of(live, ctx.memory.checks(&subject.key).as_deref());
+    let class = rules::storage_class(live).filter(|_| health != Health::Ready);
+    let Some(class) = class else {
         return health;
     };
     match content::storage_class(&ctx.identities.operator(), class).await {
@@ -207,6 +209,7 @@ mod tests {
             json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "j"}, "spec": {},
                    "status": {"conditions": [{"type": kind, "status": "True", "reason": "R", "message": "m"}]}})
         };
+        let of = |live: &Value| of(live, None);
         assert_eq!(of(&job("Complete")), Health::Ready);
         assert!(matches!(of(&job("Failed")), Health::Failed(text) if text.contains('m')));
         let config = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}});

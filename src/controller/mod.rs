@@ -35,6 +35,7 @@ mod restore;
 mod resume;
 pub mod revision;
 mod rollback;
+mod rules;
 mod settle;
 mod slots;
 pub mod subject;
@@ -131,6 +132,9 @@ pub struct Context {
     /// Deployed releases of which something is unready for now.
     unwell: Timers,
     asking: Slots<causes::Asking>,
+    rules: Slots<rules::Rules>,
+    /// When all objects were last looked at for drift.
+    inspected: Timers,
     guarded: Slots<()>,
     access: access::Answers,
     renderers: Renderers,
@@ -191,6 +195,8 @@ impl Operator {
             suspended: Timers::default(),
             unwell: Timers::default(),
             asking: Slots::default(),
+            rules: Slots::default(),
+            inspected: Timers::default(),
             guarded: Slots::default(),
             access: access::Answers::default(),
             renderers: Renderers::new(settings.renderers, settings.limits.render.stack_bytes)?,
@@ -437,6 +443,8 @@ impl Context {
         self.suspended.end(&subject.key);
         self.unwell.end(&subject.key);
         self.asking.remove(&subject.key);
+        self.rules.remove(&subject.key);
+        self.inspected.end(&subject.key);
         self.companions.forget(&subject.key);
         self.unfollow();
     }

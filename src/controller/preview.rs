@@ -6,7 +6,7 @@ use std::sync::Arc;
 use helmapp_helm::plan::{Action, Object, ObjectId};
 use serde_json::Value;
 
-use crate::api::HelmApp;
+use crate::api::{DriftMode, HelmApp};
 use crate::cluster::apply::Applier;
 use crate::cluster::discovery::Snapshot;
 use crate::store::{self, Places};
@@ -17,7 +17,7 @@ use super::planning::{self, Known, NewObjects};
 use super::policy::Error;
 use super::revision::{all_objects, returned_objects};
 use super::subject::Subject;
-use super::{Context, Operator, advice, compare, inputs, namespace, rendering, rollback, veil};
+use super::{Context, Operator, advice, compare, inputs, namespace, rendering, rollback, rules, veil};
 
 /// What the next revision of a release would do.
 #[derive(Debug, Clone)]
@@ -111,7 +111,15 @@ impl Operator {
             .collect();
         let kept = plan.operations.iter();
         let kept = kept.filter(|operation| operation.action == Action::Keep);
-        let drifted = compare::drifted(&applier, subject, kept.map(|kept| kept.object).collect()).await?;
+        rules::learn(ctx, subject)?;
+        let rules = ctx.rules.get(&subject.key).unwrap_or_default();
+        let drifted = match subject.app.spec.drift_detection.mode {
+            DriftMode::Enabled => {
+                let kept = kept.map(|kept| kept.object).collect();
+                compare::drifted(&applier, subject, &rules.ignore, kept).await?
+            }
+            DriftMode::Warn | DriftMode::Disabled => Vec::new(),
+        };
         // What comes back is as it was stored; what is rendered holds what is read now.
         let (returned, rendered) = match from_record {
             true => (new.objects.as_slice(), &[][..]),

@@ -11,7 +11,7 @@ use helmapp_helm::release::Status;
 use jiff::Timestamp;
 use kube::runtime::controller::Action;
 use tokio::time::Instant;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::api::HelmApp;
 use crate::metrics::Outcome;
@@ -29,7 +29,7 @@ use super::settle::Settling;
 use super::subject::Subject;
 use super::{
     Context, access, advice, claim, drift, finalize, health, history, report, restore, resume, rollback,
-    settle,
+    rules, settle,
 };
 
 /// What a reconcile waits for.
@@ -122,6 +122,10 @@ async fn enter(ctx: &Context, subject: &Subject) -> Result<(), Error> {
         });
     }
     ctx.memory.own(&subject.release, &subject.key);
+    // Rules that can't be used are refused with the change that they belong to; what is deployed is kept without them.
+    if let Err(error) = rules::learn(ctx, subject) {
+        debug!(app = %subject.key.name, namespace = %subject.key.namespace, %error, "rules can not be used");
+    }
     refuse_foreign(ctx, subject)?;
     restore::restore(ctx, subject).await
 }
@@ -144,6 +148,7 @@ async fn required<T>(
 
 /// Makes the release what is asked for.
 async fn change(ctx: &Context, subject: &Subject) -> Result<Next, Error> {
+    rules::learn(ctx, subject)?;
     let pending = resume::pending(ctx, subject).await?;
     match (rollback::asked(ctx, subject), pending) {
         (Asked::GoBack(revision), pending) => rollback::roll_back_to(ctx, subject, revision, pending).await,

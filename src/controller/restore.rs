@@ -64,6 +64,7 @@ pub(super) async fn restore(ctx: &Context, subject: &Subject) -> Result<(), Erro
         ctx.memory
             .verified(&subject.key, |id| health_of(&objects, id), looked);
     } else {
+        ctx.memory.presume(&subject.key, |id| health_of(&objects, id));
         ctx.memory.doubt(&subject.key);
     }
     if head.status == Status::Failed {

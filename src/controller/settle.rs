@@ -226,7 +226,7 @@ pub(super) async fn look(ctx: &Context, subject: &Subject) -> Result<(), Error> 
     for (id, live) in found {
         match live {
             Some(live) => {
-                let health = health::seen(ctx, &live).await;
+                let health = health::seen(ctx, subject, &live).await;
                 ctx.memory
                     .looked(&subject.key, id, Some(&deploy::metadata(&live)), health);
             }

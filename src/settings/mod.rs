@@ -122,7 +122,7 @@ impl Default for Settings {
 impl Default for Health {
     fn default() -> Self {
         Self {
-            ask_pods_after: Duration::from_secs(10),
+            ask_pods_after: Duration::from_secs(15),
             patience: Patience {
                 restarts: 3,
                 start: Duration::from_secs(30),

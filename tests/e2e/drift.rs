@@ -6,7 +6,7 @@ use helmapp_helm::plan::{Owner, Scope, objects};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::fixture::{CONFIG_MAP, DEPLOYMENT, Fixture, condition, message, revision};
 use crate::support::wait::{until, within};
@@ -101,7 +101,7 @@ async fn another_controller_wins_in_the_end() {
     };
     let said = message(&status, "Drifted");
     assert!(
-        said.contains("ConfigMap") && said.contains("6 corrections"),
+        said.contains("ConfigMap") && said.contains("unknown changed it again after 6 corrections"),
         "{said}"
     );
     tokio::time::sleep(std::time::Duration::from_secs(2)).await;
@@ -349,4 +349,194 @@ async fn an_object_that_is_refused_does_not_keep_the_others_from_coming_back() {
         !kinds.contains(&"Stalled") && !kinds.contains(&"Reconciling"),
         "{kinds:?}"
     );
+}
+
+/// A ConfigMap with two keys, and a Secret.
+const TWO: &str = "\
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: {{ .Release.Name }}
+  annotations: {{ toJson .Values.annotations }}
+data:
+  text: \"{{ .Values.text }}\"
+  other: \"{{ .Values.text }}\"
+---
+apiVersion: v1
+kind: Secret
+metadata:
+  name: {{ .Release.Name }}
+data:
+  word: {{ b64enc .Values.text }}
+";
+
+/// Installs [`TWO`] with this `spec.driftDetection`.
+async fn detecting(fixture: &Fixture, detection: Value) {
+    installed(fixture, detection, json!({}), "first-text").await;
+}
+
+async fn installed(fixture: &Fixture, detection: Value, annotations: Value, text: &str) {
+    let chart = fixture.chart("app", &[("templates/a.yaml", TWO)]);
+    let values = json!({"text": text, "annotations": annotations});
+    let spec = json!({"chart": {"path": chart}, "values": values, "driftDetection": detection});
+    fixture.app("app", spec).await;
+    fixture.ready("app").await;
+}
+
+async fn change(maps: &Api<ConfigMap>, data: Value) {
+    let changed = json!({"data": data});
+    maps.patch("app", &PatchParams::default(), &Patch::Merge(&changed))
+        .await
+        .unwrap();
+}
+
+fn has(key: &'static str, text: &'static str) -> impl Fn(&ConfigMap) -> bool {
+    move |map| {
+        map.data
+            .as_ref()
+            .is_some_and(|data| data.get(key).map(String::as_str) == Some(text))
+    }
+}
+
+fn drifts(app: &helmapp::api::HelmApp, status: &str) -> bool {
+    condition(app, "Drifted").is_some_and(|drifted| drifted.status == status)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_put_back_is_told_with_its_values_but_not_those_of_secrets() {
+    let fixture = Fixture::shared("told").await;
+    detecting(&fixture, json!({})).await;
+    let maps: Api<ConfigMap> = fixture.namespace.api();
+    change(&maps, json!({"text": "hand-made"})).await;
+    until(&maps, "app", within(20), has("text", "first-text")).await;
+    let said = |part: &'static str| {
+        move |app: &helmapp::api::HelmApp| {
+            condition(app, "Drifted").is_some_and(|drifted| drifted.message.contains(part))
+        }
+    };
+    // The chart puts into the ConfigMap what it puts into the Secret, too.
+    let status = fixture
+        .until("app", said("data.text: \"hand-made\" -> \"[redacted]\""))
+        .await;
+    assert!(!message(&status, "Drifted").contains("first-text"), "{status:?}");
+    let secrets: Api<Secret> = fixture.namespace.api();
+    let changed = json!({"stringData": {"word": "hand-written"}});
+    secrets
+        .patch("app", &PatchParams::default(), &Patch::Merge(&changed))
+        .await
+        .unwrap();
+    let status = fixture.until("app", said("data.word differs")).await;
+    let said = message(&status, "Drifted");
+    for secret in ["hand-written", "first-text", "Zmlyc3Q", "aGFuZC"] {
+        assert!(!said.contains(secret), "{said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn drift_is_only_told_where_nothing_else_is_wanted() {
+    let fixture = Fixture::shared("warns").await;
+    detecting(&fixture, json!({"mode": "warn"})).await;
+    let maps: Api<ConfigMap> = fixture.namespace.api();
+    change(&maps, json!({"other": "hand-made"})).await;
+    let status = fixture.until("app", |app| drifts(app, "True")).await;
+    let said = message(&status, "Drifted");
+    assert!(
+        said.contains("data.other by unknown") && said.contains("\"hand-made\" -> "),
+        "{said}"
+    );
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    assert!(has("other", "hand-made")(&maps.get("app").await.unwrap()));
+    change(&maps, json!({"other": "first-text"})).await;
+    fixture.until("app", |app| drifts(app, "False")).await;
+    maps.delete("app", &DeleteParams::default()).await.unwrap();
+    let deleted = |app: &helmapp::api::HelmApp| {
+        condition(app, "Drifted").is_some_and(|drifted| drifted.message.contains("deleted"))
+    };
+    fixture.until("app", deleted).await;
+    assert_eq!(maps.get_opt("app").await.unwrap(), None);
+
+    detecting(&fixture, json!({"mode": "disabled"})).await;
+    fixture
+        .until("app", |app| condition(app, "Drifted").is_none())
+        .await;
+    assert_eq!(maps.get_opt("app").await.unwrap(), None);
+    detecting(&fixture, json!({})).await;
+    until(&maps, "app", within(20), has("text", "first-text")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_be_as_others_have_it_stays_while_the_rest_is_put_back() {
+    let fixture = Fixture::shared("ignores").await;
+    let ignore =
+        json!({"ignore": [{"paths": ["/data/text"], "target": {"kind": "ConfigMap", "name": "a.*"}}]});
+    detecting(&fixture, ignore.clone()).await;
+    let maps: Api<ConfigMap> = fixture.namespace.api();
+    change(&maps, json!({"text": "hand-made"})).await;
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    change(&maps, json!({"other": "hand-made"})).await;
+    let map = until(&maps, "app", within(20), has("other", "first-text")).await;
+    assert!(has("text", "hand-made")(&map), "{map:?}");
+    change(&maps, json!({"text": "once-more"})).await;
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    assert!(has("text", "once-more")(&maps.get("app").await.unwrap()));
+    fixture.until("app", |app| drifts(app, "False")).await;
+
+    // A revision that changes the object writes all of it.
+    installed(&fixture, ignore, json!({}), "second-text").await;
+    assert!(has("text", "second-text")(&maps.get("app").await.unwrap()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn managers_and_marks_say_what_is_left_to_others() {
+    let fixture = Fixture::shared("managers").await;
+    detecting(&fixture, json!({"ignore": [{"managers": ["tuner"]}]})).await;
+    let maps: Api<ConfigMap> = fixture.namespace.api();
+    let tuned = json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"text": "tuned"}});
+    let params = PatchParams::apply("tuner").force();
+    maps.patch("app", &params, &Patch::Apply(&tuned)).await.unwrap();
+    change(&maps, json!({"other": "hand-made"})).await;
+    let map = until(&maps, "app", within(20), has("other", "first-text")).await;
+    assert!(has("text", "tuned")(&map), "{map:?}");
+
+    let fixture = Fixture::shared("marked").await;
+    let mark = json!({"helm.toolkit.fluxcd.io/driftDetection": "disabled"});
+    installed(&fixture, json!({}), mark, "first-text").await;
+    let maps: Api<ConfigMap> = fixture.namespace.api();
+    change(&maps, json!({"other": "hand-made"})).await;
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    assert!(has("other", "hand-made")(&maps.get("app").await.unwrap()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rules_that_can_not_be_read_change_nothing() {
+    let fixture = Fixture::shared("badrules").await;
+    detecting(&fixture, json!({})).await;
+    let chart = fixture.chart("app", &[("templates/a.yaml", TWO)]);
+    let spec = |detection: Value| {
+        let values = json!({"text": "second-text", "annotations": {}});
+        json!({"chart": {"path": chart}, "values": values, "driftDetection": detection})
+    };
+    let bad = json!({"ignore": [{"paths": [""], "target": {"name": "("}}]});
+    fixture.app("app", spec(bad)).await;
+    let status = fixture.refused("app", "InvalidIgnoreRule").await;
+    let said = message(&status, "Ready");
+    assert!(
+        said.contains("spec.driftDetection.ignore[0].target.name"),
+        "{said}"
+    );
+    assert_eq!(revision(&status), 1);
+    let error = fixture
+        .try_app("app", spec(json!({"ignore": [{}]})))
+        .await
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("paths or managers must be set"),
+        "{error}"
+    );
+    // What is deployed is kept meanwhile.
+    let maps: Api<ConfigMap> = fixture.namespace.api();
+    maps.delete("app", &DeleteParams::default()).await.unwrap();
+    until(&maps, "app", within(20), has("text", "first-text")).await;
+    fixture.app("app", spec(json!({}))).await;
+    assert_eq!(revision(&fixture.ready("app").await), 2);
 }

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use helmapp::api::{HelmApp, HelmAppStatus};
-use k8s_openapi::api::core::v1::{Event, PersistentVolumeClaim, Pod};
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{ConfigMap, Event, PersistentVolumeClaim, Pod};
 use k8s_openapi::api::storage::v1::StorageClass;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
 use crate::fixture::{CONFIG_MAP, Fixture, condition, condition_of, message, revision};
-use crate::support::wait::{eventually, within};
+use crate::support::wait::{eventually, until, within};
 
 /// A Deployment whose pods have the annotations and the spec of the values.
 const PODS: &str = "\
@@ -114,6 +115,16 @@ async fn what_keeps_pods_from_starting_ends_the_wait() {
             "{said}"
         );
     };
+    let bare = async {
+        let fixture = Fixture::shared("bare").await;
+        let pod = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: app\n  annotations: {{ toJson .Values.annotations }}\nspec:\n  containers:\n    - {name: main, image: registry.example.com/app:v1}\n";
+        slow(&fixture, pod, json!({"annotations": becomes("image-pull")})).await;
+        let said = fails(&fixture).await;
+        assert!(
+            said.contains("Pod ") && said.contains("ImagePullBackOff"),
+            "{said}"
+        );
+    };
     let node = async {
         let fixture = Fixture::shared("node").await;
         slow(&fixture, PODS, json!({"nodes": {"nowhere": "true"}})).await;
@@ -142,7 +153,7 @@ async fn what_keeps_pods_from_starting_ends_the_wait() {
             "{said}"
         );
     };
-    tokio::join!(image, node, quota, job);
+    tokio::join!(image, bare, node, quota, job);
 }
 
 /// What the pods of the namespace say of being ready.
@@ -320,4 +331,92 @@ async fn a_claim_without_a_pod_keeps_nobody_waiting() {
     let phase = claims.get("data").await.unwrap().status.unwrap().phase;
     assert_eq!(phase.as_deref(), Some("Pending"));
     classes.delete(&class, &DeleteParams::default()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_goes_when_it_is_done_is_not_run_again() {
+    let fixture = Fixture::shared("ttl").await;
+    slow(&fixture, JOB, json!({"ttl": 2})).await;
+    fixture.ready("app").await;
+    let jobs: Api<Job> = fixture.namespace.api();
+    eventually("the Job goes", within(30), || async {
+        match jobs.get_opt("app").await {
+            Ok(None) => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(jobs.get_opt("app").await.unwrap(), None);
+    let status = fixture.ready("app").await;
+    assert_eq!(status.inventory[0].health.as_deref(), Some("Ready"));
+    // One that somebody deletes is put back.
+    let fixture = Fixture::shared("nottl").await;
+    slow(&fixture, JOB, json!({})).await;
+    fixture.ready("app").await;
+    let jobs: Api<Job> = fixture.namespace.api();
+    let before = jobs.get("app").await.unwrap().metadata.uid;
+    jobs.delete("app", &DeleteParams::background()).await.unwrap();
+    until(&jobs, "app", within(30), |job| job.metadata.uid != before).await;
+}
+
+/// What is said of a ConfigMap whose key `state` is somebody's word for how it is doing.
+fn by_state() -> Value {
+    json!([{"apiVersion": "v1", "kind": "ConfigMap", "current": "has(data.state) && data.state == 'on'",
+            "failed": "has(data.state) && data.state == 'broken'"}])
+}
+
+async fn say_state(fixture: &Fixture, state: &str) {
+    let maps: Api<ConfigMap> = fixture.namespace.api();
+    let said = json!({"data": {"state": state}});
+    maps.patch("app", &PatchParams::default(), &Patch::Merge(&said))
+        .await
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn expressions_say_how_objects_of_a_kind_are_doing() {
+    let fixture = Fixture::shared("cel").await;
+    let chart = fixture.chart("app", &[("templates/a.yaml", CONFIG_MAP)]);
+    let spec = |exprs: Value| {
+        json!({"chart": {"path": chart}, "values": {"text": "one"}, "install": {"timeout": "30m"},
+               "healthCheckExprs": exprs})
+    };
+    fixture.app("app", spec(by_state())).await;
+    let waits = |app: &HelmApp| condition(app, "Healthy").is_some_and(|healthy| healthy.status == "Unknown");
+    let status = fixture.until("app", waits).await;
+    let said = message(&status, "Healthy");
+    assert!(
+        said.contains("spec.healthCheckExprs[0].current is not true"),
+        "{said}"
+    );
+    say_state(&fixture, "on").await;
+    fixture.ready("app").await;
+    say_state(&fixture, "broken").await;
+    let status = fixture.refused("app", "HealthCheckFailed").await;
+    let said = message(&status, "Ready");
+    assert!(said.contains("spec.healthCheckExprs[0].failed is true"), "{said}");
+    // Without expressions a ConfigMap is ready as it stands.
+    fixture.app("app", spec(json!([]))).await;
+    assert_eq!(revision(&fixture.ready("app").await), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_expression_that_can_not_be_read_changes_nothing() {
+    let fixture = Fixture::shared("badcel").await;
+    let chart = fixture.chart("app", &[("templates/a.yaml", CONFIG_MAP)]);
+    let spec = |current: &str| {
+        let exprs = json!([{"apiVersion": "v1", "kind": "ConfigMap", "current": current}]);
+        json!({"chart": {"path": chart}, "values": {"text": "one"}, "healthCheckExprs": exprs})
+    };
+    fixture.app("app", spec("data.(")).await;
+    let status = fixture.refused("app", "InvalidCELExpression").await;
+    let said = message(&status, "Ready");
+    assert!(
+        said.contains("spec.healthCheckExprs[0].current is no expression in CEL: line 1"),
+        "{said}"
+    );
+    assert_eq!(fixture.revisions("app").await, []);
+    fixture.app("app", spec("data.text == 'one'")).await;
+    fixture.ready("app").await;
 }

@@ -210,7 +210,10 @@ async fn a_kind_that_may_not_be_watched_holds_nobody_up() {
             ("templates/b.yaml", CONFIG_MAP),
         ],
     );
-    let spec = |text: &str| json!({"chart": {"path": chart}, "values": {"text": text}});
+    let spec = |text: &str| {
+        let detection = json!({"interval": "10s"});
+        json!({"chart": {"path": chart}, "values": {"text": text}, "driftDetection": detection})
+    };
     let operator = start_blind(&own.plane, charts.path()).await;
     fixture.app("app", spec("one")).await;
     fixture.ready("app").await;
@@ -234,17 +237,28 @@ async fn a_kind_that_may_not_be_watched_holds_nobody_up() {
     let ready = tokio::time::timeout(Duration::from_secs(6), fixture.ready("app")).await;
     assert_eq!(revision(&ready.expect("no worker waits for the watch")), 2);
 
+    // What is not seen is found when it is looked for.
+    let gears = gears(&fixture);
+    gears.delete("one", &DeleteParams::default()).await.unwrap();
+    put_back(&gears).await;
+
     // With the right, what was not seen is seen.
     grant(&fixture, &["*"]).await;
     fixture.until("app", unknown("False")).await;
-    let gears = gears(&fixture);
+    let unasked = json!({"chart": {"path": chart}, "values": {"text": "two"}});
+    fixture.app("app", unasked).await;
+    fixture.ready("app").await;
     gears.delete("one", &DeleteParams::default()).await.unwrap();
-    eventually("it is put back", within(20), || async {
+    put_back(&gears).await;
+    operator.stop();
+}
+
+async fn put_back(gears: &Api<DynamicObject>) {
+    eventually("it is put back", within(40), || async {
         match gears.get_opt("one").await {
             Ok(Some(_)) => Ok(()),
             other => Err(format!("{other:?}")),
         }
     })
     .await;
-    operator.stop();
 }

@@ -4,7 +4,7 @@ use std::{env, fs, path::Path, process::Command};
 
 use helmapp::settings::{Fetch, Limits};
 use helmapp_gotmpl::{json, parse, re2, semver, set, value};
-use helmapp_helm::{limits, release, schema, toml, values};
+use helmapp_helm::{health::expr, limits, release, schema, toml, values};
 
 struct Row {
     name: &'static str,
@@ -53,6 +53,7 @@ fn rows() -> Vec<Row> {
     const RECORDER: &str = "crates/helm/src/render/recorder.rs";
     const TEXTS: &str = "crates/helm/tests/limits/texts.rs";
     const ARCHIVES: &str = "crates/helm/tests/limits/archives.rs";
+    const EXPRESSIONS: &str = "crates/helm/src/health/expr/tests.rs";
     let Limits {
         render_timeout,
         render,
@@ -339,6 +340,27 @@ fn rows() -> Vec<Row> {
             None,
             "release records with many small values",
             (ARCHIVES, "a record of many values"),
+        ),
+        row(
+            "expression length",
+            bytes(expr::MAX_LENGTH as u64),
+            None,
+            "one expression of `spec.healthCheckExprs`",
+            (EXPRESSIONS, "what_is_no_expression_is_named"),
+        ),
+        row(
+            "expression depth",
+            count(expr::MAX_DEPTH as u64),
+            None,
+            "brackets in brackets, and long chains, in such an expression",
+            (EXPRESSIONS, "what_is_no_expression_is_named"),
+        ),
+        row(
+            "expression steps",
+            count(expr::MAX_STEPS),
+            None,
+            "what such an expression could take on an object, told before it is evaluated",
+            (EXPRESSIONS, "hostile_expressions_end"),
         ),
     ]
 }

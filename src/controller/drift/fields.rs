@@ -2,7 +2,7 @@
 //!
 //! Names only: what a field holds is not said anywhere.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta};
 use serde_json::{Map, Value};
@@ -16,15 +16,7 @@ const MAX_DEPTH: usize = 64;
 
 /// Says which fields of `wanted` are ours no more, and whose they are; empty when that can't be told.
 pub(super) fn taken(wanted: &Value, live: &ObjectMeta) -> String {
-    let none = Value::Null;
-    let ours = entries(live).find(|entry| is_ours(entry)).map_or(&none, fields);
-    let mut by_field: BTreeMap<String, &str> = BTreeMap::new();
-    for entry in entries(live).filter(|entry| !is_ours(entry)) {
-        let manager = entry.manager.as_deref().unwrap_or_default();
-        for field in taken_by(wanted, fields(entry), ours) {
-            by_field.entry(field).or_insert(manager);
-        }
-    }
+    let by_field = lost(wanted, live);
     let mut texts: Vec<String> = by_field
         .iter()
         .map(|(field, manager)| format!("{field} by {manager}"))
@@ -36,6 +28,66 @@ pub(super) fn taken(wanted: &Value, live: &ObjectMeta) -> String {
         texts.push(format!("{more} more"));
     }
     texts.join(", ")
+}
+
+/// Who has taken fields of `wanted` that are ours no more.
+pub(super) fn rivals(wanted: &Value, live: &ObjectMeta) -> String {
+    let managers: BTreeSet<&str> = lost(wanted, live).into_values().collect();
+    managers.into_iter().collect::<Vec<_>>().join(", ")
+}
+
+/// Fields that are ours no more, and whose they are.
+fn lost<'m>(wanted: &Value, live: &'m ObjectMeta) -> BTreeMap<String, &'m str> {
+    let none = Value::Null;
+    let ours = entries(live).find(|entry| is_ours(entry)).map_or(&none, fields);
+    let mut by_field: BTreeMap<String, &str> = BTreeMap::new();
+    for entry in entries(live).filter(|entry| !is_ours(entry)) {
+        let manager = entry.manager.as_deref().unwrap_or_default();
+        for field in taken_by(wanted, fields(entry), ours) {
+            by_field.entry(field).or_insert(manager);
+        }
+    }
+    by_field
+}
+
+/// Whether one of these managers has the place in a live object that a JSON pointer leads to, or all around it.
+pub(super) fn is_of(managers: &[String], pointer: &str, live: &Value) -> bool {
+    let entries = live.pointer("/metadata/managedFields").and_then(Value::as_array);
+    let parts: Vec<String> = pointer
+        .split('/')
+        .skip(1)
+        .map(|part| part.replace("~1", "/").replace("~0", "~"))
+        .collect();
+    entries.into_iter().flatten().any(|entry| {
+        let manager = entry.get("manager").and_then(Value::as_str);
+        let theirs = manager.is_some_and(|manager| managers.iter().any(|known| known == manager));
+        theirs && has(entry.get("fieldsV1"), Some(live), &parts)
+    })
+}
+
+/// Whether a field set has the place that the parts of a pointer lead to in a value.
+fn has(fields: Option<&Value>, value: Option<&Value>, parts: &[String]) -> bool {
+    let Some(tree) = fields.and_then(Value::as_object) else {
+        return false;
+    };
+    if tree.is_empty() {
+        return true;
+    }
+    let [part, rest @ ..] = parts else {
+        return false;
+    };
+    let Some(Value::Array(items)) = value else {
+        return has(
+            tree.get(&format!("f:{part}")),
+            value.and_then(|value| value.get(part)),
+            rest,
+        );
+    };
+    let item = part.parse::<usize>().ok().and_then(|index| items.get(index));
+    tree.iter().any(|(key, below)| {
+        let named = item.is_some() && child(value.unwrap_or(&Value::Null), key) == item;
+        named && has(Some(below), item, rest)
+    })
 }
 
 /// Who wrote an object last.
@@ -229,7 +281,33 @@ mod tests {
             ),
         ];
         for (wanted, entries, expected) in table {
-            assert_eq!(taken(wanted, &live(&entries)), expected);
+            let live = live(&entries);
+            assert_eq!(taken(wanted, &live), expected);
+            let by = expected.split_once(" by ").map_or("", |(_, manager)| manager);
+            assert_eq!(rivals(wanted, &live), by);
+        }
+    }
+
+    #[test]
+    fn places_and_who_has_them() {
+        let live = json!({
+            "spec": {"replicas": 2, "containers": [{"name": "a", "image": "x"}, {"name": "b", "image": "y"}], "args": ["z"]},
+            "metadata": {"managedFields": [{"manager": "m", "fieldsV1": {"f:spec": {
+                "f:replicas": {}, "f:args": {}, "f:containers": {"k:{\"name\":\"b\"}": {".": {}, "f:image": {}}}}}}]},
+        });
+        let (m, n) = (["m".to_owned()], ["n".to_owned()]);
+        for (pointer, expected) in [
+            ("/spec/replicas", true),
+            ("/spec/args/0", true),
+            ("/spec/containers/1/image", true),
+            ("/spec/containers/0/image", false),
+            ("/spec/containers/1/name", false),
+            ("/spec/containers/7/image", false),
+            ("/spec", false),
+            ("/data", false),
+        ] {
+            assert_eq!(is_of(&m, pointer, &live), expected, "{pointer}");
+            assert!(!is_of(&n, pointer, &live), "{pointer}");
         }
     }
 

@@ -87,7 +87,7 @@ mod tests {
         };
         let mut attempts = Attempts::default();
         let mut correction = attempts.correction(&id, 1);
-        correction.made(Instant::now(), "");
+        correction.made(Instant::now(), "", "");
         attempts.corrected(&id, correction.clone());
         assert_eq!(attempts.correction(&id, 1), correction);
         assert_eq!(attempts.correction(&id, 2), Correction::default());

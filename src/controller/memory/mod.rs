@@ -17,6 +17,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use helmapp_helm::health::expr::Checks;
 use helmapp_helm::plan::ObjectId;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::runtime::reflector::ObjectRef;
@@ -208,6 +209,36 @@ impl Memory {
         if let Some(remembered) = self.lock().apps.get_mut(app) {
             remembered.objects.looked(id, live, health);
         }
+    }
+
+    /// Has the health of a HelmApp's objects told by these expressions.
+    pub fn check_by(&self, app: &AppKey, checks: Option<Arc<Checks>>) {
+        self.lock().of(app).objects.check_by(checks);
+    }
+
+    /// The expressions that tell the health of a HelmApp's objects.
+    pub fn checks(&self, app: &AppKey) -> Option<Arc<Checks>> {
+        self.lock().apps.get(app)?.objects.checks.clone()
+    }
+
+    /// Whether the object is ready once it exists.
+    pub fn is_lasting(&self, app: &AppKey, id: &ObjectId) -> bool {
+        self.read(app, |objects| objects.is_lasting(id))
+    }
+
+    /// Takes an object as it was read for what we want it to be.
+    pub fn accepted(&self, app: &AppKey, id: &ObjectId, live: &ObjectMeta, health: Health) {
+        self.lock().of(app).objects.accepted(id, live, health);
+    }
+
+    /// An object is not there and is not to be: it had ended.
+    pub fn done(&self, app: &AppKey, id: &ObjectId) {
+        self.lock().of(app).objects.done(id);
+    }
+
+    /// Takes objects that are not seen for as healthy as they were.
+    pub fn presume(&self, app: &AppKey, health: impl Fn(&ObjectId) -> Health) {
+        self.lock().of(app).objects.presume(health);
     }
 
     /// Remembers why an object is not ready, unless it is by now.

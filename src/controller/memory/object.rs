@@ -191,6 +191,41 @@ impl Tracked {
         }
     }
 
+    /// It is as we want it, as it was read: what others have changed may stay.
+    pub(super) fn accepted(&mut self, live: &ObjectMeta, health: Health) {
+        let (version, mark) = (number(live), stamp(live));
+        self.verified = Verified::At(mark);
+        self.made = short(live.uid.as_deref().unwrap_or_default());
+        self.uncertain = false;
+        if version >= self.resource_version {
+            self.seen = Some(mark);
+            self.resource_version = version;
+            self.uid = live.uid.as_deref().unwrap_or_default().into();
+            self.looked_at = version;
+            self.health = health;
+        }
+    }
+
+    /// It is not there, and is not to be: what it was for is done.
+    pub(super) fn done(&mut self) {
+        if self.seen.is_none() {
+            self.verified = Verified::Unseen;
+            self.uncertain = false;
+        }
+    }
+
+    /// Something else tells its health from now on.
+    pub(super) fn reconsider(&mut self, lasting: bool) {
+        self.lasting = lasting;
+        self.looked_at = 0;
+        self.shown = false;
+    }
+
+    /// The newest resourceVersion that was seen of it.
+    pub fn seen_at(&self) -> u64 {
+        self.resource_version
+    }
+
     /// It was read; `None` when it was not there.
     pub(super) fn looked(&mut self, live: Option<&ObjectMeta>, health: Health) {
         self.looked_at = self.looked_at.max(live.map_or(self.resource_version, number));
@@ -451,6 +486,34 @@ mod tests {
         absent.wanted = true;
         absent.doubt();
         assert!(absent.is_dirty(), "one that was never seen too");
+    }
+
+    #[test]
+    fn what_others_may_have_is_as_we_want_it_until_it_changes_again() {
+        let mut object = applied(Health::Ready, true);
+        let theirs = live(12, json!({}));
+        assert_eq!(object.see(&Sight::of(&theirs)), Wake::Now);
+        object.accepted(&theirs, Health::Ready);
+        assert!(!object.is_dirty());
+        assert_eq!(
+            object.known().mark,
+            object.shown().mark,
+            "the next process sees no drift"
+        );
+        assert_eq!(object.see(&Sight::of(&live(13, json!({})))), Wake::No);
+        assert_eq!(object.see(&Sight::of(&live(14, json!({"f:b": {}})))), Wake::Now);
+    }
+
+    #[test]
+    fn what_is_done_need_not_be_there() {
+        let mut object = applied(Health::Ready, false);
+        object.done();
+        assert!(!object.is_dirty(), "it is there");
+        object.see(&Sight::gone(&live(11, json!({}))));
+        assert!(object.is_dirty());
+        object.done();
+        assert!(!object.is_dirty());
+        assert_eq!((object.health.clone(), object.known().mark), (Health::Ready, 0));
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! The objects of one release.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
+use helmapp_helm::health::expr::Checks;
 use helmapp_helm::plan::ObjectId;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
@@ -18,6 +20,8 @@ use super::object::{Health, Look, Sight, Tracked, Wake};
 pub(super) struct Objects {
     /// The revision that the wanted objects are of; 0 when none is known.
     pub(super) revision: i64,
+    /// What tells the health of kinds that have expressions.
+    pub(super) checks: Option<Arc<Checks>>,
     all: Flat<ObjectId, Tracked>,
 }
 
@@ -55,6 +59,52 @@ impl Objects {
     pub(super) fn looked(&mut self, id: &ObjectId, live: Option<&ObjectMeta>, health: Health) {
         if let Some(object) = self.all.get_mut(id) {
             object.looked(live, health);
+        }
+    }
+
+    /// Other expressions tell the health of objects; those that they concern are looked at again.
+    pub(super) fn check_by(&mut self, checks: Option<Arc<Checks>>) {
+        let before = std::mem::replace(&mut self.checks, checks);
+        let has = |checks: &Option<Arc<Checks>>, id: &ObjectId| {
+            checks
+                .as_ref()
+                .is_some_and(|checks| checks.has(&id.group, &id.kind))
+        };
+        for (id, object) in self.all.iter_mut() {
+            let now = has(&self.checks, id);
+            if now || has(&before, id) {
+                object.reconsider(is_lasting(&id.group, &id.kind) && !now);
+            }
+        }
+    }
+
+    /// Whether an object is ready once it exists.
+    pub(super) fn is_lasting(&self, id: &ObjectId) -> bool {
+        let checked = self
+            .checks
+            .as_ref()
+            .is_some_and(|checks| checks.has(&id.group, &id.kind));
+        is_lasting(&id.group, &id.kind) && !checked
+    }
+
+    /// An object is as we want it, as it was read.
+    pub(super) fn accepted(&mut self, id: &ObjectId, live: &ObjectMeta, health: Health) {
+        if let Some(object) = self.all.get_mut(id) {
+            object.accepted(live, health);
+        }
+    }
+
+    /// An object is not there and is not to be.
+    pub(super) fn done(&mut self, id: &ObjectId) {
+        if let Some(object) = self.all.get_mut(id) {
+            object.done();
+        }
+    }
+
+    /// What is not seen is as healthy as it was.
+    pub(super) fn presume(&mut self, health: impl Fn(&ObjectId) -> Health) {
+        for (id, object) in self.all.iter_mut().filter(|(_, object)| object.seen.is_none()) {
+            object.health = health(id);
         }
     }
 
@@ -171,7 +221,7 @@ impl Objects {
         if let Some(object) = self.all.get_mut(id) {
             return change(object);
         }
-        let mut object = Tracked::new(version, is_lasting(&id.group, &id.kind));
+        let mut object = Tracked::new(version, self.is_lasting(id));
         let changed = change(&mut object);
         self.all.insert(id.clone(), object);
         changed
@@ -186,6 +236,7 @@ impl Objects {
 mod tests {
     use std::time::Duration;
 
+    use helmapp_helm::health::expr::Source;
     use serde_json::json;
     use tokio::time::Instant;
 
@@ -303,6 +354,36 @@ mod tests {
         objects.see(&id("a"), "v1", &Sight::gone(&live(11)));
         assert_eq!(objects.known(&none), known);
         assert_ne!(objects.shown(&none), known);
+    }
+
+    #[test]
+    fn expressions_have_the_objects_of_their_kind_looked_at() {
+        let source = Source {
+            api_version: "v1",
+            kind: Some("ConfigMap"),
+            current: "true",
+            ..Source::default()
+        };
+        let checks = Arc::new(Checks::compile("exprs", [source]).unwrap());
+        let mut objects = with(&["a"]);
+        assert!(objects.are_quiet() && objects.is_lasting(&id("a")));
+        objects.check_by(Some(checks.clone()));
+        assert_eq!(names(&objects, Tracked::wants_look), ["a"]);
+        objects.looked(&id("a"), Some(&live(10)), Health::Ready);
+        objects.see(&id("a"), "v1", &Sight::of(&live(11)));
+        assert_eq!(
+            names(&objects, Tracked::wants_look),
+            ["a"],
+            "it may change any time"
+        );
+        objects.check_by(None);
+        assert!(objects.is_lasting(&id("a")));
+        let mut later = Objects {
+            checks: Some(checks),
+            ..Objects::default()
+        };
+        later.want(1, [(&id("a"), "v1")]);
+        assert!(!later.is_lasting(&id("a")));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use helmapp_helm::plan::{OWNER_NAME_LABEL, OWNER_NAMESPACE_LABEL, ObjectId};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde_json::Value;
 
 use crate::cluster::discovery::Discovery;
 use crate::cluster::watches::{Event, Handler, Selector, Target};
@@ -35,8 +36,7 @@ impl Handler for Observer {
             Watched::Objects => match event {
                 Event::Seen(metadata) => self.object(target, metadata, Sight::of(metadata)),
                 Event::Whole(metadata, object) => {
-                    let sight = Sight::of(metadata).with(health::of(object));
-                    self.object(target, metadata, sight);
+                    self.whole(target, metadata, object);
                 }
                 Event::Gone(metadata) => self.object(target, metadata, Sight::gone(metadata)),
                 Event::Listed(listed) => memory.objects_listed(target, listed),
@@ -57,6 +57,15 @@ impl Handler for Observer {
 impl Observer {
     fn object(&self, target: &Target, metadata: &ObjectMeta, sight: Sight) {
         if let Some((app, id)) = owned(target, metadata) {
+            self.memory
+                .saw_object(&app, &id, &target.resource.version, &sight);
+        }
+    }
+
+    fn whole(&self, target: &Target, metadata: &ObjectMeta, object: &Value) {
+        if let Some((app, id)) = owned(target, metadata) {
+            let checks = self.memory.checks(&app);
+            let sight = Sight::of(metadata).with(health::of(object, checks.as_deref()));
             self.memory
                 .saw_object(&app, &id, &target.resource.version, &sight);
         }

@@ -24,7 +24,7 @@ use super::subject::Subject;
 use super::{Context, asked, digests};
 
 pub(super) use failure::error;
-pub(super) use objects::{corrected, drifted, health, undrifted};
+pub(super) use objects::{corrected, drifted, health, undetected, undrifted};
 pub(super) use removal::{left_behind, uninstall_begun, uninstalled, uninstalling};
 pub(super) use revision::{begun, failed, finished, settling};
 pub(super) use rollback::went_back;

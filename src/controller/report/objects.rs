@@ -28,6 +28,15 @@ pub(in crate::controller) fn corrected(ctx: &Context, subject: &Subject, objects
     put(ctx, subject, report, Urgency::Soon);
 }
 
+/// Nobody looks whether objects are as they should be.
+pub(in crate::controller) fn undetected(ctx: &Context, subject: &Subject) {
+    let mut report = start(ctx, subject);
+    if report.condition(conditions::DRIFTED).is_some() {
+        report.forget(conditions::DRIFTED);
+        put(ctx, subject, report, Urgency::Soon);
+    }
+}
+
 /// Objects are not as they should be and are left so.
 pub(in crate::controller) fn drifted(ctx: &Context, subject: &Subject, objects: &[(ObjectId, Left)]) {
     let texts = some(objects.iter().map(|(id, left)| format!("{id}: {}", left.why)));

@@ -19,8 +19,8 @@ pub(super) const HOPELESS: [&str; 8] = [
     "RunContainerError",
 ];
 
-/// Assesses a pod. A container that can not be started, or crashes again and again, is a failure; a pod that no
-/// node takes is on its way, with the reason `Unschedulable`.
+/// Assesses a pod. One whose containers can not be started, or crash again and again, is on its way, with the reason: how
+/// long that may take is the caller's to say.
 pub fn assess_pod(pod: &Value) -> Health {
     if text(pod, "/metadata/deletionTimestamp").is_some() {
         return Health::new(
@@ -35,8 +35,8 @@ pub fn assess_pod(pod: &Value) -> Health {
         "Failed" => return ended(pod),
         _ => {}
     }
-    if let Some(failed) = containers(pod).find_map(hopeless) {
-        return failed;
+    if let Some(waits) = containers(pod).find_map(hopeless) {
+        return waits;
     }
     if let Some(scheduled) = condition(pod, "PodScheduled").filter(|found| found.status == "False") {
         return Health::of(super::Status::Progressing, &scheduled);
@@ -79,7 +79,7 @@ pub(super) fn hopeless(container: &Value) -> Option<Health> {
     if let Some(last) = container.pointer("/lastState/terminated") {
         message = format!("{message} (last run: {})", termination(last));
     }
-    Some(Health::failed(reason, message))
+    Some(Health::progressing(reason, message))
 }
 
 /// How a container ended.

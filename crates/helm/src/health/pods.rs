@@ -46,13 +46,13 @@ pub struct Log {
     pub previous: bool,
 }
 
-/// Whether objects of the kind have pods.
+/// Whether objects of the kind have pods, or are pods.
 pub fn has_pods(group: &str, kind: &str) -> bool {
     matches!(
         (group, kind),
         ("apps", "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet")
             | ("batch", "Job")
-            | ("", "ReplicationController")
+            | ("", "ReplicationController" | "Pod")
     )
 }
 
@@ -91,6 +91,11 @@ fn expression(expression: &Value) -> Option<String> {
 pub struct Workload<'w>(pub &'w Value);
 
 impl Workload<'_> {
+    /// Whether it is a pod itself, and has no others.
+    pub fn is_pod(&self) -> bool {
+        group_kind(self.0) == ("", "Pod")
+    }
+
     /// Whether its pods belong to ReplicaSets, which belong to it.
     pub fn has_replica_sets(&self) -> bool {
         group_kind(self.0) == ("apps", "Deployment")
@@ -183,6 +188,15 @@ impl Workload<'_> {
 /// The health of a workload, with what was found to be wrong with it.
 pub fn explain(health: Health, trouble: Trouble) -> Health {
     let found = trouble.health;
+    // A pod says the same of itself.
+    if found.message.ends_with(&health.message) && health.status != Status::Ready {
+        let status = if found.status == Status::Failed {
+            found.status
+        } else {
+            health.status
+        };
+        return Health { status, ..found };
+    }
     match (health.status, found.status) {
         (Status::Failed, _) | (_, Status::Progressing) if found.message.is_empty() => health,
         (Status::Failed, _) | (_, Status::Progressing) => Health {

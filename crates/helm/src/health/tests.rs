@@ -595,7 +595,10 @@ fn pods() {
     for list in ["containerStatuses", "initContainerStatuses"] {
         for reason in super::pod::HOPELESS {
             let health = assess_pod(&waiting_pod(list, reason));
-            assert_eq!((health.status, health.reason.as_str()), (Status::Failed, reason));
+            assert_eq!(
+                (health.status, health.reason.as_str()),
+                (Status::Progressing, reason)
+            );
             assert_eq!(health.message, format!("container c: {reason}: why"));
         }
         assert_eq!(
@@ -964,7 +967,7 @@ mod pods {
             Some("a=b")
         );
         assert_eq!(of("Deployment", json!({})), None, "that would be all pods");
-        assert!(has_pods("batch", "Job") && !has_pods("batch", "CronJob"));
+        assert!(has_pods("batch", "Job") && has_pods("", "Pod") && !has_pods("batch", "CronJob"));
     }
 
     #[test]
@@ -981,6 +984,14 @@ mod pods {
         assert_eq!(health.status, Status::Progressing);
         assert_eq!(health.message, format!("0 of 1 replicas are updated: {said}"));
         let health = explain(assess(&workload), trouble(3));
+        assert_eq!((health.status, health.message.as_str()), (Status::Failed, said));
+        let mut bare = pod(1, waiting("CrashLoopBackOff", 3));
+        bare["kind"] = json!("Pod");
+        bare["apiVersion"] = json!("v1");
+        let found = Workload(&bare)
+            .trouble(&[&bare], NOW.parse().unwrap(), &patience())
+            .unwrap();
+        let health = explain(assess(&bare), found);
         assert_eq!((health.status, health.message.as_str()), (Status::Failed, said));
         let late = object(
             "apps/v1",
