@@ -74,6 +74,7 @@ fn logged() -> &'static Log {
 pub struct Counter {
     total: Arc<AtomicU64>,
     lines: Arc<Mutex<Vec<String>>>,
+    whole: Arc<Mutex<Vec<String>>>,
 }
 
 impl Counter {
@@ -85,8 +86,19 @@ impl Counter {
         self.lines.lock().unwrap()[earlier as usize..].to_vec()
     }
 
+    /// Paths that were watched with more of the objects than their metadata.
+    pub fn watched_whole(&self) -> Vec<String> {
+        self.whole.lock().unwrap().clone()
+    }
+
     fn count(&self, request: &Request<Body>) {
         let query = request.uri().query().unwrap_or_default();
+        let accept = request.headers().get(http::header::ACCEPT);
+        let is_whole =
+            !accept.is_some_and(|accept| accept.to_str().unwrap().contains("PartialObjectMetadata"));
+        if query.contains("watch=true") && is_whole {
+            self.whole.lock().unwrap().push(request.uri().path().to_owned());
+        }
         if !query.contains("watch=true") {
             let line = format!("{} {}?{query}", request.method(), request.uri().path());
             self.lines.lock().unwrap().push(line);

@@ -7,7 +7,7 @@ use helmapp::api::HelmApp;
 use serde_json::json;
 
 use crate::fixture::{CONFIG_MAP, Fixture, Operator, Own, install_crd, revision};
-use crate::support::metrics::Requests;
+use crate::support::metrics::{Requests, watches};
 use crate::support::plane;
 
 /// Requests that the design allows on top of two for each object.
@@ -18,6 +18,7 @@ async fn an_install_and_an_upgrade_stay_in_the_budget_and_a_steady_release_costs
     let own = plane::own().await;
     let client = own.plane.client().await.unwrap();
     install_crd(&client).await;
+    let watched = watches(&client).await;
     let charts = Path::new(env!("CARGO_MANIFEST_DIR")).join("charts");
     let operator = Operator::start(&own.plane, &charts).await;
     let fixture = Fixture::on(client.clone(), "requests", &charts).await;
@@ -65,6 +66,37 @@ async fn an_install_and_an_upgrade_stay_in_the_budget_and_a_steady_release_costs
         .any(|kind| request.contains(kind))
     });
     assert_eq!(ours.count(), 0, "{served:?}");
+
+    // What is in flight all the time: watches of HelmApps, of workloads, whose status tells their health, and of the
+    // metadata of all else that releases have.
+    let mut whole = operator.requests.watched_whole();
+    whole.sort();
+    whole.dedup();
+    assert_eq!(
+        whole,
+        ["/apis/apps/v1/deployments", "/apis/helmapp.io/v1alpha1/helmapps"]
+    );
+    let now = watches(&client).await;
+    let mut more: Vec<(&str, u64)> = now
+        .iter()
+        .map(|(resource, count)| {
+            (
+                resource.as_str(),
+                count - watched.get(resource).unwrap_or(&0).min(count),
+            )
+        })
+        .filter(|(resource, more)| *more > 0 && *resource != "helmapps")
+        .collect();
+    more.sort();
+    // The cluster's kinds, releases' records, and the chart's three kinds.
+    let expected = [
+        ("customresourcedefinitions", 1),
+        ("deployments", 1),
+        ("secrets", 1),
+        ("serviceaccounts", 1),
+        ("services", 1),
+    ];
+    assert_eq!(more, expected);
     operator.stop();
 }
 

@@ -10,13 +10,44 @@ use serde_json::Value;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Requests(pub BTreeMap<String, u64>);
 
+async fn text(client: &kube::Client) -> String {
+    let request = http::Request::get("/metrics")
+        .body(Vec::new())
+        .expect("a request");
+    client.request_text(request).await.expect("metrics")
+}
+
+/// The labels and the number of one line of a metric.
+fn series<'a>(line: &'a str, metric: &str) -> Option<(&'a str, f64)> {
+    let labels = line.strip_prefix(metric)?.strip_prefix('{')?;
+    let (labels, number) = labels.split_once("} ")?;
+    Some((labels, number.trim().parse().expect("a number")))
+}
+
+fn label<'a>(labels: &'a str, name: &str) -> &'a str {
+    labels
+        .split(',')
+        .find_map(|label| label.strip_prefix(name)?.strip_prefix("=\""))
+        .and_then(|value| value.strip_suffix('"'))
+        .unwrap_or_default()
+}
+
+/// Watches in flight by what they watch, whoever's they are.
+pub async fn watches(client: &kube::Client) -> BTreeMap<String, u64> {
+    let mut found = BTreeMap::new();
+    for line in text(client).await.lines() {
+        if let Some((labels, count)) = series(line, "apiserver_longrunning_requests")
+            && label(labels, "verb") == "WATCH"
+        {
+            *found.entry(label(labels, "resource").to_owned()).or_insert(0) += count as u64;
+        }
+    }
+    found
+}
+
 impl Requests {
     pub async fn read(client: &kube::Client) -> Self {
-        let request = http::Request::get("/metrics")
-            .body(Vec::new())
-            .expect("a request");
-        let text = client.request_text(request).await.expect("metrics");
-        Self::parse(&text)
+        Self::parse(&text(client).await)
     }
 
     /// What one user (or, impersonated, somebody else as) asked a control plane that keeps an audit log;
@@ -52,19 +83,10 @@ impl Requests {
     pub fn parse(text: &str) -> Self {
         let mut counts = BTreeMap::new();
         for line in text.lines() {
-            let Some((labels, count)) = line
-                .strip_prefix("apiserver_request_total{")
-                .and_then(|rest| rest.split_once("} "))
-            else {
+            let Some((labels, count)) = series(line, "apiserver_request_total") else {
                 continue;
             };
-            let label = |name: &str| {
-                labels
-                    .split(',')
-                    .find_map(|label| label.strip_prefix(name)?.strip_prefix("=\""))
-                    .and_then(|value| value.strip_suffix('"'))
-                    .unwrap_or_default()
-            };
+            let label = |name: &str| label(labels, name);
             if matches!(label("verb"), "WATCH" | "WATCHLIST" | "CONNECT") {
                 continue;
             }
@@ -72,7 +94,6 @@ impl Requests {
                 "" => label("resource").to_owned(),
                 subresource => format!("{}/{subresource}", label("resource")),
             };
-            let count: f64 = count.trim().parse().expect("a number");
             *counts.entry(format!("{} {resource}", label("verb"))).or_insert(0) += count as u64;
         }
         Self(counts)
