@@ -117,6 +117,33 @@ pub(crate) const ALL: &[Flow] = &[
         act: Step::Delete,
         begun: None,
     },
+    Flow {
+        name: "hooked-install",
+        prepare: &[],
+        act: Step::Apply(hooked, End::Ready),
+        begun: None,
+    },
+    Flow {
+        name: "hooked-upgrade",
+        prepare: &[Step::Apply(hooked, End::Ready)],
+        act: Step::Apply(hooked_again, End::Ready),
+        begun: None,
+    },
+    Flow {
+        name: "hooked-rollback",
+        prepare: &[
+            Step::Apply(hooked, End::Ready),
+            Step::Apply(hooked_again, End::Ready),
+        ],
+        act: Step::Apply(hooked_back, End::Ready),
+        begun: None,
+    },
+    Flow {
+        name: "hooked-uninstall",
+        prepare: &[Step::Apply(hooked, End::Ready)],
+        act: Step::Delete,
+        begun: None,
+    },
 ];
 
 const MAPS: &str = "\
@@ -128,6 +155,26 @@ metadata:
   name: {{ $.Release.Name }}-{{ . }}
 data:
   text: {{ $.Values.text }}
+{{- end }}
+";
+
+/// A Job before and one after each change.
+const HOOKS: &str = "\
+{{- range $when := list \"pre\" \"post\" }}
+---
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: {{ $.Release.Name }}-{{ $when }}
+  annotations:
+    helm.sh/hook: {{ printf \"%s-install,%s-upgrade,%s-rollback,%s-delete\" $when $when $when $when }}
+spec:
+  template:
+    spec:
+      restartPolicy: Never
+      containers:
+        - name: main
+          image: registry.example.com/hook:{{ $.Values.text }}
 {{- end }}
 ";
 
@@ -199,6 +246,24 @@ fn stuck(place: &Place) -> Value {
     spec(place, "stuck", &["same", "stuck"], "crash-loop", &json!({}))
 }
 
+fn with_hooks(place: &Place, text: &str, more: &Value) -> Value {
+    let mut spec = spec(place, text, &["same"], "", more);
+    spec["chart"]["path"] = json!(place.chart_with_hooks);
+    spec
+}
+
+fn hooked(place: &Place) -> Value {
+    with_hooks(place, "one", &json!({}))
+}
+
+fn hooked_again(place: &Place) -> Value {
+    with_hooks(place, "two", &json!({}))
+}
+
+fn hooked_back(place: &Place) -> Value {
+    with_hooks(place, "two", &json!({"rollback": {"toRevision": 1}}))
+}
+
 /// A chart that brings a kind and an object of it, in a namespace that is not there.
 fn elsewhere(place: &Place) -> Value {
     let kind = format!("{}/v1", place.group());
@@ -215,6 +280,7 @@ pub(crate) struct Place {
     pub(crate) fixture: Fixture,
     chart: String,
     chart_with_crd: String,
+    chart_with_hooks: String,
 }
 
 impl Place {
@@ -227,10 +293,13 @@ impl Place {
         let gadget = "apiVersion: {{ .Values.gadgets }}\nkind: Gadget\nmetadata: {name: app}\n";
         let more = [("crds/crd.yaml", crd.as_str()), ("templates/c.yaml", gadget)];
         let chart_with_crd = fixture.chart("app-crd", &[files.as_slice(), &more].concat());
+        let hooks = [("templates/c.yaml", HOOKS)];
+        let chart_with_hooks = fixture.chart("app-hooks", &[files.as_slice(), &hooks].concat());
         Self {
             fixture,
             chart,
             chart_with_crd,
+            chart_with_hooks,
         }
     }
 

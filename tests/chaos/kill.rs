@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use crate::fixture::install_crd;
 use crate::flows::{self, Flow, Place, Step};
+use crate::runs::Runs;
 use crate::state::{State, difference};
 use crate::support::plane;
 use crate::support::process::Process;
@@ -32,8 +33,15 @@ enum Outcome {
     Different(Vec<String>),
 }
 
+/// How a flow ends that nobody disturbs.
+struct Ended {
+    state: State,
+    runs: BTreeMap<String, usize>,
+}
+
 struct Chaos {
     client: kube::Client,
+    runs: Runs,
     kubeconfig: std::path::PathBuf,
     charts: tempfile::TempDir,
 }
@@ -57,8 +65,13 @@ impl Chaos {
         places
     }
 
+    /// How often each of the place's Jobs was run.
+    fn runs(&self, place: &Place) -> BTreeMap<String, usize> {
+        self.runs.of(&place.fixture.namespace.name)
+    }
+
     /// The flow without a kill: the points that it passes, how often, and the end.
-    async fn undisturbed(&self, flow: &Flow) -> (BTreeMap<&'static str, u64>, State) {
+    async fn undisturbed(&self, flow: &Flow) -> (BTreeMap<&'static str, u64>, Ended) {
         let place = self.prepare(flow, 1).await.remove(0);
         let process = self.begin(flow, &place, None).await;
         place.done(flow.act).await;
@@ -68,8 +81,9 @@ impl Chaos {
             *passes.entry(point).or_insert(0) += 1;
         }
         process.kill();
+        let runs = self.runs(&place);
         self.clean(vec![place]).await;
-        (passes, state)
+        (passes, Ended { state, runs })
     }
 
     /// Asks for the flow's step. The process has it to do, or to go on with.
@@ -87,7 +101,7 @@ impl Chaos {
         process
     }
 
-    async fn kill(&self, flow: &Flow, place: &Place, kill: Kill, expected: &State) -> Outcome {
+    async fn kill(&self, flow: &Flow, place: &Place, kill: Kill, expected: &Ended) -> Outcome {
         let armed = format!("{}#{}", kill.0, kill.1);
         let mut process = self.begin(flow, place, Some(&armed)).await;
         let killed = process.ended(within(12)).await;
@@ -113,10 +127,17 @@ impl Chaos {
     }
 
     /// Waits until the end is the expected one.
-    async fn same(&self, place: &Place, expected: &State) -> Outcome {
+    async fn same(&self, place: &Place, expected: &Ended) -> Outcome {
         let end = Instant::now() + within(60);
         loop {
-            let lines = difference(expected, &place.state().await);
+            let mut lines = difference(&expected.state, &place.state().await);
+            let runs = self.runs(place);
+            if runs != expected.runs {
+                lines.push(format!(
+                    "Jobs were run {runs:?} times instead of {:?}",
+                    expected.runs
+                ));
+            }
             if lines.is_empty() {
                 return Outcome::Same;
             }
@@ -184,6 +205,7 @@ async fn whoever_is_killed_anywhere_is_not_missed() {
     let client = own.plane.client().await.unwrap();
     install_crd(&client).await;
     let chaos = Chaos {
+        runs: Runs::watch(client.clone()),
         client,
         kubeconfig: own.plane.kubeconfig_path().to_owned(),
         charts: tempfile::tempdir().unwrap(),

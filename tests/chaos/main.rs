@@ -18,6 +18,7 @@ mod flows;
 mod kill;
 mod leader;
 mod operator;
+mod runs;
 mod size;
 mod state;
 #[path = "../support/mod.rs"]

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use k8s_openapi::api::core::v1::ConfigMap;
+use kube::ResourceExt as _;
 use kube::api::{Api, DeleteParams, ListParams};
 use serde_json::json;
 
@@ -56,6 +57,11 @@ async fn a_chart_of_very_many_objects_comes_changes_and_goes() {
     let kubeconfig = own.plane.user(OPERATOR, &["system:masters"]).await.unwrap();
     let process = operator::start(&kubeconfig, charts.path(), None);
     process.leading().await;
+    // The first release of the process starts the watches of its kinds.
+    let first = json!({"chart": {"path": chart}, "values": {"count": 1, "text": "one"}});
+    fixture.app("first", first).await;
+    fixture.ready("first").await;
+    tokio::time::sleep(within(3)).await;
     let maps: Api<ConfigMap> = fixture.namespace.api();
     let patience = within(900);
     for (number, text) in [(1, "one"), (2, "two")] {
@@ -72,19 +78,22 @@ async fn a_chart_of_very_many_objects_comes_changes_and_goes() {
         let app = until(&fixture.apps(), "app", patience, ready).await;
         let took = begun.elapsed();
         assert_eq!(app.status.unwrap().inventory_total, Some(count as i64));
-        let found = maps.list(&ListParams::default()).await.unwrap();
+        let found = maps.list(&ListParams::default()).await.unwrap().items;
+        let found = found.into_iter().filter(|map| map.name_any().starts_with("app-"));
         let so = |map: &&ConfigMap| {
             map.data
                 .as_ref()
                 .is_some_and(|data| data.get("text").is_some_and(|is| is == text))
         };
-        assert_eq!(found.iter().filter(so).count() as u64, count);
+        assert_eq!(found.filter(|map| so(&map)).count() as u64, count);
         let made = Requests::of_user(&own.plane, OPERATOR).since(&before).total();
         println!(
             "{count} objects, revision {number}: {:.1} s, {made} requests",
             took.as_secs_f32()
         );
-        assert!(made <= 2 * count + FIXED, "{made}");
+        // What takes long is said at its beginning and every half minute.
+        let more = 1 + took.as_secs() / 30;
+        assert!(made <= 2 * count + FIXED + more, "{made}");
     }
     let begun = Instant::now();
     let before = Requests::of_user(&own.plane, OPERATOR);
@@ -101,6 +110,7 @@ async fn a_chart_of_very_many_objects_comes_changes_and_goes() {
     })
     .await;
     let took = begun.elapsed();
+    fixture.delete("first").await;
     fixture.namespace.left(&[]).await;
     let made = Requests::of_user(&own.plane, OPERATOR).since(&before).total();
     println!(

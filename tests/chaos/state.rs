@@ -91,6 +91,8 @@ fn comparable(kind: &str, object: &DynamicObject) -> Value {
         "HelmApp" => app(data),
         "Secret" if data["type"] == SECRET_TYPE => record(data),
         "Secret" if object.labels().contains_key(COMPANION_LABEL) => companion(data),
+        // The rest has the Job's UID in it.
+        "Job" => data["spec"]["template"]["spec"].clone(),
         _ => {
             let mut content = data.clone();
             if let Some(content) = content.as_object_mut() {
@@ -161,6 +163,21 @@ fn companion(data: &Value) -> Value {
     Value::Object(companion)
 }
 
+/// The objects, and whether they are ready: what keeps them from it is only asked for while somebody waits.
+fn inventory(entries: &Value) -> Vec<Value> {
+    let entries = entries.as_array().into_iter().flatten();
+    entries
+        .map(|entry| {
+            json!([
+                entry["kind"],
+                entry["namespace"],
+                entry["name"],
+                entry["health"] == "Ready"
+            ])
+        })
+        .collect()
+}
+
 fn app(data: &Value) -> Value {
     let status = &data["status"];
     let each = |list: &str, fields: &[&str]| -> Vec<Value> {
@@ -174,7 +191,7 @@ fn app(data: &Value) -> Value {
         "conditions": each("conditions", &["type", "status", "reason"]),
         "release": [status["release"]["revision"], status["release"]["status"]],
         "history": each("history", &["revision", "status"]),
-        "inventory": each("inventory", &["kind", "namespace", "name", "health"]),
+        "inventory": inventory(&status["inventory"]),
         "rollback": [status["rollback"]["toRevision"], status["rollback"]["revision"]],
         "attempt": status["lastAttempted"]["reason"],
     })
