@@ -13,7 +13,9 @@ use tracing::info;
 use crate::api::ChartStatus;
 use crate::cluster::apply::Applier;
 use crate::failpoints::failpoint;
-use crate::store::{Companion, KeptMemo, LeftObject, Owner, Places, Prepared, SecretPlaces, Store, Stored};
+use crate::store::{
+    self, Companion, KeptMemo, LeftObject, Owner, Places, Prepared, SecretPlaces, Store, Stored,
+};
 
 use super::base::Base;
 use super::planning::{self, Known, NewObjects};
@@ -273,7 +275,17 @@ async fn begin(
     ctx.companions
         .write(ctx, subject, base.newest.is_some(), next)
         .await?;
-    let stored = ctx.store.begin(record).await?;
+    let stored = match ctx.store.begin(record).await {
+        Err(error @ store::Error::Exists { .. }) => {
+            // The next try has to know of it, whatever its watch has told.
+            let found = ctx.store.head(&subject.release, number).await?;
+            if let Some(head) = found {
+                ctx.memory.recorded(&subject.release, head);
+            }
+            return Err(error.into());
+        }
+        begun => begun?,
+    };
     ctx.memory.recorded(&subject.release, stored.head.clone());
     info!(app = %subject.key.name, namespace = %subject.key.namespace, revision = number,
           change = revision.change.noun(), "release begun");

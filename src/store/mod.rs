@@ -379,9 +379,13 @@ impl Store {
         };
         retry::transient(|| async {
             match api.delete(name, &parameters).await {
-                Err(error) if is_conflict(&error) || is_not_found(&error) => Ok(()),
-                Err(error) => Err(refused(format!("delete Secret {}/{name}", key.namespace), error)),
                 Ok(_) => Ok(()),
+                Err(error) if is_not_found(&error) => Ok(()),
+                Err(error) => match refused(format!("delete Secret {}/{name}", key.namespace), error) {
+                    // Made anew. Any other conflict says that it is still there.
+                    error if error.is_replaced() => Ok(()),
+                    error => Err(error),
+                },
             }
         })
         .await?;

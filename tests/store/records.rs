@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use helmapp::store::{Companion, Error, HOLDER_ANNOTATION, Head, Owner, ReleaseKey, Store, Stored};
 use helmapp_helm::release::{ApplyMethod, ChartRecord, Info, Release, Status};
+use http::Method;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
@@ -12,7 +13,7 @@ use kube::{
 };
 use serde_json::json;
 
-use crate::support::{namespace::TestNamespace, plane};
+use crate::support::{namespace::TestNamespace, plane, proxy::Proxy};
 
 struct Fixture {
     namespace: TestNamespace,
@@ -352,4 +353,21 @@ async fn without_rights_the_error_says_who_may_not_do_what() {
             "{text}"
         );
     }
+}
+
+/// A conflict says that a record was made anew only if it is about the UID.
+#[tokio::test]
+async fn a_record_whose_deletion_is_refused_for_now_is_deleted() {
+    let all = fixture("records-refused").await;
+    let stored = all.deploy(1).await;
+    let proxy = Proxy::start(plane::client().await, 1).await;
+    proxy.refuse(Method::DELETE, "/sh.helm.release.v1.shop.v1", 409);
+    let store = Store::new(proxy.client());
+    store.delete(&all.key, &stored.head).await.unwrap();
+    assert_eq!(proxy.counts().get("409"), Some(&1));
+    assert_eq!(all.statuses().await, []);
+    let again = all.deploy(1).await;
+    store.delete(&all.key, &stored.head).await.unwrap();
+    assert_eq!(all.statuses().await.len(), 1, "it is another one");
+    store.delete(&all.key, &again.head).await.unwrap();
 }

@@ -104,6 +104,8 @@ struct Shared {
     mode: watch::Sender<Mode>,
     random: Mutex<Random>,
     counts: Mutex<BTreeMap<String, u64>>,
+    /// Requests that are refused once: their method, how their path ends, and with what code.
+    refused: Mutex<Vec<(Method, String, u16)>>,
 }
 
 impl Shared {
@@ -116,7 +118,13 @@ impl Shared {
         *counts.entry(what.to_owned()).or_insert(0) += 1;
     }
 
-    fn harm(&self, method: &Method) -> Option<Harm> {
+    fn harm(&self, method: &Method, path: &str) -> Option<Harm> {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_meant = |(of, end, _): &(Method, String, u16)| of == method && path.ends_with(end);
+        if let Some(index) = refused.iter().position(is_meant) {
+            return Some(Harm::Refused(refused.remove(index).2));
+        }
+        drop(refused);
         match *self.mode.borrow() {
             Mode::Calm => None,
             Mode::Cut => Some(Harm::Cut),
@@ -163,6 +171,7 @@ impl Proxy {
             mode: watch::Sender::new(Mode::Calm),
             random: Mutex::new(Random(seed)),
             counts: Mutex::default(),
+            refused: Mutex::default(),
         });
         let router = axum::Router::new().fallback(serve).with_state(shared.clone());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
@@ -192,6 +201,18 @@ impl Proxy {
         path
     }
 
+    /// A client of the proxy.
+    pub fn client(&self) -> kube::Client {
+        let address = format!("http://{}", self.address).parse().expect("an address");
+        kube::Client::try_from(kube::Config::new(address)).expect("a client")
+    }
+
+    /// Has the next request of the method whose path ends so be refused with this code.
+    pub fn refuse(&self, method: Method, end: &str, code: u16) {
+        let mut refused = self.shared.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.push((method, end.to_owned(), code));
+    }
+
     pub fn set(&self, mode: Mode) {
         self.shared.mode.send_replace(mode);
     }
@@ -208,7 +229,7 @@ async fn serve(State(shared): State<Arc<Shared>>, request: Request) -> Result<Re
         .uri()
         .query()
         .is_some_and(|query| query.split('&').any(|part| part == "watch=true"));
-    let harm = shared.harm(request.method());
+    let harm = shared.harm(request.method(), request.uri().path());
     shared.count(&harm.map_or("passed on".to_owned(), Harm::name));
     Ok(match harm {
         Some(Harm::Refused(code)) => refusal(code),
