@@ -15,8 +15,8 @@ use crate::support::wait::{eventually, within};
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum End {
     Ready,
-    /// Not ready for the reason.
-    Refused(&'static str),
+    /// An upgrade failed, and this is the newest revision in the end.
+    Failed(i64),
     /// Revision under way, its objects applied.
     Settling(i64),
 }
@@ -37,8 +37,6 @@ pub(crate) struct Flow {
     /// The process before was killed at this point of the step.
     pub(crate) begun: Option<&'static str>,
 }
-
-const UPGRADE_FAILED: &str = "UpgradeFailed";
 
 /// Every flow.
 pub(crate) const ALL: &[Flow] = &[
@@ -62,17 +60,14 @@ pub(crate) const ALL: &[Flow] = &[
     },
     Flow {
         name: "failure",
-        prepare: &[
-            Step::Apply(one, End::Ready),
-            Step::Apply(broken, End::Refused(UPGRADE_FAILED)),
-        ],
-        act: Step::Apply(broken_again, End::Refused(UPGRADE_FAILED)),
+        prepare: &[Step::Apply(one, End::Ready), Step::Apply(broken, End::Failed(2))],
+        act: Step::Apply(broken_again, End::Failed(3)),
         begun: None,
     },
     Flow {
         name: "remedy",
         prepare: &[Step::Apply(one, End::Ready)],
-        act: Step::Apply(remedied, End::Refused(UPGRADE_FAILED)),
+        act: Step::Apply(remedied, End::Failed(3)),
         begun: None,
     },
     Flow {
@@ -89,10 +84,7 @@ pub(crate) const ALL: &[Flow] = &[
     },
     Flow {
         name: "adoption",
-        prepare: &[
-            Step::Apply(one, End::Ready),
-            Step::Apply(broken, End::Refused(UPGRADE_FAILED)),
-        ],
+        prepare: &[Step::Apply(one, End::Ready), Step::Apply(broken, End::Failed(2))],
         act: Step::Apply(two, End::Ready),
         begun: Some("settle.deployed"),
     },
@@ -356,17 +348,20 @@ impl Place {
             Step::Apply(_, End::Ready) => {
                 self.fixture.ready("app").await;
             }
-            Step::Apply(_, End::Refused(reason)) => {
+            Step::Apply(_, End::Failed(number)) => {
                 self.fixture
                     .until("app", |app| {
-                        let ready = condition(app, "Ready").filter(|ready| ready.reason == reason);
+                        let is_failed = condition(app, "Ready")
+                            .is_some_and(|ready| ready.status == "False" && ready.reason == "UpgradeFailed");
                         let status = app.status.as_ref();
-                        let current =
-                            status.and_then(|status| status.observed_generation) == app.metadata.generation;
-                        let ended = status
-                            .and_then(|status| status.release.as_ref())
-                            .is_some_and(|release| !release.status.starts_with("pending"));
-                        current && ended && ready.is_some_and(|ready| ready.status == "False")
+                        let observed = status.and_then(|status| status.observed_generation);
+                        let ended =
+                            status
+                                .and_then(|status| status.release.as_ref())
+                                .is_some_and(|release| {
+                                    release.revision == number && !release.status.starts_with("pending")
+                                });
+                        is_failed && ended && observed == app.metadata.generation
                     })
                     .await;
             }

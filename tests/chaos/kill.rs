@@ -238,6 +238,7 @@ async fn whoever_is_killed_anywhere_is_not_missed() {
                 }
             }
         }
+        println!("{}: {} kills", flow.name, kills.len());
         chaos.clean(places).await;
     }
     say(&tallies);
