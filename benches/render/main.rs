@@ -75,6 +75,13 @@ fn compare(charts: &Charts) {
         let (passed, processor): (Vec<f64>, Vec<f64>) = ratios.into_iter().unzip();
         let worst = |of: &[f64]| of.iter().copied().fold(f64::INFINITY, f64::min);
         let mean = geometric_mean(&passed);
+        if what == What::Manifest || last.is_none() {
+            last = Some(mean);
+        }
+        if passed.len() < 2 {
+            println!();
+            continue;
+        }
         println!(
             "{:<34} {:>29.1} {:>37.1}\n{:<34} {mean:>29.1} {:>37.1}\n",
             "worst",
@@ -83,12 +90,11 @@ fn compare(charts: &Charts) {
             "geometric mean",
             geometric_mean(&processor),
         );
-        if what == What::Manifest || last.is_none() {
-            last = Some(mean);
-        }
     }
-    if let Some(mean) = last {
-        println!("geometric mean: {mean:.1} times Helm");
+    match last {
+        Some(mean) if charts.paths.len() > 1 => println!("geometric mean: {mean:.1} times Helm"),
+        // A mean of one would pass for that of all.
+        _ => println!("geometric mean: not told of {} chart", charts.paths.len()),
     }
 }
 

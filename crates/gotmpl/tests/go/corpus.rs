@@ -1,11 +1,11 @@
 //! Real charts: each template of each chart parses here as it does in Go.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use helmapp_gotmpl::{Functions, Unit, Value, Variadic};
+use helmapp_oracle::tell;
 
 /// The folder of the charts: HELMAPP_CORPUS, or the folder `shared/corpus` beside a checkout's folder.
 fn folder() -> PathBuf {
@@ -28,11 +28,9 @@ fn functions(names: &str) -> Functions {
 fn templates_of_real_charts_parse() {
     let charts = folder().join("charts");
     let Ok(entries) = std::fs::read_dir(&charts) else {
-        // Not the macro, whose output is kept from sight while tests pass.
-        let _ = writeln!(
-            std::io::stderr(),
+        tell(format!(
             "corpus: not run: {charts:?} is not there (set HELMAPP_CORPUS)"
-        );
+        ));
         return;
     };
     let funcs = functions(include_str!("helm_functions.txt"));
@@ -54,7 +52,9 @@ fn templates_of_real_charts_parse() {
             }
         }
     }
-    println!("corpus: {count} templates, {bytes} bytes, compiled in {time:?}");
+    tell(format!(
+        "templates of the corpus: {count} parsed, {bytes} bytes, in {time:?}"
+    ));
     assert!(count > 1000, "only {count} templates in {charts:?}");
     assert!(failed.is_empty(), "{} do not parse: {failed:#?}", failed.len());
 }

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use helmapp_oracle::{Oracle, Program, Random, seed, setting};
+use helmapp_oracle::{Oracle, Program, Random, seed, setting, tell};
 use serde_json::{Value as Json, json};
 
 use crate::case::{Answer, Case, Source};
@@ -332,7 +332,6 @@ type Verbs = BTreeMap<(&'static str, &'static str), usize>;
 
 fn format_case(random: &mut Random, verbs: &mut Verbs) -> Case {
     let mut format = String::new();
-    let mut addresses = false;
     for _ in 0..1 + random.below(3) {
         format.push_str(random.pick(&["", "a", "é ", "%%", "|"]));
         format.push('%');
@@ -351,7 +350,6 @@ fn format_case(random: &mut Random, verbs: &mut Verbs) -> Case {
         for part in parts {
             *verbs.entry((verb, part)).or_default() += 1;
         }
-        addresses |= verb == "p";
     }
     let values = [
         json!(0),
@@ -372,15 +370,45 @@ fn format_case(random: &mut Random, verbs: &mut Verbs) -> Case {
         json!({"k": 1.5, "a": ["x"]}),
         json!([[], {}, ["é"]]),
     ];
-    // Lists and maps have addresses, which nobody can foretell.
-    let some = if addresses { values.len() - 3 } else { values.len() };
     let args: Vec<Json> = (0..random.below(4))
-        .map(|_| values[random.below(some)].clone())
+        .map(|_| values[random.below(values.len())].clone())
         .collect();
     Case {
         format: Some(format),
         data: Json::Array(args),
         ..Case::default()
+    }
+}
+
+/// An answer without the addresses of lists and maps, which nobody can foretell, nor how long they are: runs of nine
+/// hexadecimal digits and more, with the blanks around them. Only answers to formats with `%p` have some.
+fn without_addresses(case: &Case, answer: &Answer) -> Answer {
+    let asks = case.format.as_ref().is_some_and(|format| format.contains('p'));
+    if !asks {
+        return answer.clone();
+    }
+    let is_digit = |c: char| c.is_ascii_hexdigit();
+    let mut out = String::new();
+    let mut rest = answer.output.as_str();
+    while let Some(start) = rest.find(is_digit) {
+        let (before, at) = rest.split_at(start);
+        let after = at.trim_start_matches(is_digit);
+        match at.len() - after.len() {
+            0..9 => {
+                out.push_str(before);
+                out.push_str(&at[..at.len() - after.len()]);
+                rest = after;
+            }
+            _ => {
+                out.push_str(before.trim_end_matches("0x").trim_end());
+                out.push_str("ADDRESS");
+                rest = after.trim_start();
+            }
+        }
+    }
+    Answer {
+        output: out + rest,
+        error: answer.error.clone(),
     }
 }
 
@@ -394,7 +422,7 @@ fn print_coverage(verbs: &Verbs) -> Vec<String> {
             .chain(PRECISIONS)
             .filter(|part| !part.is_empty())
     };
-    println!("formats: how often each verb was met with each flag, width and precision");
+    tell("formats: how often each verb was met with each flag, width and precision");
     for verb in VERBS {
         let mut row = Vec::new();
         for part in parts() {
@@ -404,7 +432,7 @@ fn print_coverage(verbs: &Verbs) -> Vec<String> {
             }
             row.push(format!("{part:?} {count}"));
         }
-        println!("  %{verb}  {}", row.join("  "));
+        tell(format!("  %{verb}  {}", row.join("  ")));
     }
     missed
 }
@@ -413,7 +441,7 @@ fn print_coverage(verbs: &Verbs) -> Vec<String> {
 fn random_cases_answer_as_go_does() {
     let count = usize::try_from(setting("HELMAPP_DIFF_TEMPLATES", 3_000)).expect("a number of cases");
     let seed = seed();
-    println!("seed: HELMAPP_DIFF_SEED={seed}");
+    tell(format!("seed: HELMAPP_DIFF_SEED={seed}"));
     let mut oracle = Oracle::start(Program::Template);
     let mut random = Random::new(seed);
     let mut wrong = Vec::new();
@@ -436,7 +464,7 @@ fn random_cases_answer_as_go_does() {
             } else {
                 errors += 1;
             }
-            if got != want {
+            if without_addresses(&case, &got) != without_addresses(&case, &want) {
                 let data = match case.format {
                     Some(_) => case.data,
                     None => Json::Null,
@@ -447,10 +475,10 @@ fn random_cases_answer_as_go_does() {
         }
     }
     let missed = print_coverage(&verbs);
-    println!(
+    tell(format!(
         "templates: {count} cases, {outputs} with output, {errors} with an error, {} different",
         wrong.len()
-    );
+    ));
     assert!(
         outputs > count / 10 && errors > count / 10,
         "the cases are lopsided: {outputs} outputs, {errors} errors"

@@ -7,7 +7,7 @@ use crate::cases;
 use crate::oracle::{Case, agree, ask, case, ours};
 use flate2::read::GzDecoder;
 use helmapp_goyaml::Value;
-use helmapp_oracle::{Random, seed, setting};
+use helmapp_oracle::{Random, seed, setting, tell};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -52,11 +52,11 @@ fn compare(name: &str, cases: &[Case]) {
             different.push((case, go, ours));
         }
     }
-    println!(
+    tell(format!(
         "{name}: {} cases, {errors} errors, {unstable} unstable, {} different",
         cases.len(),
         different.len()
-    );
+    ));
     different.sort_by_key(|(case, ..)| case.input.len());
     for (case, go, ours) in different.iter().take(30) {
         println!("{} {:?}", case.op, case.input);
@@ -150,9 +150,7 @@ fn corpus_as_go_reads() {
         None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus"),
     };
     if !corpus.is_dir() {
-        // Not the macro, whose output is kept from sight while tests pass.
-        let said = format!("corpus: not run: {} is not there\n", corpus.display());
-        let _ = std::io::Write::write_all(&mut std::io::stderr(), said.as_bytes());
+        tell(format!("corpus: not run: {} is not there", corpus.display()));
         return;
     }
     let mut texts = Vec::new();

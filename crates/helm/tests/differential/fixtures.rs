@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use helmapp_oracle::{Oracle, Program};
+use helmapp_oracle::{Oracle, Program, tell};
 
 use crate::compare::{Recorded, agree};
 use crate::disk::Written;
@@ -31,7 +31,7 @@ fn recorded_answers() {
     bless();
     let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(work);
     let (count, wrong) = thread.unwrap().join().unwrap();
-    println!("{count} recorded cases, {} different", wrong.len());
+    tell(format!("{count} recorded cases, {} different", wrong.len()));
     assert!(count > 0, "no fixtures");
     assert!(
         wrong.is_empty(),
