@@ -111,8 +111,8 @@ pub mod value;
 pub use error::{Error, Place};
 pub use exec::State;
 pub use func::{
-    Func, Functions, GoType, Int32, Int64, IntoFunc, Obj, Param, Return, Signature, StringMap, Strings,
-    Variadic,
+    Func, Functions, GoType, Int32, Int64, IntoFunc, Obj, Param, Results, Return, Signature, StringMap,
+    Strings, Variadic,
 };
 pub use limits::{Limit, Limits};
 pub use set::{MissingKey, TemplateSet, Unit};

@@ -4,6 +4,7 @@
 //! know; `jiff` gives the rules of time zones.
 
 mod duration;
+mod encode;
 mod format;
 mod layout;
 mod parse;

@@ -35,11 +35,10 @@ impl Zone {
         }
     }
 
-    /// The name as `time.Location` shows it; a local zone that is UTC by default shows as that.
+    /// The name as `time.Location` shows it.
     pub fn name(&self) -> &str {
         match self {
             Zone::Utc => "UTC",
-            Zone::Local(rules) if *rules == TimeZone::UTC => "UTC",
             Zone::Local(_) => "Local",
             Zone::Named(name, _) | Zone::Fixed(name, _) => name,
         }

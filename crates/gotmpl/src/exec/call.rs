@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::exec::State;
 use crate::exec::eval::validate;
 use crate::exec::frame::{Frame, Rv};
-use crate::func::{Func, Signature, builtins};
+use crate::func::{Func, Results, Signature, builtins};
 use crate::value::{Methods, Object, ParamType, Value};
 
 /// How something is called: the node that an error of the call itself names, the arguments that are
@@ -54,7 +54,7 @@ pub(super) enum Target<'a> {
 
 impl Callee {
     pub(super) fn returns_interface(&self) -> bool {
-        matches!(self, Callee::Func(f) if f.signature().returns_interface)
+        matches!(self, Callee::Func(f) if f.signature().results == Results::Interface)
     }
 }
 
@@ -108,7 +108,7 @@ impl State {
         let value = self.eval_call(frame, target, signature, name, call)?;
         Ok(Rv {
             value,
-            interface: signature.returns_interface,
+            interface: signature.results == Results::Interface,
         })
     }
 
@@ -121,6 +121,9 @@ impl State {
         call: Call<'_>,
     ) -> Result<Value, Error> {
         check_count(frame, signature, name, &call)?;
+        if let Some(refusal) = signature.results.refusal(name) {
+            return frame.fail(refusal);
+        }
         let count = call.count();
         if count <= INLINE {
             let mut args: [Value; INLINE] = Default::default();

@@ -7,7 +7,7 @@ use crate::exec::State;
 use crate::exec::call::Call;
 use crate::exec::frame::{Frame, Rv};
 use crate::parse::number::Number;
-use crate::value::{Elem, List, Map, MapType, ParamType, Value};
+use crate::value::{Elem, IntType, List, Map, MapType, ParamType, Value};
 
 impl State {
     /// The value of a pipeline: nil when it has none. Declared variables are set.
@@ -208,6 +208,10 @@ impl State {
             (ParamType::String, _) => return mistaken(frame, "string"),
             (ParamType::Int(t), _) => match number.int {
                 Some(n) => Value::Int(t.wrap(n), t),
+                None => return mistaken(frame, "integer"),
+            },
+            (ParamType::NamedInt64(_), _) => match number.int {
+                Some(n) => Value::Int(n, IntType::Int64),
                 None => return mistaken(frame, "integer"),
             },
             (ParamType::Uint(t), _) => match number.uint {

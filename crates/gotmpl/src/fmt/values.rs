@@ -248,6 +248,13 @@ impl Printer<'_> {
             self.string(s.as_bytes(), verb);
             return Ok(());
         }
+        if !self.erroring
+            && self.flags.sharp_v
+            && let Some(s) = o.go_string()
+        {
+            self.truncated(s.as_bytes());
+            return Ok(());
+        }
         match o.underlying() {
             Some(Value::List(l)) => return self.list(&o.type_name(), &l, verb, depth),
             Some(Value::Map(m)) => return self.map(&o.type_name(), &m, verb, depth),
@@ -276,7 +283,18 @@ impl Printer<'_> {
                 self.push("&");
                 return self.structure(o, verb, depth + 1);
             }
-            Kind::Ptr | Kind::Func => self.pointer(),
+            Kind::Ptr | Kind::Func => {
+                return match verb {
+                    'v' => {
+                        self.pointer();
+                        Ok(())
+                    }
+                    'b' | 'o' | 'd' | 'x' | 'X' => {
+                        self.scalar(value, verb, |p| p.integer(ADDRESS, false, verb))
+                    }
+                    _ => self.bad_verb(verb, value),
+                };
+            }
             _ => return self.structure(o, verb, depth),
         }
         Ok(())

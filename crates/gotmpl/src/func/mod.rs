@@ -26,8 +26,36 @@ pub struct Signature {
     pub params: Cow<'static, [ParamType]>,
     /// Whether the last parameter takes any number of arguments.
     pub variadic: bool,
-    /// Whether the declared result is `interface {}`.
-    pub returns_interface: bool,
+    /// What it returns.
+    pub results: Results,
+}
+
+/// What a function returns, besides an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Results {
+    /// A value.
+    One,
+    /// A value that is declared as `interface {}`.
+    Interface,
+    /// A value, and one of the named type, which is no error: templates can not call it.
+    Second(&'static str),
+    /// More than two values: templates can not call it.
+    Many(usize),
+}
+
+impl Results {
+    /// Why Go refuses to call a function of that name.
+    pub(crate) fn refusal(self, name: &str) -> Option<String> {
+        match self {
+            Results::One | Results::Interface => None,
+            Results::Second(second) => Some(format!(
+                "invalid function signature for {name}: second return value should be error; is {second}"
+            )),
+            Results::Many(count) => Some(format!(
+                "function {name} has {count} return values; should be 1 or 2"
+            )),
+        }
+    }
 }
 
 impl Signature {
@@ -36,7 +64,7 @@ impl Signature {
         Signature {
             params: Cow::Borrowed(params),
             variadic: false,
-            returns_interface: false,
+            results: Results::One,
         }
     }
 
@@ -45,7 +73,7 @@ impl Signature {
         Signature {
             params: Cow::Borrowed(params),
             variadic: true,
-            returns_interface: false,
+            results: Results::One,
         }
     }
 }
@@ -176,7 +204,7 @@ mod tests {
         funcs.add("now", || 12i64);
         let sig = funcs.get("trunc").unwrap().signature();
         assert_eq!(*sig.params, [ParamType::Int(IntType::Int), ParamType::String]);
-        assert!(!sig.variadic && !sig.returns_interface);
+        assert_eq!((sig.variadic, sig.results), (false, Results::One));
         let sig = funcs.get("count").unwrap().signature();
         assert_eq!(*sig.params, [ParamType::String, ParamType::Any]);
         assert!(sig.variadic);

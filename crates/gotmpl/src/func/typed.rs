@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::exec::State;
-use crate::func::{Args, Func, Param, Return, Signature};
+use crate::func::{Args, Func, Param, Results, Return, Signature};
 use crate::value::ParamType;
 
 /// Closures that can be registered as functions. `M` only tells the parameter lists apart.
@@ -26,11 +26,15 @@ pub struct Plain;
 #[derive(Debug)]
 pub struct Stateful;
 
-fn signature(params: Vec<ParamType>, variadic: bool, returns_interface: bool) -> Signature {
+fn signature(params: Vec<ParamType>, variadic: bool, interface: bool) -> Signature {
     Signature {
         params: Cow::Owned(params),
         variadic,
-        returns_interface,
+        results: if interface {
+            Results::Interface
+        } else {
+            Results::One
+        },
     }
 }
 

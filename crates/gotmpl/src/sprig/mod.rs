@@ -32,7 +32,8 @@ mod words;
 #[cfg(feature = "crypto")]
 pub use crypto::Certificate;
 pub use options::{Clock, Entropy, Options, OsEntropy, Resolver, SystemClock};
-pub use times::TimeObject;
+pub use times::{DurationObject, TimeObject};
+pub use urls::url_scheme_and_host;
 pub use versions::VersionObject;
 
 use crate::func::Functions;
@@ -52,7 +53,7 @@ pub fn register(funcs: &mut Functions, options: &Options) {
     encoding::register(funcs);
     hashes::register(funcs);
     paths::register(funcs);
-    urls::register(funcs);
+    urls::register(funcs, options);
     regexes::register(funcs);
     versions::register(funcs);
     times::register(funcs, options);

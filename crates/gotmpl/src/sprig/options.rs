@@ -56,6 +56,8 @@ pub struct Options {
     pub clock: Arc<dyn Clock>,
     /// The zone that dates are shown in where none is given. Default: UTC.
     pub local_zone: TimeZone,
+    /// Whether `urlParse` refuses an http address with several colons in its host, as Go does since 1.26. Default: yes.
+    pub strict_colons: bool,
     /// Whether `env` and `expandenv` exist and read this process's environment. Default: no, as in Helm.
     pub environment: bool,
     /// What `getHostByName` does. Default: it gives "", as in Helm unless DNS is enabled.
@@ -68,6 +70,7 @@ impl Default for Options {
             entropy: Arc::new(OsEntropy),
             clock: Arc::new(SystemClock),
             local_zone: TimeZone::UTC,
+            strict_colons: true,
             environment: false,
             resolver: None,
         }
@@ -78,6 +81,7 @@ impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Options")
             .field("local_zone", &self.local_zone)
+            .field("strict_colons", &self.strict_colons)
             .field("environment", &self.environment)
             .field("resolver", &self.resolver.is_some())
             .finish_non_exhaustive()

@@ -8,12 +8,15 @@ use crate::strconv::quote;
 use crate::value::{Map, MapType, Str, Value};
 
 use super::cast::kind_name;
+use super::options::Options;
 use super::panics;
 use super::text::find;
 
-pub(super) fn register(funcs: &mut Functions) {
-    funcs.add("urlParse", |text: Str| {
-        let url = parse(text.as_bytes()).map_err(|e| Error::new(format!("unable to parse url: {e}")))?;
+pub(super) fn register(funcs: &mut Functions, options: &Options) {
+    let strict = options.strict_colons;
+    funcs.add("urlParse", move |text: Str| {
+        let url =
+            parse(text.as_bytes(), strict).map_err(|e| Error::new(format!("unable to parse url: {e}")))?;
         Ok::<_, Error>(url.into_dict())
     });
     funcs.add("urlJoin", |d: Map| url_join(&d));
@@ -128,9 +131,21 @@ fn cut(text: &[u8], separator: u8) -> (&[u8], Option<&[u8]>) {
     }
 }
 
-fn parse(text: &[u8]) -> Result<Url, String> {
+/// The scheme and the host of an address, with its port; either may be empty. Of several colons in a host the last begins
+/// the port, as Go had it before 1.26.
+///
+/// # Errors
+/// Why Go's net/url does not take it, in its words.
+pub fn url_scheme_and_host(text: &str) -> Result<(String, String), Error> {
+    let url = parse(text.as_bytes(), false).map_err(Error::new)?;
+    let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Ok((lossy(&url.scheme), lossy(&url.host)))
+}
+
+fn parse(text: &[u8], strict_colons: bool) -> Result<Url, String> {
     let (before, fragment) = cut(text, b'#');
-    let mut url = parse_without_fragment(before).map_err(|e| format!("parse {}: {e}", quote(before)))?;
+    let mut url =
+        parse_without_fragment(before, strict_colons).map_err(|e| format!("parse {}: {e}", quote(before)))?;
     if let Some(fragment) = fragment {
         url.fragment =
             unescape(fragment, Part::Fragment).map_err(|e| format!("parse {}: {e}", quote(text)))?;
@@ -138,7 +153,7 @@ fn parse(text: &[u8]) -> Result<Url, String> {
     Ok(url)
 }
 
-fn parse_without_fragment(text: &[u8]) -> Result<Url, String> {
+fn parse_without_fragment(text: &[u8], strict_colons: bool) -> Result<Url, String> {
     if text.iter().any(u8::is_ascii_control) {
         return Err("net/url: invalid control character in URL".to_owned());
     }
@@ -166,7 +181,8 @@ fn parse_without_fragment(text: &[u8]) -> Result<Url, String> {
         let end = memchr::memchr(b'/', after).unwrap_or(after.len());
         let (authority, path) = after.split_at_checked(end).unwrap_or((after, &[]));
         rest = path;
-        (url.user, url.host) = parse_authority(&url.scheme, authority)?;
+        let strict = strict_colons && matches!(&url.scheme[..], b"http" | b"https");
+        (url.user, url.host) = parse_authority(authority, strict)?;
     }
     url.path = unescape(rest, Part::Path)?;
     Ok(url)
@@ -190,11 +206,11 @@ fn split_scheme(text: &[u8]) -> Result<(&[u8], &[u8]), String> {
     Ok((&[], text))
 }
 
-fn parse_authority(scheme: &[u8], authority: &[u8]) -> Result<(Option<User>, Vec<u8>), String> {
+fn parse_authority(authority: &[u8], strict: bool) -> Result<(Option<User>, Vec<u8>), String> {
     let Some(at) = memchr::memrchr(b'@', authority) else {
-        return Ok((None, parse_host(scheme, authority)?));
+        return Ok((None, parse_host(authority, strict)?));
     };
-    let host = parse_host(scheme, authority.get(at + 1..).unwrap_or_default())?;
+    let host = parse_host(authority.get(at + 1..).unwrap_or_default(), strict)?;
     let info = authority.get(..at).unwrap_or_default();
     if !info
         .iter()
@@ -220,15 +236,14 @@ fn check_port(port: &[u8]) -> Result<(), String> {
     }
 }
 
-fn parse_host(scheme: &[u8], host: &[u8]) -> Result<Vec<u8>, String> {
+fn parse_host(host: &[u8], strict: bool) -> Result<Vec<u8>, String> {
     match memchr::memrchr(b'[', host) {
         Some(0) => return parse_ip_literal(host),
         Some(_) => return Err("invalid IP-literal".to_owned()),
         None => {}
     }
     if let Some(first) = memchr::memchr(b':', host) {
-        // Of several colons http counts the first as the port's, other schemes the last.
-        let strict = matches!(scheme, b"http" | b"https");
+        // Of several colons the first is the port's, or the last.
         let colon = if strict {
             Some(first)
         } else {
@@ -259,13 +274,13 @@ fn parse_ip_literal(host: &[u8]) -> Result<Vec<u8>, String> {
     if address.parse::<std::net::Ipv4Addr>().is_ok() && zone.is_none() {
         return Err("invalid IP-literal".to_owned());
     }
-    if address.parse::<Ipv6Addr>().is_err() || zone == Some("") {
-        return Err(format!(
-            "invalid host: ParseAddr({}): unable to parse IP",
-            quote(&name)
-        ));
-    }
-    Ok([b"[", &name[..], b"]", &port[..]].concat())
+    let problem = match zone {
+        Some("") if address.contains(':') => "zone must be a non-empty string",
+        Some("") => "unable to parse IP",
+        _ if address.parse::<Ipv6Addr>().is_err() => "unable to parse IP",
+        _ => return Ok([b"[", &name[..], b"]", &port[..]].concat()),
+    };
+    Err(format!("invalid host: ParseAddr({}): {problem}", quote(&name)))
 }
 
 impl Url {
@@ -366,7 +381,7 @@ fn url_join(d: &Map) -> Result<Str, Error> {
     if !user.is_empty() {
         let text = [b"proto://", &user[..], b"@host"].concat();
         let parsed =
-            parse(&text).map_err(|e| Error::new(format!("unable to parse userinfo in dict: {e}")))?;
+            parse(&text, false).map_err(|e| Error::new(format!("unable to parse userinfo in dict: {e}")))?;
         url.user = parsed.user;
     }
     Ok(Str::from(url.text()))

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 
 use crate::error::Error;
 use crate::exec::State;
-use crate::func::{Functions, GoType, Signature};
+use crate::func::{Functions, GoType, Results, Signature};
 use crate::semver::{Constraint, Version};
 use crate::value::{Kind, Object, ParamType, Str, UintType, Value, downcast};
 
@@ -74,11 +74,28 @@ impl Object for VersionObject {
         Some(Str::from(self.version.to_string()))
     }
 
+    fn fields(&self) -> Vec<(Cow<'static, str>, Value)> {
+        let v = &self.version;
+        let number = |n: u64| Value::Uint(n, UintType::Uint64);
+        vec![
+            ("major".into(), number(v.major())),
+            ("minor".into(), number(v.minor())),
+            ("patch".into(), number(v.patch())),
+            ("pre".into(), v.prerelease().into()),
+            ("metadata".into(), v.metadata().into()),
+            ("original".into(), v.original().into()),
+        ]
+    }
+
     fn method(&self, name: &str) -> Option<Signature> {
         const OTHER: &[ParamType] = &[ParamType::Named(POINTER)];
         match name {
             "Major" | "Minor" | "Patch" | "Prerelease" | "Metadata" | "String" | "IncMajor" | "IncMinor"
-            | "IncPatch" => Some(Signature::fixed(&[])),
+            | "IncPatch" | "MarshalJSON" | "MarshalText" => Some(Signature::fixed(&[])),
+            "Value" => Some(Signature {
+                results: Results::Interface,
+                ..Signature::fixed(&[])
+            }),
             "SetPrerelease" | "SetMetadata" => Some(Signature::fixed(&[ParamType::String])),
             "Original" if self.pointer => Some(Signature::fixed(&[])),
             "Compare" | "Equal" | "LessThan" | "LessThanEqual" | "GreaterThan" | "GreaterThanEqual"
@@ -121,7 +138,10 @@ impl Object for VersionObject {
             "Prerelease" => Ok(v.prerelease().into()),
             "Metadata" => Ok(v.metadata().into()),
             "Original" => Ok(v.original().into()),
-            "String" => Ok(v.to_string().into()),
+            "String" | "Value" => Ok(v.to_string().into()),
+            "MarshalText" => Ok(v.to_string().into_bytes().into()),
+            // Nothing of a version needs an escape.
+            "MarshalJSON" => Ok(format!("\"{v}\"").into_bytes().into()),
             "IncMajor" => next(v.inc_major()),
             "IncMinor" => next(v.inc_minor()),
             "IncPatch" => next(v.inc_patch()),

@@ -183,7 +183,7 @@ impl Value {
             (ParamType::Float(t), Value::Float(_, v)) => t == *v,
             (ParamType::Map(e), Value::Map(m)) => m.map_type().elem == e,
             (ParamType::List(e), Value::List(l)) => l.elem() == e,
-            (ParamType::Named(name), v) => v.type_name() == name,
+            (ParamType::Named(name) | ParamType::NamedInt64(name), v) => v.type_name() == name,
             // A declared map or slice type may stand for the type literal it is made of.
             (ParamType::Map(_) | ParamType::List(_) | ParamType::Bytes, Value::Object(o)) => {
                 o.underlying().is_some_and(|v| v.assignable_to(ty))

@@ -36,7 +36,7 @@ pub trait Object: fmt::Debug + Any {
         None
     }
 
-    /// The struct's fields in order of declaration, for printing and JSON.
+    /// The struct's fields in order of declaration, for printing and JSON; for printing those that are not exported too.
     fn fields(&self) -> Vec<(Cow<'static, str>, Value)> {
         Vec::new()
     }
@@ -55,6 +55,11 @@ pub trait Object: fmt::Debug + Any {
 
     /// What Go's `error` or `fmt.Stringer` gives, for a type that implements one of them.
     fn string(&self) -> Option<Str> {
+        None
+    }
+
+    /// What Go's `fmt.GoStringer` gives, for a type that implements it: what `%#v` shows.
+    fn go_string(&self) -> Option<Str> {
         None
     }
 

@@ -290,6 +290,8 @@ pub enum ParamType {
     List(Elem),
     /// A declared type, by its Go name: an [`Object`](crate::value::Object) whose `type_name` is the same.
     Named(&'static str),
+    /// A declared type whose kind is `int64`, by its Go name. A constant that stands for one comes as a plain `int64`.
+    NamedInt64(&'static str),
 }
 
 impl ParamType {
@@ -306,7 +308,7 @@ impl ParamType {
             ParamType::Bytes => "[]uint8".into(),
             ParamType::Map(e) => format!("map[string]{}", e.name()),
             ParamType::List(e) => format!("[]{}", e.name()),
-            ParamType::Named(name) => name.into(),
+            ParamType::Named(name) | ParamType::NamedInt64(name) => name.into(),
         }
     }
 

@@ -5,8 +5,8 @@ use std::rc::Rc;
 
 use helmapp_gotmpl::value::MapType;
 use helmapp_gotmpl::{
-    Elem, Error, FloatType, Functions, Int32, Int64, Kind, List, Map, Object, ParamType, Signature, State,
-    Str, Strings, UintType, Value, Variadic, fmt,
+    Elem, Error, FloatType, Functions, Int32, Int64, Kind, List, Map, Object, ParamType, Results, Signature,
+    State, Str, Strings, UintType, Value, Variadic, fmt,
 };
 
 use crate::case::entries;
@@ -58,7 +58,7 @@ impl Object for Thing {
             "Hello" | "Fail" => Signature::fixed(&[STRING]),
             "Plain" => Signature::fixed(&[]),
             "Get" => Signature {
-                returns_interface: true,
+                results: Results::Interface,
                 ..Signature::fixed(&[])
             },
             "Join" => Signature::variadic(&[STRING, STRING]),
