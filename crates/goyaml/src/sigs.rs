@@ -100,6 +100,14 @@ pub fn to_json_array_with(text: &str, numbers: Numbers, options: &Options) -> Re
     }
 }
 
+/// The text of a file's bytes for the functions here: [`decode_text`](crate::decode_text).
+///
+/// # Errors
+/// As [`to_json`].
+pub fn decode_text(bytes: &[u8]) -> Result<Cow<'_, str>> {
+    crate::decode_text(bytes).map_err(|error| Error::ToJson(Box::new(error)))
+}
+
 fn wrong_type(value: &Json, target: &str) -> Error {
     let kind = match value {
         Json::Object(_) => "object",

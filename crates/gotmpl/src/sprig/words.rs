@@ -17,8 +17,8 @@ pub(super) fn register(funcs: &mut Functions) {
     funcs.add("untitle", |s: Str| untitle(&s.to_str_lossy()));
     funcs.add("swapcase", |s: Str| swap_case(&s.to_str_lossy()));
     funcs.add("camelcase", |s: Str| pascal_case(&s.to_str_lossy()));
-    funcs.add("snakecase", |s: Str| separated(&s.to_str_lossy(), '_'));
-    funcs.add("kebabcase", |s: Str| separated(&s.to_str_lossy(), '-'));
+    funcs.add("snakecase", |s: Str| separated(s.as_bytes(), '_'));
+    funcs.add("kebabcase", |s: Str| separated(s.as_bytes(), '-'));
     funcs.add("nospace", |s: Str| no_space(s));
     funcs.add("initials", |s: Str| initials(s.as_bytes()));
     funcs.add("abbrev", |width: i64, s: Str| abbrev(0, width, s));
@@ -254,11 +254,19 @@ fn is_alphabet(c: char) -> bool {
     is_letter(c) && !cjk
 }
 
+/// The character at the start and its width, as Go reads texts: a byte that begins none is U+FFFD.
+fn decode(s: &[u8]) -> Option<(char, usize)> {
+    let head = s.get(..4).unwrap_or(s);
+    let chunk = head.utf8_chunks().next()?;
+    let first = chunk.valid().chars().next();
+    Some(first.map_or(('\u{FFFD}', 1), |c| (c, c.len_utf8())))
+}
+
 /// The next character that is not U+FFFD, or `previous` where there is none, and the bytes up to its end.
-fn next_valid(s: &str, previous: char) -> (char, usize) {
+fn next_valid(s: &[u8], previous: char) -> (char, usize) {
     let mut size = 0;
-    for c in s.chars() {
-        size += c.len_utf8();
+    while let Some((c, width)) = decode(s.get(size..).unwrap_or_default()) {
+        size += width;
         if c != '\u{FFFD}' {
             return (c, size);
         }
@@ -267,9 +275,9 @@ fn next_valid(s: &str, previous: char) -> (char, usize) {
 }
 
 /// The word at the start, what it is made of, and the rest.
-fn next_word(s: &str) -> (Word, &str, &str) {
+fn next_word(s: &[u8]) -> (Word, &[u8], &[u8]) {
     if s.is_empty() {
-        return (Word::Invalid, "", "");
+        return (Word::Invalid, b"", b"");
     }
     let (first, mut end) = next_valid(s, '\u{FFFD}');
     let rest = |at: usize| s.get(at..).unwrap_or_default();
@@ -325,22 +333,24 @@ fn next_word(s: &str) -> (Word, &str, &str) {
 }
 
 /// xstrings' `ToSnakeCase` and `ToKebabCase`.
-fn separated(s: &str, connector: char) -> String {
-    let mut out = String::new();
-    let write = |out: &mut String, kind: Word, word: &str| {
+fn separated(s: &[u8], connector: char) -> Str {
+    let mut out = Vec::new();
+    let push = |out: &mut Vec<u8>, c: char| out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+    let write = |out: &mut Vec<u8>, kind: Word, word: &[u8]| {
         if kind != Word::Upper && kind != Word::Connector {
-            out.push_str(word);
+            out.extend_from_slice(word);
             return;
         }
-        out.extend(word.chars().map(|c| {
-            if is_connector(c) {
-                connector
-            } else if is_upper(c) {
-                to_lower(c)
-            } else {
-                c
-            }
-        }));
+        let mut rest = word;
+        while let Some((c, width)) = decode(rest) {
+            rest = rest.get(width..).unwrap_or_default();
+            let written = match c {
+                c if is_connector(c) => connector,
+                c if is_upper(c) => to_lower(c),
+                c => c,
+            };
+            push(out, written);
+        }
     };
     let joins = |kind: Word| !matches!(kind, Word::Connector | Word::Punct);
     let (mut kind, mut word, mut rest) = next_word(s);
@@ -356,7 +366,7 @@ fn separated(s: &str, connector: char) -> String {
             Word::Connector => write(&mut out, previous, last),
             _ if kind != Word::Number => {
                 if joins(kind) {
-                    out.push(connector);
+                    push(&mut out, connector);
                 }
             }
             _ if rest.is_empty() => {}
@@ -365,13 +375,13 @@ fn separated(s: &str, connector: char) -> String {
                 (kind, word, rest) = next_word(rest);
                 if kind == Word::Alphabet {
                     // Small letters follow the number: it begins a word, http_2xx.
-                    out.push(connector);
+                    push(&mut out, connector);
                     write(&mut out, Word::Number, last);
                     number = true;
                 } else {
                     write(&mut out, Word::Number, last);
                     if joins(kind) {
-                        out.push(connector);
+                        push(&mut out, connector);
                     }
                 }
             }
@@ -382,10 +392,10 @@ fn separated(s: &str, connector: char) -> String {
                 (kind, word, rest) = next_word(rest);
             }
             if joins(kind) && kind != Word::Invalid {
-                out.push(connector);
+                push(&mut out, connector);
             }
         }
     }
     write(&mut out, kind, word);
-    out
+    Str::from(out)
 }

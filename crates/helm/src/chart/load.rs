@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use helmapp_goyaml::sigs;
 use serde_json::Value;
 
 use super::{
@@ -234,8 +235,6 @@ fn read_lock(file: &File, name: &'static str) -> Result<Option<Lock>> {
 
 fn document(file: &File, name: &'static str) -> Result<Value> {
     let message = |message: String| Error::File { file: name, message };
-    let text = file
-        .text()
-        .ok_or_else(|| message("the file is not UTF-8".to_owned()))?;
-    typed::document(text).map_err(message)
+    let text = sigs::decode_text(&file.data).map_err(|error| message(error.to_string()))?;
+    typed::document(&text).map_err(message)
 }

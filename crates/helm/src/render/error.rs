@@ -57,12 +57,9 @@ impl Error {
         // Each document is read alone, without the ends of lines behind it.
         let documents = lines.split(|line| line.starts_with(b"---"));
         let problem = documents
-            .filter_map(|lines| helmapp_goyaml::decode_text(lines.join(&b'\n').trim_ascii_end()).err())
+            .filter_map(|lines| helmapp_goyaml::sigs::decode_text(lines.join(&b'\n').trim_ascii_end()).err())
             .next();
-        let reason = problem.map_or_else(
-            || "not UTF-8".to_owned(),
-            |error| helmapp_goyaml::Error::ToJson(Box::new(error)).to_string(),
-        );
+        let reason = problem.map_or_else(|| "not UTF-8".to_owned(), |error| error.to_string());
         Error::Execute {
             text: format!("YAML parse error on {file}: {reason}"),
             source: helmapp_gotmpl::Error::new(reason),

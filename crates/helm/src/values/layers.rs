@@ -105,12 +105,12 @@ pub fn read_yaml(bytes: &[u8]) -> Result<Table, String> {
 /// # Errors
 /// As [`read_yaml`].
 pub fn read_yaml_within(bytes: &[u8], limits: &Limits) -> Result<Table, String> {
-    let text = std::str::from_utf8(bytes).map_err(|_| "the file is not UTF-8".to_owned())?;
+    let text = sigs::decode_text(bytes).map_err(|error| error.to_string())?;
     let options = Options {
         limits: *limits,
         ..Options::default()
     };
-    match sigs::to_json_with(text, Numbers::Float64, &options).map_err(|error| error.to_string())? {
+    match sigs::to_json_with(&text, Numbers::Float64, &options).map_err(|error| error.to_string())? {
         Value::Null => Ok(Table::new()),
         Value::Object(table) => Ok(table),
         other => Err(text::not_a_map(&other)),
