@@ -282,16 +282,13 @@ fn check_dependency(dependency: Option<Dependency>) -> Result<Dependency> {
     Ok(dependency)
 }
 
-fn read_maintainer(object: &Object<'_>) -> typed::Result<Maintainer> {
-    let mut maintainer = Maintainer::default();
+fn read_maintainer(object: &Object<'_>, maintainer: &mut Maintainer) -> typed::Result<()> {
     object.string("name", &mut maintainer.name)?;
     object.string("email", &mut maintainer.email)?;
-    object.string("url", &mut maintainer.url)?;
-    Ok(maintainer)
+    object.string("url", &mut maintainer.url)
 }
 
-fn read_dependency(object: &Object<'_>) -> typed::Result<Dependency> {
-    let mut dependency = Dependency::default();
+fn read_dependency(object: &Object<'_>, dependency: &mut Dependency) -> typed::Result<()> {
     object.string("name", &mut dependency.name)?;
     object.string("version", &mut dependency.version)?;
     object.string("repository", &mut dependency.repository)?;
@@ -304,8 +301,7 @@ fn read_dependency(object: &Object<'_>) -> typed::Result<Dependency> {
         &mut dependency.import_values,
         |value| Ok(value.clone()),
     )?;
-    object.string("alias", &mut dependency.alias)?;
-    Ok(dependency)
+    object.string("alias", &mut dependency.alias)
 }
 
 impl Lock {

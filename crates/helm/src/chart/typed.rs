@@ -108,28 +108,43 @@ impl<'v> Object<'v> {
         })
     }
 
-    /// A list of objects; a null among them is nothing.
-    pub(super) fn objects<T>(
+    /// A list of objects; a null among them is nothing. As in Go, an object is read over the one that stood in its
+    /// place before, and keeps what it does not name.
+    pub(super) fn objects<T: Default>(
         &self,
         field: &str,
         element: &'static str,
         target: &mut Vec<Option<T>>,
-        read: impl Fn(&Object<'_>) -> Result<T>,
+        read: impl Fn(&Object<'_>, &mut T) -> Result<()>,
     ) -> Result<()> {
-        let wanted = format!("[]*chart.{element}");
-        self.list(field, &wanted, target, |value| match value {
-            Value::Null => Ok(None),
-            Value::Object(map) => {
-                let path = format!("{}{field}.", self.path);
-                read(&Object {
-                    go_struct: element,
-                    path,
-                    map,
-                })
-                .map(Some)
+        for value in self.values(field) {
+            let items = match value {
+                Value::Null => &[][..],
+                Value::Array(items) => items,
+                other => return Err(self.mismatch(other, field, &format!("[]*chart.{element}"))),
+            };
+            let before = std::mem::take(target).into_iter();
+            for (item, before) in items.iter().zip(before.chain(std::iter::repeat_with(|| None))) {
+                target.push(match item {
+                    Value::Null => None,
+                    Value::Object(map) => {
+                        let mut object = before.unwrap_or_default();
+                        let path = format!("{}{field}.", self.path);
+                        read(
+                            &Object {
+                                go_struct: element,
+                                path,
+                                map,
+                            },
+                            &mut object,
+                        )?;
+                        Some(object)
+                    }
+                    other => return Err(self.mismatch(other, field, &format!("chart.{element}"))),
+                });
             }
-            other => Err(self.mismatch(other, field, &format!("chart.{element}"))),
-        })
+        }
+        Ok(())
     }
 
     /// A mapping of strings to strings. As in Go, a second mapping under another spelling of the field adds to
