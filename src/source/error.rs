@@ -80,7 +80,7 @@ pub enum Error {
     },
     #[error(transparent)]
     Cluster(#[from] cluster::Error),
-    #[error("{name} is not a chart: {source}")]
+    #[error("{name} is not a chart: {}", told(source))]
     Invalid {
         name: String,
         #[source]
@@ -147,6 +147,17 @@ impl Error {
             Self::TooLarge { .. } | Self::Invalid { .. } => Retry::Seldom,
             Self::NoSource | Self::PathsOff | Self::PathParent { .. } | Self::Url { .. } => Retry::OnChange,
         }
+    }
+}
+
+/// What is wrong with a chart; Helm's words about archives alone would be short of sense.
+fn told(error: &chart::Error) -> String {
+    match error {
+        chart::Error::NotGzip => format!("it is not a gzipped archive ({error})"),
+        chart::Error::NoBytes | chart::Error::CutShort => {
+            format!("cannot unpack the archive, which ends too soon ({error})")
+        }
+        _ => error.to_string(),
     }
 }
 

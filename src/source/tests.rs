@@ -226,7 +226,7 @@ async fn what_is_no_chart_is_said_to_be_none() {
     let (server, address) = Server::start().await;
     let sources = sources(|_| {});
     for (body, part) in [
-        (b"<html>".to_vec(), "not a gzipped archive"),
+        (b"<html></html>".to_vec(), "not a gzipped archive"),
         (chart("1.0.0")[..40].to_vec(), "cannot unpack"),
         (archive(&[("values.yaml", "a: 1")]), "Chart.yaml"),
     ] {

@@ -163,7 +163,7 @@ async fn downloads_that_are_no_charts() {
     let cases = [
         (
             "/page.tgz",
-            b"<html>".to_vec(),
+            b"<html></html>".to_vec(),
             "ChartInvalid",
             "not a gzipped archive",
         ),

@@ -1,6 +1,7 @@
 //! `helmapp template`: renders a chart without a cluster, as `helm template` does (cmd/helm/template.go of Helm 3.19).
 
 mod arguments;
+mod content;
 mod match_path;
 mod messages;
 mod output;

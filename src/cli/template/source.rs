@@ -7,6 +7,8 @@ use anyhow::{anyhow, bail};
 use helmapp_helm::chart::{Chart, DirOptions, Symlinks};
 use helmapp_helm::limits::Limits;
 
+use super::content::other_kind;
+
 /// The chart's path, if there is something.
 pub(super) fn locate(name: &str) -> anyhow::Result<PathBuf> {
     let path = PathBuf::from(name.trim());
@@ -16,7 +18,17 @@ pub(super) fn locate(name: &str) -> anyhow::Result<PathBuf> {
     if path.is_absolute() || name.starts_with('.') {
         bail!("path {name:?} not found");
     }
-    bail!("chart {name:?} not found: give the path of a chart's directory or archive")
+    // Helm looks for a repository of that name now.
+    let reason = match name.trim().split_once('/') {
+        Some((repository, _)) => format!("repo {repository} not found"),
+        None => format!(
+            "non-absolute URLs should be in form of repo_name/path_to_chart, got: {}",
+            name.trim()
+        ),
+    };
+    bail!(
+        "there is no chart's directory or archive {name:?}, and charts of repositories are not fetched: {reason}"
+    )
 }
 
 /// Loads a directory or an archive.
@@ -29,6 +41,15 @@ pub(super) fn load(path: &Path) -> anyhow::Result<Chart> {
         return Ok(Chart::load_dir(path, &options)?);
     }
     let archive = std::fs::read(path).map_err(|e| anyhow!("{}", open_error(&path.to_string_lossy(), &e)))?;
+    if let Some(kind) = other_kind(&archive) {
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let is_yaml = path.extension().is_some_and(|e| e == "yaml" || e == "yml");
+        let path = path.display();
+        match is_yaml {
+            true => bail!("file '{path}' seems to be a YAML file, but expected a gzipped archive"),
+            false => bail!("file '{path}' does not appear to be a gzipped archive; got '{kind}'"),
+        }
+    }
     Ok(Chart::load_archive(&archive, &Limits::default())?)
 }
 

@@ -118,6 +118,68 @@ fn empty_values_of_flags_are_none() {
 }
 
 #[test]
+fn what_is_no_chart_is_told_as_helm_tells_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let folder = directory.path().display().to_string();
+    let text = "word ".repeat(200);
+    // In Helm's words; `FOLDER` is where the files are.
+    for (name, content, expected) in [
+        (
+            "a.tgz",
+            "<html><body>404</body></html>",
+            "file 'FOLDER/a.tgz' does not appear to be a gzipped archive; got 'text/html; charset=utf-8'",
+        ),
+        (
+            "b.tgz",
+            " <?xml version=\"1.0\"?>",
+            "file 'FOLDER/b.tgz' does not appear to be a gzipped archive; got 'text/xml; charset=utf-8'",
+        ),
+        (
+            "c.tgz",
+            &text,
+            "file 'FOLDER/c.tgz' does not appear to be a gzipped archive; got 'text/plain; charset=utf-8'",
+        ),
+        (
+            "d.tgz",
+            "short",
+            "file 'FOLDER/d.tgz' does not appear to be a gzipped archive; got 'application/octet-stream'",
+        ),
+        (
+            "e.tgz",
+            "PK\u{3}\u{4}",
+            "file 'FOLDER/e.tgz' does not appear to be a gzipped archive; got 'application/zip'",
+        ),
+        (
+            "f.yaml",
+            "a: 1\n",
+            "file 'FOLDER/f.yaml' seems to be a YAML file, but expected a gzipped archive",
+        ),
+    ] {
+        let path = directory.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        let error = super::source::load(&path).unwrap_err().to_string();
+        assert_eq!(error.replace(&folder, "FOLDER"), expected);
+    }
+    let path = directory.path().join("g.tgz");
+    std::fs::write(&path, b"\x1F\x8B\x08").unwrap();
+    assert_eq!(
+        super::source::load(&path).unwrap_err().to_string(),
+        "unexpected EOF"
+    );
+    for (name, reason) in [
+        ("no-such/chart", ": repo no-such not found"),
+        (
+            "no-such",
+            ": non-absolute URLs should be in form of repo_name/path_to_chart, got: no-such",
+        ),
+        ("./no-such", "path \"./no-such\" not found"),
+    ] {
+        let error = super::source::locate(name).unwrap_err().to_string();
+        assert!(error.ends_with(reason), "{error}");
+    }
+}
+
+#[test]
 fn a_directory_is_no_values_file() {
     assert_eq!(
         rendered("a: b\n", &["-f", "/"]),

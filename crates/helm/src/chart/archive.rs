@@ -20,6 +20,9 @@ const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 /// What an archive may need before each of its files' contents: headers, a long name, padding, directories.
 const OVERHEAD: u64 = 1024 * 1024;
 
+/// How many bytes a gzip file begins with at least.
+const GZIP_HEADER: usize = 10;
+
 impl Chart {
     /// Loads a packed chart.
     ///
@@ -47,8 +50,11 @@ pub(super) fn read(archive: &[u8], budget: &mut Budget) -> Result<Vec<File>> {
             limit: archive_bytes,
         });
     }
-    if !archive.starts_with(b"\x1F\x8B\x08") {
-        return Err(Error::NotGzip);
+    match archive {
+        [] => return Err(Error::NoBytes),
+        _ if archive.len() < GZIP_HEADER => return Err(Error::CutShort),
+        [0x1F, 0x8B, 0x08, ..] => {}
+        _ => return Err(Error::NotGzip),
     }
     let left = Cell::new(OVERHEAD);
     let exhausted = Cell::new(false);
@@ -57,11 +63,12 @@ pub(super) fn read(archive: &[u8], budget: &mut Budget) -> Result<Vec<File>> {
         left: &left,
         exhausted: &exhausted,
     });
-    let unpack = |error| match exhausted.get() {
-        true => Error::UnpackedTooLarge {
+    let unpack = |error: io::Error| match error.kind() {
+        _ if exhausted.get() => Error::UnpackedTooLarge {
             limit: unpacked_bytes,
         },
-        false => Error::Unpack(error),
+        io::ErrorKind::UnexpectedEof => Error::CutShort,
+        _ => Error::Unpack(error),
     };
     let mut files = Vec::new();
     for entry in tar.entries().map_err(unpack)? {
@@ -76,7 +83,7 @@ pub(super) fn read(archive: &[u8], budget: &mut Budget) -> Result<Vec<File>> {
         let mut data = Vec::new();
         let read = entry.read_to_end(&mut data).map_err(unpack)?;
         if (read as u64) < entry.size() {
-            return Err(Error::Unpack(io::ErrorKind::UnexpectedEof.into()));
+            return Err(Error::CutShort);
         }
         let data = data.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&data);
         files.push(File::new(name, data));

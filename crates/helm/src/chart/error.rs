@@ -8,9 +8,15 @@ use std::{io, path::PathBuf};
 #[non_exhaustive]
 pub enum Error {
     /// The archive does not start as a gzip file does.
-    #[error("the chart is not a gzipped archive (gzip: invalid header)")]
+    #[error("gzip: invalid header")]
     NotGzip,
-    /// The archive could not be unpacked: damaged, or cut short.
+    /// The archive has no bytes.
+    #[error("EOF")]
+    NoBytes,
+    /// The archive ends before it should.
+    #[error("unexpected EOF")]
+    CutShort,
+    /// The archive could not be unpacked: it is damaged.
     #[error("cannot unpack the chart archive: {0}")]
     Unpack(#[source] io::Error),
     /// The archive, packed, is over [`Limits::archive_bytes`](crate::limits::Limits::archive_bytes).

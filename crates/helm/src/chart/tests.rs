@@ -212,12 +212,13 @@ fn archives_with_links_and_devices_are_refused() {
 fn what_is_no_chart_archive_is_refused() {
     let load = |bytes: &[u8]| Chart::load_archive(bytes, &Limits::default()).unwrap_err();
     assert!(matches!(load(b"apiVersion: v2"), Error::NotGzip));
-    assert!(matches!(load(b""), Error::NotGzip));
+    assert!(matches!(load(b""), Error::NoBytes));
     assert!(matches!(load(b"\x1F\x8B\x08 damaged"), Error::Unpack(_)));
+    assert!(matches!(load(b"text"), Error::CutShort));
     assert!(matches!(load(&gzip(&[0; 1024])), Error::Empty));
     assert!(matches!(load(&gzip(&[b'x'; 1024])), Error::Unpack(_)));
     let whole = packed(&[("demo/Chart.yaml", CHART_YAML)]);
-    assert!(matches!(load(&whole[..whole.len() / 2]), Error::Unpack(_)));
+    assert!(matches!(load(&whole[..whole.len() / 2]), Error::CutShort));
     assert!(matches!(
         load(&packed(&[("demo/values.yaml", "")])),
         Error::NoChartYaml
