@@ -5,6 +5,8 @@
 
 mod cost;
 mod draft;
+mod formats;
+mod given;
 mod part;
 mod report;
 mod wording;
@@ -14,12 +16,13 @@ mod tests;
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
-use jsonschema::{PatternOptions, Retrieve, Uri, ValidationError, ValidationOptions, Validator};
+use jsonschema::{PatternOptions, ValidationError, ValidationOptions, Validator};
 use serde_json::Value;
 
 use crate::{chart::Chart, values::text};
 
 pub use cost::{MAX_DEPTH, MAX_STEPS};
+use given::Given;
 use part::Parts;
 
 /// Documents that schemas may refer to, by their URI.
@@ -155,9 +158,13 @@ impl Schema {
 
     fn build(schema: Value, documents: &Arc<Documents>) -> Result<Self, String> {
         let schema = draft::as_helm_reads(schema);
-        let validator = options(BASE_URI, Arc::clone(documents))
-            .build(&schema)
-            .map_err(|error| draft::violations(&schema).unwrap_or_else(|| unusable(&error)))?;
+        let given = Given::new(documents, &schema);
+        let built = options(BASE_URI, given.clone()).build(&schema);
+        let usable = match given.refusal() {
+            Some(refusal) => Err(refusal),
+            None => built.map_err(|error| unusable(&error)),
+        };
+        let validator = usable.map_err(|problem| draft::violations(&schema).unwrap_or(problem))?;
         let parts = Parts::new(schema, documents);
         Ok(Self { validator, parts })
     }
@@ -190,10 +197,10 @@ fn unusable(error: &ValidationError<'_>) -> String {
 }
 
 /// How schemas are used, Helm's and parts of them: texts that hold encoded content are not looked into.
-fn options(base_uri: &str, documents: Arc<Documents>) -> ValidationOptions<'static> {
-    jsonschema::options()
+fn options(base_uri: &str, given: Given) -> ValidationOptions<'static> {
+    formats::register(jsonschema::options())
         .with_base_uri(base_uri.to_owned())
-        .with_retriever(Given(documents))
+        .with_retriever(given)
         .with_pattern_options(PatternOptions::regex().size_limit(PATTERN_SIZE))
         .without_content_encoding_support("base64")
         .without_content_media_type_support("application/json")
@@ -237,21 +244,5 @@ fn whole_numbers(value: &Value) -> Value {
             .map(|(key, value)| (key.clone(), whole_numbers(value)))
             .collect(),
         other => other.clone(),
-    }
-}
-
-/// Gives the documents that are there, and fetches none.
-struct Given(Arc<Documents>);
-
-impl Retrieve for Given {
-    fn retrieve(&self, uri: &Uri<String>) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
-        if let Some(document) = self.0.get(uri.as_str()) {
-            return Ok(document.clone());
-        }
-        if uri.scheme().as_str() == "urn" {
-            // As in Helm, a URN that nobody resolves allows everything.
-            return Ok(Value::Bool(true));
-        }
-        Err(format!("the schema refers to {uri}, which is not fetched; put it into the schema").into())
     }
 }

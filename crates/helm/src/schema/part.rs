@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
-use super::{BASE_URI, Documents, options};
+use super::{BASE_URI, Documents, Given, options};
 
 /// A schema that violations are told of, and what it may refer to.
 #[derive(Debug)]
@@ -89,9 +89,12 @@ impl Parts {
             Some(draft) => json!({ "$ref": location, "$schema": draft }),
             None => json!({ "$ref": location }),
         };
-        options("file:///part.json", Arc::new(documents))
-            .build(&part)
-            .ok()
+        options(
+            "file:///part.json",
+            Given::new(&Arc::new(documents), &self.schema),
+        )
+        .build(&part)
+        .ok()
     }
 }
 

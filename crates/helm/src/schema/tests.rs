@@ -134,14 +134,38 @@ fn references_are_never_fetched() {
         "other.json",
     ] {
         let error = compile(&format!(r#"{{"$ref": "{uri}"}}"#), &none).unwrap_err();
-        assert!(error.contains("is not fetched"), "{uri}: {error}");
+        assert!(error.starts_with("failing loading \""), "{uri}: {error}");
+        assert!(
+            error.contains(" put what the schema refers to into it"),
+            "{uri}: {error}"
+        );
     }
+    let ftp = compile(r#"{"$ref": "ftp://h/a#x"}"#, &none).unwrap_err();
+    assert_eq!(
+        ftp,
+        "failing loading \"ftp://h/a\": no URLLoader registered for \"ftp://h/a\""
+    );
     assert_eq!(compile(r#"{"$ref": "urn:example:a"}"#, &none), Ok(String::new()));
     let given = Documents::from([("https://example.com/a.json".to_owned(), json!({"type": "string"}))]);
     assert_eq!(
         compile(r#"{"$ref": "https://example.com/a.json"}"#, &Arc::new(given)),
         Ok("- at '': got object, want string".to_owned())
     );
+}
+
+#[test]
+fn of_several_documents_the_same_is_told_each_time() {
+    let mut schema = json!({"$ref": "file:///z.json", "properties": {}});
+    for n in 0..20 {
+        schema["properties"][format!("p{n}")] =
+            json!({"$ref": format!("{}.json#/definitions/x", (b'a' + n) as char)});
+    }
+    let schema = schema.to_string();
+    for _ in 0..20 {
+        let error = Schema::compile(schema.as_bytes(), &Arc::default()).unwrap_err();
+        let told = "failing loading \"file:///a.json\": open /a.json: no such file or directory";
+        assert!(error.starts_with(told), "{error}");
+    }
 }
 
 #[test]

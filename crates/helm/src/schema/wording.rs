@@ -6,6 +6,7 @@ use jsonschema::{
 };
 use serde_json::{Number, Value};
 
+use super::formats;
 use crate::values::text::float_text;
 
 /// What one keyword found wrong in the values.
@@ -62,7 +63,11 @@ pub(super) fn message(error: &ValidationError<'_>, values: &Value) -> String {
             scalar => format!("value must be {}", display(scalar)),
         },
         Kind::Enum { options } => options_text(options),
-        Kind::Format { format } => format!("{} is not valid {format}", display(value)),
+        Kind::Format { format } => {
+            let reason = value.as_str().and_then(|text| formats::reason(format, text));
+            let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+            format!("{} is not valid {format}{reason}", display(value))
+        }
         Kind::Pattern { pattern } => {
             format!(
                 "{} does not match pattern {}",
