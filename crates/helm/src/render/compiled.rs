@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::{CompiledChart, Error};
+use super::{CompiledChart, Error, FunctionSet};
 use crate::chart::{Chart, File};
 
 /// Charts by content, compiled once for all threads and releases that render them. The least recently used go first
@@ -82,7 +82,11 @@ impl CompiledCharts {
         let others: Vec<_> = kept.charts.iter().map(|entry| Arc::clone(&entry.chart)).collect();
         drop(kept);
         let compiling = Compiling(self, chart);
-        let compiled = Arc::new(CompiledChart::compile_beside(chart, &others)?);
+        let compiled = Arc::new(CompiledChart::compile_beside(
+            chart,
+            FunctionSet::default(),
+            &others,
+        )?);
         self.lock().keep(Arc::clone(&compiled), self.most);
         drop(compiling);
         Ok(compiled)

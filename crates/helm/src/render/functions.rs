@@ -4,7 +4,7 @@ use helmapp_gotmpl::{Error, Functions, Map, MapType, State, Str, Value, meter};
 
 use super::host::{Host, yaml_options};
 use super::json::{from_json, from_json_array};
-use super::{WARN_END, WARN_START, yaml};
+use super::{WARN_END, WARN_START, durations, yaml};
 use crate::toml;
 
 /// Adds Helm's functions to sprig's, and takes away those that Helm forbids.
@@ -30,9 +30,25 @@ pub(super) fn add(functions: &mut Functions) {
     functions.add("getHostByName", |_: Str| "");
 }
 
+/// Adds what Helm 4 has beyond Helm 3 (`pkg/engine/funcs.go` of Helm 4.3).
+pub(super) fn add_those_of_helm_4(functions: &mut Functions) {
+    functions.add("mustToYaml", |v: Value| yaml::must_to_yaml(&v));
+    functions.add("mustToToml", |v: Value| match toml::encode(&v) {
+        _ if matches!(v, Value::Nil) => Err(nil_in_toml()),
+        Err(toml::Error::Limit(e)) if e.limit().is_some() => Err(e),
+        Err(e) => Err(Error::new(e.to_string())),
+        Ok(text) => Ok(text),
+    });
+    durations::add(functions);
+}
+
+fn nil_in_toml() -> Error {
+    Error::new("reflect: call of reflect.Value.Type on zero Value")
+}
+
 fn to_toml(value: Value) -> Result<String, Error> {
     if matches!(value, Value::Nil) {
-        return Err(Error::new("reflect: call of reflect.Value.Type on zero Value"));
+        return Err(nil_in_toml());
     }
     match toml::encode(&value) {
         Err(toml::Error::Limit(e)) if e.limit().is_some() => Err(e),

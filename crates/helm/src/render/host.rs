@@ -6,10 +6,10 @@ use helmapp_gotmpl::sprig::{self, Clock, Entropy};
 use helmapp_gotmpl::{Error, State, Str};
 use serde_json::{Map, Value};
 
-use super::RenderInput;
 use super::asked::Asked;
 use super::memo::Calls;
 use super::texts::{Texts, Units};
+use super::{FunctionSet, RenderInput};
 
 /// Answers the templates' `lookup`.
 pub trait Lookup: Send + Sync {
@@ -75,8 +75,10 @@ pub(super) fn yaml_options(state: &State) -> helmapp_goyaml::Options {
 }
 
 /// Functions are registered once; each render brings its own randomness and clock.
-pub(super) fn sprig_options() -> sprig::Options {
+pub(super) fn sprig_options(functions: FunctionSet) -> sprig::Options {
     sprig::Options {
+        // Helm 3 keeps to an earlier Go here, with which it began.
+        strict_colons: functions == FunctionSet::Helm4,
         entropy: Arc::new(OfRender),
         clock: Arc::new(OfRender),
         ..sprig::Options::default()

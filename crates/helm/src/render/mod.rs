@@ -8,6 +8,7 @@ mod capabilities;
 mod chart;
 mod compiled;
 mod data;
+mod durations;
 mod error;
 mod files;
 mod functions;
@@ -26,7 +27,7 @@ mod yaml;
 mod tests;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use foldhash::fast::RandomState;
 use helmapp_gotmpl::set::{MissingKey, TemplateSet, Unit};
@@ -166,17 +167,29 @@ impl CompiledChart {
     /// # Errors
     /// The first template that does not parse, in Helm's words.
     pub fn compile(chart: &Chart) -> Result<CompiledChart, Error> {
-        CompiledChart::compile_beside(chart, &[])
+        CompiledChart::compile_with(chart, FunctionSet::default())
     }
 
-    /// The same; what is equal in others by path and content is shared with them.
-    fn compile_beside(chart: &Chart, others: &[Arc<CompiledChart>]) -> Result<CompiledChart, Error> {
+    /// The same with the functions of a choice.
+    ///
+    /// # Errors
+    /// As [`compile`](CompiledChart::compile).
+    pub fn compile_with(chart: &Chart, functions: FunctionSet) -> Result<CompiledChart, Error> {
+        CompiledChart::compile_beside(chart, functions, &[])
+    }
+
+    /// The same; what is equal in others by path and content is shared with them. They have the same functions.
+    fn compile_beside(
+        chart: &Chart,
+        functions: FunctionSet,
+        others: &[Arc<CompiledChart>],
+    ) -> Result<CompiledChart, Error> {
         let mut sources = BTreeMap::new();
         let root = ChartNode::collect(chart, &mut 0, &mut sources);
         let mut names: Vec<&Arc<str>> = sources.keys().collect();
         names.sort_by_cached_key(|name| std::cmp::Reverse((name.matches('/').count(), Arc::clone(name))));
 
-        let functions = functions();
+        let functions = functions.functions();
         let mut set = TemplateSet::new(SET_NAME, Arc::clone(&functions)).with_missing_key(MissingKey::Zero);
         let mut files = Vec::new();
         let mut units = HashMap::default();
@@ -263,18 +276,39 @@ impl CompiledChart {
     }
 }
 
-/// Sprig's functions and Helm's.
-fn functions() -> Arc<Functions> {
-    static FUNCTIONS: std::sync::OnceLock<Arc<Functions>> = std::sync::OnceLock::new();
-    let build = || {
-        let mut functions = Functions::new();
-        helmapp_gotmpl::sprig::register(&mut functions, &host::sprig_options());
-        functions::add(&mut functions);
-        include::add(&mut functions);
-        memo::note_calls(&mut functions);
-        Arc::new(functions)
-    };
-    Arc::clone(FUNCTIONS.get_or_init(build))
+/// The functions that templates may call. A chart for the one Helm may not compile for the other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FunctionSet {
+    /// Helm 3's: what it does not know is `not defined` here too.
+    #[default]
+    Helm3,
+    /// Those, and what Helm 4 added: `mustToYaml`, `mustToToml`, `mustToDuration`, `durationSeconds`,
+    /// `durationMilliseconds`, `durationMicroseconds`, `durationNanoseconds`, `durationMinutes`, `durationHours`,
+    /// `durationDays`, `durationWeeks`, `durationRoundTo` and `durationTruncateTo`.
+    Helm4,
+}
+
+impl FunctionSet {
+    fn functions(self) -> Arc<Functions> {
+        static HELM_3: OnceLock<Arc<Functions>> = OnceLock::new();
+        static HELM_4: OnceLock<Arc<Functions>> = OnceLock::new();
+        let cell = match self {
+            FunctionSet::Helm3 => &HELM_3,
+            FunctionSet::Helm4 => &HELM_4,
+        };
+        let build = || {
+            let mut functions = Functions::new();
+            helmapp_gotmpl::sprig::register(&mut functions, &host::sprig_options(self));
+            functions::add(&mut functions);
+            include::add(&mut functions);
+            if self == FunctionSet::Helm4 {
+                functions::add_those_of_helm_4(&mut functions);
+            }
+            memo::note_calls(&mut functions);
+            Arc::new(functions)
+        };
+        Arc::clone(cell.get_or_init(build))
+    }
 }
 
 /// Go prints `<no value>` for what is missing even with `missingkey=zero`, and Helm takes it away from all output.

@@ -78,8 +78,11 @@ fn on_a_large_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
 fn render(chart: &Chart, values: &Map<String, Value>) -> Result<BTreeMap<String, String>, Error> {
     let mut values = Value::Object(values.clone());
     floats(&mut values);
-    let values = values.as_object().cloned().unwrap();
-    let Prepared { chart, values } = prepare(chart, &values, None, &mut Vec::new()).unwrap();
+    render_as_given(chart, values.as_object().unwrap())
+}
+
+fn render_as_given(chart: &Chart, values: &Map<String, Value>) -> Result<BTreeMap<String, String>, Error> {
+    let Prepared { chart, values } = prepare(chart, values, None, &mut Vec::new()).unwrap();
     let version = KubeVersion::parse("1.35.0").unwrap();
     let release = release();
     let input = RenderInput::new(
@@ -92,6 +95,17 @@ fn render(chart: &Chart, values: &Map<String, Value>) -> Result<BTreeMap<String,
         ..Limits::default()
     };
     CompiledChart::compile(&chart)?.render(RenderInput { limits, ..input })
+}
+
+#[test]
+fn a_whole_number_of_a_helmapp_stays_one_and_of_a_file_is_a_float() {
+    let chart = one_template("{{ .Values.count }} {{ kindOf .Values.count }}");
+    let of_helmapp: Value = serde_json::from_str(r#"{"count": 1000000}"#).unwrap();
+    let of_file = crate::values::read_yaml(b"count: 1000000\n").unwrap();
+    let render =
+        |values: &Map<String, Value>| render_as_given(&chart, values).unwrap()["c/templates/a.yaml"].clone();
+    assert_eq!(render(of_helmapp.as_object().unwrap()), "1000000 int64");
+    assert_eq!(render(&of_file), "1e+06 float64");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use helmapp_gotmpl::sprig::TimeObject;
 use helmapp_gotmpl::value::{MAX_VALUE_DEPTH, downcast};
-use helmapp_gotmpl::{Error, Limit, List, Map, MapType, Str, Value, meter};
+use helmapp_gotmpl::{Error, Limit, List, Map, MapType, Str, Value, json, meter};
 use helmapp_goyaml::{Emitter, Options, natural_cmp, natural_cmp_v3, natural_sort, sigs};
 use serde_json::Value as Json;
 
@@ -24,6 +24,21 @@ pub(super) fn to_yaml(value: &Value) -> Result<String, Error> {
         },
         value,
     )
+}
+
+/// Helm 4's `mustToYaml`.
+///
+/// # Errors
+/// Why the value has no YAML, or a limit of the render.
+pub(super) fn must_to_yaml(value: &Value) -> Result<String, Error> {
+    let text = to_yaml(value)?;
+    if !text.is_empty() {
+        return Ok(text);
+    }
+    match json::encode(value, json::Style::default()) {
+        Ok(_) => Ok(text),
+        Err(error) => Err(Error::new(format!("error marshaling into JSON: {error}"))),
+    }
 }
 
 /// Helm's `toYamlPretty`: sequences are indented in their maps.
