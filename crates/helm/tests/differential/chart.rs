@@ -7,6 +7,7 @@ use helmapp_oracle::Random;
 use helmapp_oracle::helm::{Case, File};
 
 use crate::expression::{Expressions, Table};
+use crate::formats;
 use crate::packaging;
 use crate::schema;
 use crate::template;
@@ -57,6 +58,22 @@ pub(crate) fn functions(random: &mut Random, turn: usize) -> Made {
     Made {
         case: release(random, files),
         used,
+    }
+}
+
+/// A chart that has notes, and the values that expressions use.
+pub(crate) fn of_notes(text: &str) -> Case {
+    let files = vec![
+        file("Chart.yaml", "apiVersion: v2\nname: c\nversion: 1.2.3\n"),
+        file("values.yaml", include_str!("base.yaml")),
+        file("templates/NOTES.txt", text),
+    ];
+    Case {
+        op: "template".into(),
+        files,
+        name: "rel".into(),
+        namespace: "default".into(),
+        ..Case::default()
     }
 }
 
@@ -116,8 +133,31 @@ pub(crate) fn on_disk(random: &mut Random) -> Made {
     Made { case, used }
 }
 
+/// Now and then a file that Helm reads as YAML in UTF-16.
+fn encoded(random: &mut Random, files: &mut [File]) {
+    const READ: [&str; 4] = ["Chart.yaml", "values.yaml", "requirements.yaml", "Chart.lock"];
+    for file in files {
+        let name = file.name.rsplit('/').next().unwrap_or_default();
+        if READ.contains(&name) && random.one_in(40) {
+            *file = file.utf_16(random.one_in(2));
+        }
+    }
+}
+
 /// A chart that is all about its schema.
 pub(crate) fn with_schema(random: &mut Random) -> Made {
+    if random.one_in(4) {
+        let (schema, values) = formats::schema_and_values(random);
+        let files = vec![
+            file("Chart.yaml", "apiVersion: v2\nname: root\nversion: 1.2.3\n"),
+            file("values.yaml", &values),
+            file("values.schema.json", &schema),
+        ];
+        return Made {
+            case: release(random, files),
+            used: BTreeSet::new(),
+        };
+    }
     let mut files = vec![
         file("Chart.yaml", "apiVersion: v2\nname: root\nversion: 1.2.3\n"),
         file("values.yaml", include_str!("base.yaml")),
@@ -160,8 +200,12 @@ fn composed(random: &mut Random) -> Made {
         files: Vec::new(),
     };
     maker.chart("", "root", 2);
-    let Maker { expressions, files } = maker;
+    let Maker {
+        expressions,
+        mut files,
+    } = maker;
     let used = expressions.used;
+    encoded(random, &mut files);
     Made {
         case: release(random, files),
         used,

@@ -80,14 +80,14 @@ fn write(folder: &Path, files: &[File]) {
 
 fn content(file: &File) -> Vec<u8> {
     if file.packed.is_empty() {
-        file.text.clone().into_bytes()
+        file.data()
     } else {
         packed(&file.packed)
     }
 }
 
 /// An archive of entries by these very names, as no careful program would write them.
-fn packed(files: &[File]) -> Vec<u8> {
+pub(crate) fn packed(files: &[File]) -> Vec<u8> {
     let mut tar = Vec::new();
     for file in files {
         let data = content(file);

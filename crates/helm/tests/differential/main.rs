@@ -18,6 +18,7 @@ mod compare;
 mod disk;
 mod expression;
 mod fixtures;
+mod formats;
 mod packaging;
 mod rules;
 mod run;
@@ -28,13 +29,13 @@ mod versions;
 
 use compare::Outcome;
 use expression::Table;
-use helmapp_oracle::{Oracle, Program, Random, seed, setting};
+use helmapp_oracle::{Oracle, Program, Random, seed, setting, tell};
 
 #[test]
 fn random_charts_render_as_helm_renders_them() {
     let seed = seed();
     let count = |name, default| usize::try_from(setting(name, default)).expect("a number of cases");
-    println!("seed: HELMAPP_DIFF_SEED={seed}");
+    tell(format!("seed: HELMAPP_DIFF_SEED={seed}"));
     let mut oracle = Oracle::start(Program::Helm3);
     let mut random = Random::new(seed);
     let mut functions = Outcome::of(&mut oracle, count("HELMAPP_DIFF_FUNCTIONS", 3_000), |turn| {
@@ -64,11 +65,14 @@ fn random_charts_render_as_helm_renders_them() {
             .iter()
             .map(|(_, o)| o.explained.get(rule).copied().unwrap_or_default())
             .collect();
-        println!("accepted: {} cases, {rule}", counts.iter().sum::<usize>());
+        tell(format!(
+            "accepted: {} cases, {rule}",
+            counts.iter().sum::<usize>()
+        ));
     }
     let different: usize = all.iter().map(|(_, outcome)| outcome.different.len()).sum();
     for (name, outcome) in &all {
-        println!("{}", outcome.line(name));
+        tell(outcome.line(name));
     }
     assert_eq!(different, 0, "seed {seed}: {different} cases differ from Helm");
     assert!(
@@ -102,17 +106,17 @@ fn print_coverage(functions: &Outcome) -> Vec<&'static str> {
             format!("{name} {}/{}", reached.rendered, reached.cases),
         ));
     }
-    println!("functions: cases in which it was executed and returned / all cases with it");
+    tell("functions: cases in which it was executed and returned / all cases with it");
     for row in cells.chunks(4) {
         let row: Vec<String> = row.iter().map(|(_, cell)| format!("{cell:<36}")).collect();
-        println!("  {}", row.concat().trim_end());
+        tell(format!("  {}", row.concat().trim_end()));
     }
     cells.sort();
     if let (Some((_, least)), Some((_, most))) = (cells.first(), cells.last()) {
-        println!(
+        tell(format!(
             "coverage: {} functions, the least executed {least}, the most {most}",
             cells.len()
-        );
+        ));
     }
     missed
 }

@@ -1,10 +1,13 @@
 //! A chart's files as they lie about: `.helmignore`, lock files, hidden and oddly named files, packed sub-charts, links,
 //! and archives as different programs write them.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use helmapp_oracle::Random;
 use helmapp_oracle::helm::File;
 
 use crate::chart::file;
+use crate::disk::packed;
 
 /// Lines of a `.helmignore` that leave most of a chart as it is.
 const HARMLESS: [&str; 40] = [
@@ -176,10 +179,13 @@ const ODD: [(&str, &str); 56] = [
 ];
 
 /// Files that break a chart.
-const BROKEN: [(&str, &str); 9] = [
+const BROKEN: [(&str, &str); 12] = [
     ("charts/README.md", "# Charts\n"),
     ("charts/none/values.yaml", "a: 1\n"),
     ("charts/x.tgz", "no archive"),
+    ("charts/x.tgz", "<html><body>404</body></html>\n"),
+    ("charts/x.tgz", "text"),
+    ("charts/x.tgz", ""),
     ("Chart.lock", "dependencies: {"),
     ("Chart.lock", "digest: [1]\n"),
     ("requirements.yaml", "dependencies: {a: 1}\n"),
@@ -342,14 +348,28 @@ fn packed_subcharts(random: &mut Random, files: &mut Vec<File>) {
             name: f.name.replacen(&below, "", 1),
             ..f
         });
-        let packed = rooted(random, inside.collect(), 300);
+        let entries = rooted(random, inside.collect(), 300);
         let archive = random.pick(&["sub-1.2.3.tgz", "x.tgz", "lib-0.1.0+b.tgz", "a b.tgz", "s.tar.gz"]);
-        if !packed.is_empty() {
-            files.push(File {
-                packed,
-                ..file(&format!("charts/{name}-{archive}"), "")
-            });
+        let mut archive = File {
+            packed: entries,
+            ..file(&format!("charts/{name}-{archive}"), "")
+        };
+        if random.one_in(20) {
+            archive = cut(random, &archive);
         }
+        if !(archive.packed.is_empty() && archive.bytes.is_empty()) {
+            files.push(archive);
+        }
+    }
+}
+
+/// An archive that ends too soon.
+fn cut(random: &mut Random, archive: &File) -> File {
+    let mut bytes = packed(&archive.packed);
+    bytes.truncate(random.below(bytes.len()));
+    File {
+        bytes: STANDARD.encode(bytes),
+        ..file(&archive.name, "")
     }
 }
 

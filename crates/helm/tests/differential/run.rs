@@ -7,7 +7,7 @@ use helmapp_helm::capabilities::{Capabilities, KubeVersion};
 use helmapp_helm::chart::{Chart, DirOptions, File, Symlinks};
 use helmapp_helm::limits::Limits;
 use helmapp_helm::manifest::{Manifest, source_block};
-use helmapp_helm::render::{self, CompiledChart, Prepared, ReleaseOptions, RenderInput};
+use helmapp_helm::render::{self, CompiledChart, FunctionSet, Prepared, ReleaseOptions, RenderInput};
 use helmapp_helm::values::Layers;
 use helmapp_oracle::helm::{Answer, Case};
 
@@ -18,8 +18,13 @@ type Error = Box<dyn std::error::Error>;
 
 /// The answer to a `template` case. Needs a thread with [`STACK_BYTES`] of stack.
 pub(crate) fn answer(case: &Case) -> Answer {
+    answer_with(case, FunctionSet::default())
+}
+
+/// The same with the functions of a choice.
+pub(crate) fn answer_with(case: &Case, functions: FunctionSet) -> Answer {
     let mut answer = Answer::default();
-    if let Err(error) = template(case, &mut answer) {
+    if let Err(error) = template(case, functions, &mut answer) {
         answer.out.clear();
         answer.notes.clear();
         answer.err = error.to_string();
@@ -27,7 +32,7 @@ pub(crate) fn answer(case: &Case) -> Answer {
     answer
 }
 
-fn template(case: &Case, answer: &mut Answer) -> Result<(), Error> {
+fn template(case: &Case, functions: FunctionSet, answer: &mut Answer) -> Result<(), Error> {
     let version = match case.kube_version.as_str() {
         "" => KubeVersion::default(),
         text => KubeVersion::parse(text).map_err(|e| format!("invalid kube version '{text}': {e}"))?,
@@ -52,7 +57,7 @@ fn template(case: &Case, answer: &mut Answer) -> Result<(), Error> {
     let schemas = (!case.skip_schema).then_some(&documents);
     let prepared = render::prepare(&chart, &values, schemas, &mut answer.warnings);
     let Prepared { chart, values } = prepared?;
-    let manifest = manifest(case, &chart, &values, capabilities)
+    let manifest = manifest(case, functions, &chart, &values, capabilities)
         .map_err(|e| format!("{e}\n\nUse --debug flag to render out invalid YAML"))?;
     answer.warnings.extend(manifest.warnings.iter().cloned());
     answer.out = text(case, &chart, &manifest);
@@ -62,6 +67,7 @@ fn template(case: &Case, answer: &mut Answer) -> Result<(), Error> {
 
 fn manifest(
     case: &Case,
+    functions: FunctionSet,
     chart: &Chart,
     values: &serde_json::Value,
     capabilities: Arc<Capabilities>,
@@ -81,7 +87,7 @@ fn manifest(
         },
         ..RenderInput::new(values, &release, capabilities)
     };
-    let files = CompiledChart::compile(chart)?.render(input)?;
+    let files = CompiledChart::compile_with(chart, functions)?.render(input)?;
     Ok(Manifest::build(chart.name(), files)?)
 }
 
@@ -119,7 +125,7 @@ fn load(case: &Case) -> Result<Chart, Error> {
     let files = case
         .files
         .iter()
-        .map(|f| File::new(f.name.as_str(), f.text.as_bytes()))
+        .map(|f| File::new(f.name.as_str(), f.data()))
         .collect();
     Ok(Chart::load_files(files, &Limits::default())?)
 }

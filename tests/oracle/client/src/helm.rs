@@ -1,5 +1,7 @@
 //! What the two Helms are asked and what they answer (tests/oracle/judge).
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 /// A file of a chart, or one that `--set-file` reads.
@@ -10,12 +12,46 @@ pub struct File {
     /// Its content.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub text: String,
+    /// Its content in the place of `text`, if it is no text: in base64.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub bytes: String,
     /// Only on disk: the files of the archive that it is, in the place of `text`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub packed: Vec<File>,
     /// Only on disk: where it leads, if it is a symbolic link.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub link: String,
+}
+
+impl File {
+    /// Its content.
+    ///
+    /// # Panics
+    /// `bytes` is not base64.
+    pub fn data(&self) -> Vec<u8> {
+        match self.bytes.is_empty() {
+            true => self.text.clone().into_bytes(),
+            false => STANDARD.decode(&self.bytes).expect("bytes in base64"),
+        }
+    }
+
+    /// The same with its text as UTF-16, with a byte order mark: its low bytes first, or its high ones.
+    pub fn utf_16(&self, low_first: bool) -> File {
+        let units = std::iter::once(0xFEFF).chain(self.text.encode_utf16());
+        let order = |unit: u16| {
+            if low_first {
+                unit.to_le_bytes()
+            } else {
+                unit.to_be_bytes()
+            }
+        };
+        let bytes: Vec<u8> = units.flat_map(order).collect();
+        File {
+            text: String::new(),
+            bytes: STANDARD.encode(bytes),
+            ..self.clone()
+        }
+    }
 }
 
 /// A chart with all that `helm template` takes.
