@@ -49,18 +49,29 @@ pub(crate) struct Outcome {
 
 impl Outcome {
     /// Asks about as many cases as wanted.
-    pub(crate) fn of(oracle: &mut Oracle, count: usize, mut make: impl FnMut(usize) -> Made) -> Outcome {
+    pub(crate) fn of(oracle: &mut Oracle, count: usize, make: impl FnMut(usize) -> Made) -> Outcome {
         let mut outcome = Outcome::default();
-        while outcome.cases < count {
-            let turns = outcome.cases..count.min(outcome.cases + BATCH);
+        outcome.ask(oracle, count, make);
+        outcome
+    }
+
+    /// Asks about so many cases more.
+    pub(crate) fn ask(&mut self, oracle: &mut Oracle, more: usize, mut make: impl FnMut(usize) -> Made) {
+        let count = self.cases + more;
+        while self.cases < count {
+            let turns = self.cases..count.min(self.cases + BATCH);
             let batch: Vec<Made> = turns.map(&mut make).collect();
             let written: Vec<Written> = batch.iter().map(|made| Written::of(&made.case)).collect();
             let (ours, wanted) = both(oracle, &written);
             for (((made, written), got), want) in batch.into_iter().zip(written).zip(ours).zip(wanted) {
-                outcome.judge(oracle, made, &written, &got, want);
+                self.judge(oracle, made, &written, &got, want);
             }
         }
-        outcome
+    }
+
+    /// Whether a function was executed in a case.
+    pub(crate) fn has_reached(&self, name: &str) -> bool {
+        self.reached.get(name).is_some_and(|reached| reached.rendered > 0)
     }
 
     fn judge(&mut self, oracle: &mut Oracle, made: Made, written: &Written, got: &Answer, want: Answer) {

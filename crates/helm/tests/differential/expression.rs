@@ -68,6 +68,12 @@ impl Table {
         self.entries.len()
     }
 
+    /// The first turn of a function.
+    pub(crate) fn turn_of(&self, name: &str) -> usize {
+        let found = self.entries.iter().position(|entry| entry.name == name);
+        found.expect("a function of the table")
+    }
+
     /// All functions that it has.
     pub(crate) fn names(&self) -> BTreeSet<&'static str> {
         self.entries.iter().map(|entry| entry.name).collect()
