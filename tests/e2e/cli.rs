@@ -249,4 +249,33 @@ async fn diff_shows_nothing_that_came_from_a_secret() {
         said.contains("-  text: '[redacted] (before)'\n+  text: '[redacted] (after)'\n"),
         "{said}"
     );
+
+    // Nor what is stored, whatever became of the Secrets.
+    fixture.app("shop", spec("new")).await;
+    let status = fixture.ready("shop").await;
+    assert_eq!(status.release.unwrap().revision, 2);
+    let secrets: Api<Secret> = fixture.namespace.api();
+    for name in ["old", "new"] {
+        secrets.delete(name, &DeleteParams::default()).await.unwrap();
+    }
+    for arguments in [
+        &["diff", "shop", "--revision", "1"][..],
+        &["diff", "shop", "--revision", "2", "--revision", "1"],
+    ] {
+        let said = says(&fixture, arguments).await;
+        assert!(!said.contains("hidden-"), "{said}");
+        assert!(
+            said.contains("1 objects change") && said.contains("[redacted] (before)"),
+            "{said}"
+        );
+    }
+    let same = says(&fixture, &["diff", "shop", "--revision", "2"]).await;
+    assert_eq!(same, "shop: revisions 2 and 2 have the same objects\n");
+    let manifest = says(&fixture, &["get", "manifest", "shop", "--revision", "1"]).await;
+    assert!(manifest.contains("hidden-before"), "{manifest}");
+    let unknown = fails(&fixture, &["get", "values", "shop", "--revision", "9"]).await;
+    assert!(
+        unknown.contains("revision 9 of release") && unknown.contains("is not stored"),
+        "{unknown}"
+    );
 }

@@ -1,5 +1,6 @@
 //! How many revisions stay, and what goes with those that don't.
 
+use helmapp::api::MadeBy;
 use http::Method;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim};
 use kube::api::Api;
@@ -121,4 +122,59 @@ async fn what_only_a_trimmed_revision_had_goes_with_it() {
         .await;
     fixture.delete("app").await;
     fixture.namespace.left(&[]).await;
+}
+
+/// The history tells which revisions have the same chart, values and manifest, who made them and why. What a Secret holds
+/// can't be guessed from that.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_history_says_what_each_revision_was_made_of() {
+    let fixture = Fixture::shared("made-of").await;
+    let chart = fixture.chart("app", &[("templates/a.yaml", CONFIG_MAP)]);
+    let spec = |text: &str| json!({"chart": {"path": chart}, "values": {"text": text}});
+    for (number, text) in (1..).zip(["one", "two", "one"]) {
+        fixture.app("app", spec(text)).await;
+        assert_eq!(revision(&fixture.ready("app").await), number);
+    }
+    let mut back = spec("one");
+    back["rollback"] = json!({"toRevision": 2});
+    fixture.app("app", back).await;
+    let status = fixture.ready("app").await;
+    assert_eq!(revision(&status), 4);
+    let mut entries = status.history.clone();
+    entries.reverse();
+    let made: Vec<_> = entries.iter().map(|entry| entry.made_by).collect();
+    assert_eq!(made, [Some(MadeBy::HelmApp); 4]);
+    let causes: Vec<_> = entries
+        .iter()
+        .map(|entry| entry.cause.as_deref().unwrap())
+        .collect();
+    assert_eq!(
+        causes,
+        [
+            "spec of generation 1",
+            "spec of generation 2",
+            "spec of generation 3",
+            "spec.rollback.toRevision 2"
+        ]
+    );
+    let values: Vec<_> = entries.iter().map(|entry| entry.values_digest.clone()).collect();
+    let manifests: Vec<_> = entries
+        .iter()
+        .map(|entry| entry.manifest_digest.clone())
+        .collect();
+    for digests in [values, manifests] {
+        assert!(digests[0].is_some() && digests[0] != digests[1], "{digests:?}");
+        assert_eq!((&digests[0], &digests[1]), (&digests[2], &digests[3]));
+    }
+    let charts: Vec<_> = entries.iter().map(|entry| entry.chart_digest.as_ref()).collect();
+    assert!(
+        charts[0].is_some_and(|digest| digest.starts_with("sha256:")),
+        "{charts:?}"
+    );
+    assert_eq!(charts[0], charts[1]);
+    fixture.delete("app").await;
+    // Another release with the same values has other digests.
+    fixture.app("app", spec("one")).await;
+    let status = fixture.ready("app").await;
+    assert_ne!(status.history[0].values_digest, entries[0].values_digest);
 }
