@@ -26,7 +26,10 @@ pub(super) async fn tidy(ctx: &Context, subject: &Subject) -> Result<(), Error> 
         return Ok(());
     };
     supersede(ctx, subject, None, newest.revision).await?;
-    delete_surplus(ctx, subject).await
+    if delete_surplus(ctx, subject).await? {
+        sweep(ctx, subject).await?;
+    }
+    Ok(())
 }
 
 /// Marks every other deployed revision as superseded, and older ones that were never ended.
@@ -91,13 +94,15 @@ async fn sweep(ctx: &Context, subject: &Subject) -> Result<(), Error> {
     Ok(())
 }
 
-async fn delete_surplus(ctx: &Context, subject: &Subject) -> Result<(), Error> {
+/// Deletes the revisions beyond `spec.maxHistory`; returns whether there were some.
+async fn delete_surplus(ctx: &Context, subject: &Subject) -> Result<bool, Error> {
     let heads = ctx.memory.records(&subject.release);
     let most = subject.app.spec.max_history;
-    for revision in ctx.store.trim(&subject.release, &heads, most).await? {
-        ctx.memory.unrecorded(&subject.release, revision);
+    let trimmed = ctx.store.trim(&subject.release, &heads, most).await?;
+    for revision in &trimmed {
+        ctx.memory.unrecorded(&subject.release, *revision);
     }
-    Ok(())
+    Ok(!trimmed.is_empty())
 }
 
 /// Deletes the revisions beyond `spec.maxHistory` where none comes to be deployed. What can't be deleted stays.
