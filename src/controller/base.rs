@@ -110,7 +110,8 @@ impl Base {
         let newest = self.newest.iter().map(|stored| &stored.release);
         let deployed = self.deployed.iter().map(|stored| &stored.release);
         if applied {
-            Before::of(newest.chain(deployed), &self.between, applied, snapshot)
+            // What only the deployed one had went with the newest one's apply.
+            Before::of(newest, deployed.chain(&self.between), applied, snapshot)
         } else {
             Before::of(deployed, newest.chain(&self.between), applied, snapshot)
         }

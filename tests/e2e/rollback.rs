@@ -103,6 +103,32 @@ async fn a_failed_upgrade_is_rolled_back() {
     assert_eq!(revision(&fixture.ready("app").await), 4);
 }
 
+/// What only the revision before had is not there any more when the remedy begins.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_remedy_brings_back_what_the_failed_upgrade_took_away() {
+    let fixture = Fixture::shared("takenaway").await;
+    let more = format!("{{{{ if not .Values.pod }}}}\n{CONFIG_MAP}{{{{ end }}}}");
+    let files = [
+        ("templates/a.yaml", more.as_str()),
+        ("templates/b.yaml", DEPLOYMENT),
+    ];
+    let chart = fixture.chart("app", &files);
+    let upgrade = json!({"timeout": "3s", "remediation": {"strategy": "rollback"}});
+    let spec =
+        |pod: &str| json!({"chart": {"path": chart}, "values": values("one", pod), "upgrade": upgrade});
+    fixture.app("app", spec("")).await;
+    fixture.ready("app").await;
+    fixture.app("app", spec("crash-loop")).await;
+    let status = fixture
+        .until("app", |app| {
+            condition(app, "Remediated").is_some_and(|remediated| remediated.status == "True")
+        })
+        .await;
+    assert_eq!(revision(&status), 3);
+    let maps: Api<ConfigMap> = fixture.namespace.api();
+    assert_eq!(text(maps.get("app").await.unwrap()), "one");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failed_upgrade_stays_without_a_remedy() {
     let fixture = Fixture::shared("failed").await;
