@@ -138,7 +138,9 @@ impl Error {
         match self {
             Self::Api {
                 code: 409, message, ..
-            } => message.contains("uid mismatch") || message.contains("UID in precondition"),
+            } => ["uid mismatch", "UID in precondition", "UID in the precondition"]
+                .iter()
+                .any(|words| message.contains(words)),
             Self::Api {
                 code: 422, fields, ..
             } => fields.iter().any(|field| field == "metadata.uid"),
