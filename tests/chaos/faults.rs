@@ -77,12 +77,16 @@ fn name(release: usize) -> String {
 impl Chaos {
     fn spec(&self, release: usize) -> Value {
         let asked = &self.releases[release];
-        let pod = if asked.broken { "crash-loop" } else { "" };
+        let (pod, timeout) = if asked.broken {
+            ("crash-loop", "5s")
+        } else {
+            ("", "5m")
+        };
         let rollback = asked.to_revision.map(|revision| json!({"toRevision": revision}));
         json!({
             "chart": {"path": self.charts[usize::from(release.is_multiple_of(3))]},
             "values": {"text": asked.text, "more": asked.more, "replicas": 1, "tag": asked.text, "pod": pod},
-            "upgrade": {"timeout": "5s", "remediation": {"strategy": "rollback"}},
+            "upgrade": {"timeout": timeout, "remediation": {"strategy": "rollback"}},
             "rollback": rollback,
             "maxHistory": KEPT,
         })
