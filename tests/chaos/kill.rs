@@ -200,7 +200,7 @@ struct Tally {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_is_killed_anywhere_is_not_missed() {
-    const SHORT: [&str; 3] = ["upgrade", "remedy", "uninstall"];
+    const SHORT: [&str; 3] = ["upgrade", "rollback", "uninstall"];
     let own = plane::own().await;
     let client = own.plane.client().await.unwrap();
     install_crd(&client).await;
