@@ -30,15 +30,15 @@ impl Merger {
     /// # Errors
     /// [`Error`] where the name of a sub-chart holds something else than a table, or a limit is reached.
     pub fn coalesce_values(&mut self, chart: &Chart, values: &Value) -> Result<Value> {
-        self.coalesce_loaded(chart, values, Nulls::Remove)
-    }
-
-    /// The same with nulls kept (`chartutil.MergeValues`).
-    ///
-    /// # Errors
-    /// As [`Merger::coalesce_values`].
-    pub fn merge_values(&mut self, chart: &Chart, values: &Value) -> Result<Value> {
-        self.coalesce_loaded(chart, values, Nulls::Keep)
+        let (forest, root) = Forest::plant(chart);
+        let mut tree = Tree::new(self.limits);
+        let values = import(&mut tree, values)?;
+        Merging {
+            tree: &mut tree,
+            warnings: &mut self.warnings,
+        }
+        .chart(&forest, root, values, "", Nulls::Remove)?;
+        tree.export_table(values).map(Value::Object)
     }
 
     /// Puts one table under another, whose entries win (`chartutil.CoalesceTables`).
@@ -55,18 +55,6 @@ impl Merger {
         }
         .tables(over, under, "", Nulls::Remove, 0)?;
         tree.export_table(over)
-    }
-
-    fn coalesce_loaded(&mut self, chart: &Chart, values: &Value, nulls: Nulls) -> Result<Value> {
-        let (forest, root) = Forest::plant(chart);
-        let mut tree = Tree::new(self.limits);
-        let values = import(&mut tree, values)?;
-        Merging {
-            tree: &mut tree,
-            warnings: &mut self.warnings,
-        }
-        .chart(&forest, root, values, "", nulls)?;
-        tree.export_table(values).map(Value::Object)
     }
 }
 
