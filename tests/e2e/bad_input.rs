@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::fixture::{CONFIG_MAP, DEPLOYMENT, Fixture, message, revision};
 
-/// Waits for the refusal, checks its words, and that only these objects are there.
+/// Waits for the refusal, checks its words and those of its event, and that only these objects are there.
 async fn refused(fixture: &Fixture, spec: Value, reason: &str, words: &[&str]) {
     fixture.app("app", spec).await;
     let status = fixture.refused("app", reason).await;
@@ -14,6 +14,7 @@ async fn refused(fixture: &Fixture, spec: Value, reason: &str, words: &[&str]) {
     for word in words {
         assert!(said.contains(word), "{word:?} is not in: {said}");
     }
+    fixture.warned("app", reason, words).await;
     assert_eq!(status.release, None);
     assert_eq!(fixture.namespace.objects().await, ["HelmApp/app"]);
     fixture.delete("app").await;

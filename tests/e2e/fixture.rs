@@ -12,7 +12,7 @@ use helmapp::metrics::Metrics;
 use helmapp::settings::{Backoff, Fetch, Health, Settings};
 use helmapp_helm::health::pods::Patience;
 use http::Request;
-use k8s_openapi::api::core::v1::{ConfigMap, ResourceQuota, Secret};
+use k8s_openapi::api::core::v1::{ConfigMap, Event, ResourceQuota, Secret};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
@@ -20,7 +20,7 @@ use kube::client::{Body, ClientBuilder};
 use kube::runtime::{conditions, wait::await_condition};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::sync::{OnceCell, oneshot};
+use tokio::sync::{OnceCell, oneshot, watch};
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::support::faults::Faults;
@@ -111,6 +111,7 @@ impl Counter {
 pub struct Operator {
     pub requests: Counter,
     pub metrics: Arc<Metrics>,
+    pub is_ready: watch::Receiver<bool>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
@@ -155,7 +156,7 @@ impl Operator {
                 let (mut state, metrics) = (operator.ready(), operator.metrics());
                 tokio::spawn(async move {
                     state.wait_for(|ready| *ready).await.expect("the operator runs");
-                    ready.send(metrics).expect("somebody waits");
+                    ready.send((metrics, state)).expect("somebody waits");
                 });
                 let shutdown = async move {
                     let _ = stopped.await;
@@ -163,13 +164,14 @@ impl Operator {
                 operator.run(shutdown).await.expect("the operator starts");
             });
         });
-        let metrics = is_ready
+        let (metrics, is_ready) = is_ready
             .await
             .map_err(|_| ())
             .expect("the operator becomes ready");
         Self {
             requests,
             metrics,
+            is_ready,
             stop: Some(stop),
             thread: Some(thread),
         }
@@ -401,6 +403,25 @@ impl Fixture {
                 && condition(app, "Ready").is_some_and(|c| c.status == "False" && c.reason == reason)
         })
         .await
+    }
+
+    /// Waits for the event that warns of the reason in these words.
+    pub async fn warned(&self, name: &str, reason: &str, words: &[&str]) {
+        let events: Api<Event> = self.namespace.api();
+        let fields =
+            format!("involvedObject.kind=HelmApp,involvedObject.name={name},type=Warning,reason={reason}");
+        crate::support::wait::eventually("there is a warning", within(30), || async {
+            let found = events.list(&ListParams::default().fields(&fields)).await;
+            let found = found.map_err(|error| error.to_string())?.items;
+            let notes: Vec<String> = found.into_iter().filter_map(|event| event.message).collect();
+            let is_said = |note: &String| words.iter().all(|word| note.contains(word));
+            if notes.iter().any(is_said) {
+                Ok(())
+            } else {
+                Err(format!("{reason} {words:?}: {notes:#?}"))
+            }
+        })
+        .await;
     }
 
     pub async fn until(&self, name: &str, so: impl Fn(&HelmApp) -> bool) -> HelmAppStatus {

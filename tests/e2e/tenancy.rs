@@ -223,6 +223,7 @@ async fn downloads_that_are_no_charts() {
             said.contains(words) && said.contains(path),
             "{path}: {words:?} is not in: {said}"
         );
+        fixture.warned("app", reason, &[words, path]).await;
         assert_eq!(status.release, None, "{path}");
         assert_eq!(fixture.namespace.objects().await, ["HelmApp/app"], "{path}");
     }
