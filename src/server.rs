@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 
 use crate::metrics::Metrics;
 
-/// What `/readyz` says: true on a stand-by, and on the leader once its watches are listed.
+/// What `/readyz` says: true on a stand-by, and on the leader while it can watch HelmApps and release records.
 #[derive(Clone, Debug, Default)]
 pub struct Readiness(Arc<AtomicBool>);
 
@@ -101,7 +101,7 @@ async fn ready(State(readiness): State<Readiness>) -> Response {
     } else {
         (
             StatusCode::SERVICE_UNAVAILABLE,
-            "the watches are not listed yet\n",
+            "HelmApps or release records are not listed yet, or can not be watched\n",
         )
             .into_response()
     }

@@ -409,6 +409,17 @@ async fn operate(
     result
 }
 
+/// Has probes say whether the operator is ready, as long as it runs.
+async fn show(mut ready: watch::Receiver<bool>, readiness: Readiness) {
+    loop {
+        let is_ready = *ready.borrow_and_update();
+        readiness.set(is_ready);
+        if ready.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
 /// Runs the operator until a signal or until the Lease is lost.
 async fn lead_on(
     operator: Operator,
@@ -423,12 +434,7 @@ async fn lead_on(
         let work = until_stopped(finished);
         tokio::spawn(async move { lead.keep(work).await.inspect_err(|_| _ = lost.send_replace(true)) })
     });
-    let mut ready = operator.ready();
-    let watching = tokio::spawn(async move {
-        if ready.wait_for(|ready| *ready).await.is_ok() {
-            readiness.set(true);
-        }
-    });
+    let watching = tokio::spawn(show(operator.ready(), readiness));
     let halt = {
         let (stopped, held) = (stopped.clone(), keeping.is_some());
         async move {

@@ -36,6 +36,9 @@ pub const WHOLE: [(&str, &str); 4] = [
 ];
 /// Whole objects that are listed at once.
 const PAGE: u32 = 100;
+/// A watch that could not be opened again from where it was, and has said nothing for so long, follows: what fails is
+/// tried again sooner, and what is opened says nothing until something happens.
+pub const RECOVERED: Duration = Duration::from_secs(120);
 
 /// What one watch follows.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -288,7 +291,27 @@ impl Follow {
         let target = &self.target;
         let mut events = std::pin::pin!(watcher(api, config).default_backoff());
         let mut listing = Listed::new(Instant::now());
-        while let Some(event) = events.next().await {
+        let mut resumes = false;
+        loop {
+            let next = async {
+                match resumes {
+                    true => tokio::time::timeout(RECOVERED, events.next()).await,
+                    false => Ok(events.next().await),
+                }
+            };
+            let event = match next.await {
+                Ok(Some(event)) => event,
+                Ok(None) => return,
+                Err(_) => {
+                    resumes = false;
+                    self.is(State::Following);
+                    continue;
+                }
+            };
+            let going_on = matches!(event, Ok(watcher::Event::Apply(_) | watcher::Event::Delete(_)));
+            if std::mem::take(&mut resumes) && going_on {
+                self.is(State::Following);
+            }
             match event {
                 Ok(watcher::Event::Init) => listing = Listed::new(Instant::now()),
                 Ok(watcher::Event::InitApply(object)) => {
@@ -305,7 +328,13 @@ impl Follow {
                 Ok(watcher::Event::Delete(object)) => {
                     self.handler.handle(target, Event::Gone(object.meta()));
                 }
-                Err(error) => self.failed(&error).await,
+                Err(error) => {
+                    resumes = matches!(
+                        error,
+                        watcher::Error::WatchStartFailed(_) | watcher::Error::WatchError(_)
+                    );
+                    self.failed(&error).await;
+                }
             }
         }
     }
@@ -366,6 +395,11 @@ impl Follow {
         }
         self.handler.handle(&self.target, Event::Rights);
     }
+}
+
+/// Whether a right is missing.
+pub fn is_forbidden(error: &watcher::Error) -> bool {
+    lacking(error).is_some()
 }
 
 /// What the server says of a right that is missing.

@@ -29,7 +29,7 @@ use super::planning::PARALLEL;
 use super::policy::{Again, Error};
 use super::revision::stored_objects;
 use super::subject::Subject;
-use super::{Context, report};
+use super::{Context, report, veil};
 
 use correction::Due;
 pub(super) use correction::{Correction, Left};
@@ -125,9 +125,17 @@ async fn look_at(
             Ok(Outcome::Corrected(change)) => found.corrected.push((id.clone(), change)),
             Ok(Outcome::Left(left, rest)) => found.leave(id.clone(), left, rest),
             Ok(Outcome::Later(wait)) => found.wait_for(wait),
-            // The others are put back all the same, unless the server has no time for them either.
-            Err(error) if matches!(error.again(), Again::Soon(_)) => return Err(error),
-            Err(error) => refused = refused.or(Some(error)),
+            Err(error) => {
+                if refused.is_none() {
+                    // What the server says can quote what the record has from Secrets.
+                    veil::recall(ctx, subject, &objects).await?;
+                }
+                // The others are put back all the same, unless the server has no time for them either.
+                if matches!(error.again(), Again::Soon(_)) {
+                    return Err(error);
+                }
+                refused = refused.or(Some(error));
+            }
         }
     }
     Ok(refused)

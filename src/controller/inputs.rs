@@ -70,7 +70,7 @@ pub async fn gather(ctx: &Context, subject: &Subject) -> Result<Gathered, Error>
     let contents = values::read(&subject.tenant, home, spec)
         .await
         .map_err(values_error)?;
-    let redactor = Redactor::of(&contents);
+    let redactor = Redactor::of(spec, &contents);
     if redactor.is_empty() {
         ctx.redactors.remove(&subject.key);
     } else {

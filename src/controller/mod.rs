@@ -24,9 +24,10 @@ pub mod planning;
 pub mod policy;
 mod preflight;
 pub mod preview;
+mod readiness;
 mod reconcile;
 mod record;
-mod redact;
+pub mod redact;
 mod release;
 mod renderers;
 pub mod rendering;
@@ -40,7 +41,7 @@ mod settle;
 mod slots;
 pub mod subject;
 pub mod values;
-mod veil;
+pub mod veil;
 mod watching;
 
 use std::collections::HashMap;
@@ -61,7 +62,7 @@ use kube::runtime::{PredicateConfig, WatchStreamExt, applier, watcher};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinError;
 use tokio::time::Instant;
-use tracing::{error, info};
+use tracing::error;
 
 use crate::api::HelmApp;
 use crate::api::conditions::reason;
@@ -76,6 +77,7 @@ use crate::status::StatusWriter;
 use crate::store::Store;
 
 use memory::{Basis, Memory, Observer};
+use readiness::Course;
 use redact::Redactor;
 use renderers::Renderers;
 use settle::Settling;
@@ -127,6 +129,8 @@ pub struct Context {
     /// When revisions are given up whose apply was interrupted.
     deadlines: Slots<(i64, Instant)>,
     redactors: Slots<Redactor>,
+    /// What is under way has so much in its own Secrets.
+    own_secrets: Slots<Redactor>,
     uninstalling: Timers,
     suspended: Timers,
     /// Deployed releases of which something is unready for now.
@@ -171,11 +175,12 @@ impl Operator {
     pub fn new(client: Client, settings: Settings) -> Result<Self, Error> {
         let (memory, woken) = Memory::new();
         let discovery = Arc::new(Discovery::new(client.clone()));
+        let (apps, writer) = reflector::store();
         let observer = Observer {
             memory: memory.clone(),
             discovery: discovery.clone(),
+            apps: apps.clone(),
         };
-        let (apps, writer) = reflector::store();
         let context = Arc::new(Context {
             sources: Sources::new(&settings),
             store: Store::new(client.clone()),
@@ -191,6 +196,7 @@ impl Operator {
             begun: Slots::default(),
             deadlines: Slots::default(),
             redactors: Slots::default(),
+            own_secrets: Slots::default(),
             uninstalling: Timers::default(),
             suspended: Timers::default(),
             unwell: Timers::default(),
@@ -220,7 +226,7 @@ impl Operator {
         self.context.metrics.clone()
     }
 
-    /// Turns true when all watches are listed.
+    /// Whether HelmApps and release records are listed, and their watches do not fail.
     pub fn ready(&self) -> watch::Receiver<bool> {
         self.ready.subscribe()
     }
@@ -238,15 +244,19 @@ impl Operator {
         } = self;
         let client = context.identities.operator();
         context.discovery.snapshot().await?;
-        context.watch_records().await?;
+        let records = context.watch_records().await?;
+        let (course, of_apps) = watch::channel(Course::default());
         let apps = watcher(Api::<HelmApp>::all(client), watcher::Config::default())
             .default_backoff()
             .modify(|app| app.managed_fields_mut().clear())
             .reflect(writer)
+            .inspect(move |said| {
+                course.send_if_modified(|course| course.saw(said, Instant::now()));
+            })
             .inspect_ok({
                 let context = context.clone();
                 move |event| match event {
-                    watcher::Event::InitDone if !ready.send_replace(true) => info!("operator is ready"),
+                    watcher::Event::InitDone => context.memory.retain(|app| app.is_in(&context.apps)),
                     watcher::Event::Delete(app) => context.gone(app),
                     _ => {}
                 }
@@ -288,9 +298,11 @@ impl Operator {
             }
         });
         let telling = tokio::spawn(asked::tell(context.clone()));
+        let readying = tokio::spawn(readiness::tell(ready, of_apps, records));
         let forgetting = tokio::spawn(forget_unused(context.compiled.clone()));
         flow.await;
         telling.abort();
+        readying.abort();
         forgetting.abort();
         // The task only fails by a panic, which has been reported where it happened.
         let _ = writing.await;
@@ -411,10 +423,11 @@ impl Context {
         self.memory.decided(&subject.key, basis);
     }
 
-    /// A message about the HelmApp, without what its values have from Secrets.
+    /// A message about the HelmApp, without what its values have from Secrets and its objects have in Secrets.
     fn clean(&self, subject: &Subject, message: &str) -> String {
-        let redactor = self.redactors.get(&subject.key);
-        redactor.map_or_else(|| message.to_owned(), |redactor| redactor.clean(message))
+        let known = [&self.redactors, &self.own_secrets].map(|known| known.get(&subject.key));
+        let redactors = known.into_iter().flatten();
+        redactors.fold(message.to_owned(), |message, redactor| redactor.clean(&message))
     }
 
     /// A HelmApp is gone, by our finalizer or without it.
@@ -438,6 +451,7 @@ impl Context {
         self.begun.remove(&subject.key);
         self.deadlines.remove(&subject.key);
         self.redactors.remove(&subject.key);
+        self.own_secrets.remove(&subject.key);
         self.guarded.remove(&subject.key);
         self.uninstalling.end(&subject.key);
         self.suspended.end(&subject.key);

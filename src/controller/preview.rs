@@ -90,6 +90,7 @@ impl Operator {
             Some(stored) => returned_objects(&stored.release, &[], &snapshot)?,
             None => wanted(ctx, subject, &base, &snapshot).await?,
         };
+        veil::learn(ctx, subject, &new.objects);
         let coming_namespaces = namespace::missing(ctx, subject).await?;
         let before = base.objects(base.is_deployed(), &snapshot)?;
         before.require_gone(ctx, &new.objects).await?;
@@ -127,6 +128,7 @@ impl Operator {
         };
         let stored = before.values().copied().chain(returned);
         let redactor = veil::redactor(
+            &veil::names(subject),
             veil::known(ctx, subject).await.as_ref(),
             &self.secret_places(subject).await?,
             stored,
@@ -139,9 +141,7 @@ impl Operator {
             .map(|operation| change(operation.object, &operation.action, &before))
             .chain(drifted)
             .collect();
-        for change in &mut changes {
-            veil::veil(&redactor, change);
-        }
+        veil::veil(&redactor, &mut changes);
         Ok(Preview {
             revision: base.next(),
             changes,
@@ -172,15 +172,14 @@ impl Operator {
             all_objects(&new.release, &snapshot)?,
         );
         let redactor = veil::redactor(
+            &veil::names(&subject),
             veil::known(ctx, &subject).await.as_ref(),
             &self.secret_places(&subject).await?,
             old.iter().chain(&new),
             &[],
         );
         let mut changes = between(&old, &new);
-        for change in &mut changes {
-            veil::veil(&redactor, change);
-        }
+        veil::veil(&redactor, &mut changes);
         Ok(Compared { from, to, changes })
     }
 

@@ -56,6 +56,15 @@ pub(super) async fn reconcile(app: Arc<HelmApp>, ctx: Arc<Context>) -> Action {
     // Both are of this reconcile only.
     ctx.begun.remove(&subject.key);
     ctx.attempts.remove(&subject.key);
+    let settling = ctx.settling.get(&subject.key);
+    if settling.is_none_or(|settling| settling.failed) {
+        // Settled releases are many, and what is in their records is read again when it is needed.
+        ctx.own_secrets.remove(&subject.key);
+    }
+    // It may have gone meanwhile: what was remembered since would stay for good.
+    if !subject.key.is_in(&ctx.apps) {
+        ctx.forget(&subject);
+    }
     ctx.metrics.reconciled(outcome, began.elapsed());
     match next {
         Next::Change => Action::await_change(),

@@ -1,87 +1,108 @@
 //! Messages without secrets. Errors of the schema, of templates and of the API server can quote values, and
 //! values can come from Secrets: what came from one is taken out before anything is said.
 
+mod finder;
+mod forms;
+
 use std::collections::BTreeSet;
 
-use base64::Engine as _;
-use base64::alphabet;
-use base64::engine::general_purpose::{GeneralPurpose, NO_PAD, STANDARD};
 use helmapp_goyaml::sigs::{self, Numbers};
 use serde_json::Value;
 
-use crate::api::ValuesKind;
+use crate::api::{HelmAppSpec, ValuesKind};
 
 use super::leaves::{leaves, text};
-use super::values::Contents;
+use super::values::{Contents, Reference};
+use forms::{Form, MIN_ANYWHERE, Stands};
+
+pub(super) use finder::Finder;
 
 /// Texts that are looked for. Of a release that reads more, no message is shown that could quote them.
-const MAX_TEXTS: usize = 4096;
+pub const MAX_TEXTS: usize = 4096;
+/// Bytes of Secrets that are looked into for such texts, and bytes that are kept to look for them. Of a release that reads
+/// more, no message is shown either.
+pub const MAX_SECRET_BYTES: usize = 1 << 20;
+/// Longest text that is looked through. A longer one counts as secret.
+pub const MAX_TEXT_BYTES: usize = 1 << 20;
 /// Shorter texts are no secrets, and taking them out would leave no message.
 const MIN_LENGTH: usize = 4;
-/// Shorter ones are looked for only as they are written.
-const MIN_FOLDED: usize = 8;
-/// Shorter words are not looked into as base64, which hides no more than four letters in them.
-const MIN_ENCODED: usize = 8;
+/// Words that are no secrets, whoever has them in a Secret, in small letters.
+const PLAIN: [&str; 6] = ["true", "false", "null", "none", "default", "enabled"];
+/// Numbers of so many digits are ports and sizes.
+const PLAIN_DIGITS: usize = 5;
 /// Documents within the values of documents that are looked into.
 const MAX_NESTED: usize = 3;
-/// As Go's templates encode, whatever the last letter's idle bits are.
-const STANDARD_NO_PAD: GeneralPurpose =
-    GeneralPurpose::new(&alphabet::STANDARD, NO_PAD.with_decode_allow_trailing_bits(true));
-/// What stands in a secret's place.
-const REDACTED: &str = "[redacted]";
 
-/// The texts of the Secrets that a HelmApp's values come from or that its chart looked up.
+/// The texts of the Secrets that a HelmApp's values come from, that its chart looked up, or that it has itself.
 #[derive(Clone, Default)]
 pub(super) struct Redactor {
-    forms: Vec<String>,
+    forms: Box<[Form]>,
     too_many: bool,
 }
 
 impl Redactor {
-    /// Every scalar of every Secret, in the forms in which messages quote it.
-    pub(super) fn of(contents: &Contents) -> Self {
-        let secrets = contents
+    /// Every scalar of what the spec names of Secrets, in the forms in which messages quote it.
+    pub(super) fn of(spec: &HelmAppSpec, contents: &Contents) -> Self {
+        let secrets = spec
+            .values_from
             .iter()
-            .filter(|(reference, _)| reference.kind == ValuesKind::Secret);
-        let data = secrets.flat_map(|(_, content)| content.data.values());
-        Self::default().and(data.filter_map(|data| std::str::from_utf8(data).ok()))
+            .filter(|from| from.kind == ValuesKind::Secret);
+        let data = secrets.filter_map(|from| contents.get(&Reference::of(from))?.data.get(&from.values_key));
+        let texts: BTreeSet<&str> = data.filter_map(|data| std::str::from_utf8(data).ok()).collect();
+        Self::default().and(texts)
     }
 
     /// The same with the scalars of further texts.
     pub(super) fn and<'a>(&self, data: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut texts = BTreeSet::new();
-        for data in data {
-            texts.extend(scalars(data));
-            if texts.len() > MAX_TEXTS {
-                return Self::of_too_many();
-            }
+        match all_scalars(data) {
+            Some(texts) => self.with(&texts),
+            None => Self::of_too_many(),
         }
-        self.with(&texts)
+    }
+
+    /// The same with the scalars of the release's own Secrets. Short ones count only as words of their own, and not
+    /// where they are no secrets by what they are, or one of these `names`.
+    pub(super) fn and_own<'a>(&self, data: impl IntoIterator<Item = &'a str>, names: &[&str]) -> Self {
+        let Some(mut texts) = all_scalars(data) else {
+            return Self::of_too_many();
+        };
+        texts.retain(|text| !is_plain(text.trim(), names));
+        self.looking_for(&texts, Stands::AsWord)
     }
 
     fn of_too_many() -> Self {
         Self {
-            forms: Vec::new(),
             too_many: true,
+            ..Self::default()
         }
     }
 
     /// The same with further texts, each as a whole.
     pub(super) fn with(&self, texts: &BTreeSet<String>) -> Self {
-        let texts: Vec<&String> = texts
-            .iter()
-            .filter(|text| text.trim().len() >= MIN_LENGTH)
-            .collect();
-        if texts.len() > MAX_TEXTS {
+        self.looking_for(texts, Stands::Anywhere)
+    }
+
+    fn looking_for(&self, texts: &BTreeSet<String>, stands: Stands) -> Self {
+        let texts = texts.iter().filter(|text| text.trim().len() >= MIN_LENGTH);
+        if texts.clone().count() > MAX_TEXTS {
             return Self::of_too_many();
         }
-        let mut forms = self.forms.clone();
-        forms.extend(texts.iter().flat_map(|text| self::forms(text)));
-        // A secret that contains another goes first, or its rest would stay.
-        forms.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
-        forms.dedup();
+        let further = texts.flat_map(|text| Form::all(text, stands));
+        let mut forms: Vec<Form> = self.forms.iter().cloned().chain(further).collect();
+        forms.sort();
+        forms.dedup_by(|next, kept| {
+            let same = next.start == kept.start;
+            if same {
+                kept.merge(next);
+            }
+            same
+        });
+        let kept: usize = forms.iter().map(|form| form.start.len()).sum();
+        if kept > MAX_SECRET_BYTES {
+            return Self::of_too_many();
+        }
         Self {
-            forms,
+            forms: forms.into(),
             too_many: self.too_many,
         }
     }
@@ -90,37 +111,50 @@ impl Redactor {
         self.forms.is_empty() && !self.too_many
     }
 
+    /// Looks through texts that have so many bytes together.
+    pub(super) fn finder(&self, bytes: usize) -> Finder<'_> {
+        if self.too_many {
+            return Finder::of_everything(format!(
+                "(the message is not shown: it could quote what was read from Secrets, which is more than {MAX_TEXTS} texts \
+                 or {} MiB)",
+                MAX_SECRET_BYTES >> 20
+            ));
+        }
+        Finder::new(&self.forms, bytes)
+    }
+
+    /// Whether so many bytes of text are looked through in a moment.
+    pub(super) fn is_quick(&self, bytes: usize) -> bool {
+        finder::is_quick(&self.forms, bytes)
+    }
+
     /// The message without the secrets.
     pub(super) fn clean(&self, message: &str) -> String {
-        if self.too_many {
-            return format!(
-                "(the message is not shown: it could quote one of more than {MAX_TEXTS} texts that were read from Secrets)"
-            );
+        self.finder(message.len()).clean(message)
+    }
+}
+
+/// The texts of documents; None where there are too many.
+fn all_scalars<'a>(data: impl IntoIterator<Item = &'a str>) -> Option<BTreeSet<String>> {
+    let (mut texts, mut bytes) = (BTreeSet::new(), 0);
+    for data in data {
+        bytes += data.len();
+        if bytes > MAX_SECRET_BYTES {
+            return None;
         }
-        let message = self
-            .forms
-            .iter()
-            .filter(|form| message.contains(form.as_str()))
-            .fold(message.to_owned(), |message, form| {
-                message.replace(form, REDACTED)
-            });
-        let encoded = |word: &str| decoded(word).is_some_and(|text| self.quotes(&text));
-        words(&message)
-            .map(|(could_be, word)| if could_be && encoded(word) { REDACTED } else { word })
-            .collect()
+        texts.extend(scalars(data));
+        if texts.len() > MAX_TEXTS {
+            return None;
+        }
     }
+    Some(texts)
+}
 
-    /// Whether a text has a secret in it.
-    pub(super) fn finds(&self, text: &str) -> bool {
-        self.too_many
-            || self.quotes(text)
-            || words(text)
-                .any(|(could_be, word)| could_be && decoded(word).is_some_and(|text| self.quotes(&text)))
-    }
-
-    fn quotes(&self, text: &str) -> bool {
-        self.forms.iter().any(|form| text.contains(form))
-    }
+/// Whether a text in a release's own Secret is no secret.
+fn is_plain(text: &str, names: &[&str]) -> bool {
+    let is_number = text.len() <= PLAIN_DIGITS && text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_word = PLAIN.contains(&text.to_ascii_lowercase().as_str()) || names.contains(&text);
+    text.len() < MIN_ANYWHERE && (is_number || is_word)
 }
 
 /// The texts of a document: its values, and the lines of what is none.
@@ -152,88 +186,34 @@ fn scalars(data: &str) -> BTreeSet<String> {
     found
 }
 
-/// A text as messages, templates and servers write it: as it is, trimmed, escaped as in quotes of Go, JSON and YAML, in
-/// base64, in an address, and in capitals or small letters.
-fn forms(text: &str) -> Vec<String> {
-    let trimmed = text.trim();
-    let mut forms = vec![
-        trimmed.to_owned(),
-        STANDARD.encode(text),
-        STANDARD.encode(trimmed),
-    ];
-    for text in [text, trimmed] {
-        let quoted = Value::from(text).to_string();
-        let escaped = quoted.get(1..quoted.len() - 1).unwrap_or_default();
-        let for_html = escaped
-            .replace('<', "\\u003c")
-            .replace('>', "\\u003e")
-            .replace('&', "\\u0026");
-        forms.extend([escaped.to_owned(), for_html]);
-    }
-    forms.push(trimmed.replace('\'', "''"));
-    forms.push(in_address(trimmed, "+", "-_.~"));
-    forms.push(in_address(trimmed, "%20", "-_.~$&+=:@"));
-    if trimmed.len() >= MIN_FOLDED {
-        forms.extend([trimmed.to_uppercase(), trimmed.to_lowercase()]);
-    }
-    forms
-}
-
-/// Escaped as in an address, where these signs stay as they are.
-fn in_address(text: &str, blank: &str, plain: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        let c = char::from(byte);
-        if c.is_ascii_alphanumeric() || plain.contains(c) {
-            escaped.push(c);
-        } else if c == ' ' {
-            escaped.push_str(blank);
-        } else {
-            escaped.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    escaped
-}
-
-/// The parts of a text that could be base64, and those between.
-fn words(text: &str) -> impl Iterator<Item = (bool, &str)> {
-    let is_part = |c: char| c.is_ascii_alphanumeric() || "+/-_".contains(c);
-    let mut rest = text;
-    std::iter::from_fn(move || {
-        let first = rest.chars().next()?;
-        let end = rest.find(|c| is_part(c) != is_part(first)).unwrap_or(rest.len());
-        let (word, after) = rest.split_at(end);
-        rest = after;
-        Some((is_part(first), word))
-    })
-}
-
-/// What a word says in base64, if it is that.
-fn decoded(word: &str) -> Option<String> {
-    if word.len() < MIN_ENCODED {
-        return None;
-    }
-    let word = word.replace('-', "+").replace('_', "/");
-    let bytes = STANDARD_NO_PAD.decode(word).ok()?;
-    Some(String::from_utf8_lossy(&bytes).into_owned())
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::cluster::content::Content;
-    use crate::controller::values::Reference;
 
     fn redactor(kind: ValuesKind, data: &str) -> Redactor {
+        let spec = json!({
+            "chart": {"path": "web"},
+            "valuesFrom": [{"kind": kind.as_str(), "name": "values"}, {"kind": kind.as_str(), "name": "values"}],
+        });
         let reference = Reference {
             kind,
             name: "values".to_owned(),
         };
         let content = Content {
-            data: [("values.yaml".to_owned(), data.as_bytes().to_vec())].into(),
+            data: [("values.yaml", data), ("other", "unnamed-text")]
+                .map(|(key, data)| (key.to_owned(), data.as_bytes().to_vec()))
+                .into(),
             ..Content::default()
         };
-        Redactor::of(&Contents::from([(reference, content)]))
+        let spec = serde_json::from_value(spec).unwrap();
+        Redactor::of(&spec, &Contents::from([(reference, content)]))
+    }
+
+    fn finds(redactor: &Redactor, text: &str) -> bool {
+        redactor.finder(text.len()).finds(text)
     }
 
     #[test]
@@ -249,6 +229,7 @@ mod tests {
             ("quoted \"line one\\nline two\\n\"", "quoted \"[redacted]\""),
             ("only line one of it", "only [redacted] of it"),
             ("abc stays", "abc stays"),
+            ("so does an unnamed-text", "so does an unnamed-text"),
             (
                 "Basic bWU6aHVudGVyMi1hbmQtbW9yZQ, HUNTER2-AND-MORE",
                 "Basic [redacted], [redacted]",
@@ -282,9 +263,9 @@ mod tests {
                 !clean.to_lowercase().contains("ss") && !clean.contains("deep"),
                 "{message}: {clean}"
             );
-            assert!(redactor.finds(message));
+            assert!(finds(&redactor, message));
         }
-        assert!(!redactor.finds("nothing of it"));
+        assert!(!finds(&redactor, "nothing of it"));
         assert_eq!(redactor.clean("https://x/a_b-c"), "https://x/a_b-c");
     }
 
@@ -311,5 +292,52 @@ mod tests {
     #[test]
     fn config_maps_hold_no_secrets() {
         assert!(redactor(ValuesKind::ConfigMap, "a: longer-than-four").is_empty());
+    }
+
+    #[test]
+    fn short_texts_of_own_secrets_are_taken_out_as_words() {
+        let data =
+            "password: hunter2\nuser: shop\nport: 5432\npin: 123456\ndebug: 'True'\ntoken: longer-one\n";
+        let redactor = Redactor::default().and_own([data, "s3cr"], &["shop"]);
+        for (text, expected) in [
+            ("db://me:hunter2@db", "db://me:[redacted]@db"),
+            ("hunter22 and --s3cr=s3crs", "hunter22 and --[redacted]=s3crs"),
+            ("shop:5432 is True", "shop:5432 is True"),
+            ("1234567 is not 123456", "1234567 is not [redacted]"),
+            ("aHVudGVyMg== xlonger-onex", "[redacted] x[redacted]x"),
+        ] {
+            assert_eq!(redactor.clean(text), expected);
+        }
+        // What came from a Secret that the spec names goes wherever it stands.
+        let both = redactor.and(["hunter2"]);
+        assert_eq!(both.clean("hunter22"), "[redacted]2");
+        assert_eq!(both.and_own(["hunter2"], &[]).clean("hunter22"), "[redacted]2");
+    }
+
+    #[test]
+    fn what_is_kept_to_look_for_is_bounded() {
+        let long = "long ".repeat(MAX_SECRET_BYTES / 10);
+        let redactor = Redactor::default().and([long.as_str()]);
+        let kept: usize = redactor.forms.iter().map(|form| form.start.len()).sum();
+        assert!(kept < 1024, "{kept} bytes");
+        assert_eq!(
+            redactor.and([long.as_str()]).forms,
+            redactor.forms,
+            "nothing is kept twice"
+        );
+        let said = redactor.and([long.as_str(); 3]).clean("hello");
+        assert!(said.contains("4096 texts or 1 MiB"), "{said}");
+
+        let lines = |count: usize| -> Vec<String> {
+            let line = |number| format!("{number:06}<{}", "Line".repeat(20));
+            (0..count).map(line).collect()
+        };
+        let held = |count| {
+            Redactor::default()
+                .and([lines(count).join("\n").as_str()])
+                .too_many
+        };
+        assert!(!held(2000));
+        assert!(held(MAX_TEXTS - 10), "few enough texts, and too many bytes");
     }
 }

@@ -62,6 +62,9 @@ pub(super) async fn release(
     mut revision: Revision,
     base: Base,
 ) -> Result<Next, Error> {
+    // What the server says to it can quote it.
+    veil::learn(ctx, subject, &revision.new.objects);
+    let places = veil::places(ctx, subject, &revision.new.objects).await?;
     let snapshot = ctx.discovery.snapshot().await?;
     let applier = Applier::new(subject.tenant.clone(), snapshot.clone(), subject.owner.clone());
     // 6 plan
@@ -100,7 +103,8 @@ pub(super) async fn release(
     let record = Store::prepare(std::mem::take(&mut revision.record), &ctx.settings.identity)?;
     finalize::ensure(ctx, subject).await?;
     namespace::create(subject, &coming_namespaces, false).await?;
-    let stored = begin(ctx, subject, record, &revision, &spared, &base).await?;
+    let with = With { spared, places };
+    let stored = begin(ctx, subject, record, &revision, &with, &base).await?;
     let number = stored.head.revision;
     // What became of an earlier revision is over.
     ctx.settling.remove(&subject.key);
@@ -135,6 +139,14 @@ pub(super) async fn release(
         Ok(()) => start_settling(ctx, subject, settling).await,
         Err(error) => cut_short(ctx, subject, settling, error).await,
     }
+}
+
+/// What the companion says of a revision that is about to begin, beside the revision.
+struct With {
+    /// What its plan leaves in the cluster.
+    spared: Vec<LeftObject>,
+    /// Where it holds what came from Secrets.
+    places: Places,
 }
 
 /// Leaves in the cluster what the plan of a remedy would delete and what can hold data, and says so in the cause.
@@ -259,13 +271,13 @@ async fn begin(
     subject: &Subject,
     record: Prepared,
     revision: &Revision,
-    spared: &[LeftObject],
+    with: &With,
     base: &Base,
 ) -> Result<Stored, Error> {
     let number = base.next();
     let (chunks, key) = (record.has_chunks(), digests::key()?);
     let next = |last: Companion| {
-        let mut next = companion(ctx, subject, revision, number, spared, last);
+        let mut next = companion(ctx, subject, revision, number, with, last);
         next.chunks |= chunks;
         if next.digest_key.is_empty() {
             next.digest_key.clone_from(&key);
@@ -312,7 +324,7 @@ fn companion(
     subject: &Subject,
     revision: &Revision,
     number: i64,
-    spared: &[LeftObject],
+    with: &With,
     last: Companion,
 ) -> Companion {
     let mut extra = serde_json::Map::new();
@@ -322,7 +334,10 @@ fn companion(
         extra.insert(resume::CAUSE.to_owned(), cause);
     }
     asked::keep(ctx, subject, &revision.input_digest, &mut extra);
-    let secret_places = secret_places(ctx, subject, revision, number, last.secret_places);
+    let mut secret_places = last.secret_places;
+    let heads = ctx.memory.records(&subject.release);
+    secret_places.retain(|stored| heads.iter().any(|head| head.revision == stored));
+    secret_places.put(number, held(revision.change, &with.places, &secret_places));
     let mut companion = Companion {
         owner: Owner {
             namespace: subject.key.namespace.clone(),
@@ -343,27 +358,17 @@ fn companion(
         memo: revision.memo.clone().or(last.memo),
         extra,
     };
-    leftover::leave(&mut companion, subject, spared.to_vec());
+    leftover::leave(&mut companion, subject, with.spared.clone());
     companion
 }
 
-/// Where the new revision holds what came from Secrets; a way back holds it where the revision does that comes back.
-fn secret_places(
-    ctx: &Context,
-    subject: &Subject,
-    revision: &Revision,
-    number: i64,
-    mut known: SecretPlaces,
-) -> SecretPlaces {
-    let heads = ctx.memory.records(&subject.release);
-    known.retain(|stored| heads.iter().any(|head| head.revision == stored));
-    let mut places = match revision.change {
+/// Where a new revision holds what came from Secrets, as far as was found; a way back holds it where the revision does
+/// that comes back.
+fn held(change: Change, found: &Places, known: &SecretPlaces) -> Places {
+    let mut places = match change {
         Change::Rollback(to) => known.of(to),
         Change::Install | Change::Upgrade => Places::default(),
     };
-    if let Some(redactor) = ctx.redactors.get(&subject.key) {
-        places.merge(&veil::places(&redactor, &revision.new.objects));
-    }
-    known.put(number, places);
-    known
+    places.merge(found);
+    places
 }

@@ -148,7 +148,9 @@ fn hide(ctx: &Context, subject: &Subject, secrets: &BTreeSet<String>) -> Option<
 
 /// Status names the questions: one that quotes a Secret is not remembered by its words.
 fn without_secrets(mut questions: Questions, redactor: Option<&Redactor>) -> Questions {
-    let quotes = |version: &String| redactor.is_some_and(|redactor| redactor.clean(version) != *version);
+    let bytes: usize = questions.api_versions.iter().map(|version| version.len()).sum();
+    let finder = redactor.map(|redactor| redactor.finder(bytes));
+    let quotes = |version: &String| finder.as_ref().is_some_and(|finder| finder.finds(version));
     if questions.api_versions.iter().any(quotes) {
         questions.all_api_versions = true;
         questions.api_versions.clear();

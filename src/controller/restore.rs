@@ -20,7 +20,7 @@ use super::record::Record;
 use super::revision::{Change, returned_objects, stored_objects};
 use super::settle::{self, Settling};
 use super::subject::Subject;
-use super::{Context, deploy, finalize, history, release, report, resume};
+use super::{Context, deploy, finalize, history, release, report, resume, veil};
 
 /// How long the first listing of a kind may take before objects are taken for changed.
 const LISTING: Duration = Duration::from_secs(10);
@@ -99,6 +99,7 @@ pub(super) async fn take_up(ctx: &Context, subject: &Subject) -> Result<(), Erro
 pub(super) async fn adopt(ctx: &Context, subject: &Subject, newest: &Stored) -> Result<(), Error> {
     let snapshot = ctx.discovery.snapshot().await?;
     let new = returned_objects(&newest.release, &[], &snapshot)?;
+    veil::recall(ctx, subject, &new.objects).await?;
     let applier = Applier::new(subject.tenant.clone(), snapshot, subject.owner.clone());
     let known = Known {
         last: &new.objects,

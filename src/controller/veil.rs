@@ -9,53 +9,94 @@ use base64::engine::general_purpose::STANDARD;
 use helmapp_helm::plan::Object;
 use serde_json::{Map, Value};
 
+use crate::api::ValuesKind;
 use crate::cluster::apply::is_secret;
 use crate::store::Places;
 
 use super::leaves::{leaves, text};
 use super::policy::Error;
 use super::preview::Change;
-use super::redact::Redactor;
+use super::redact::{Finder, Redactor};
 use super::subject::Subject;
 use super::{Context, values};
 
-/// Shorter texts of the release's own Secrets, such as a port or a user's name, would be taken out of everything.
-const MIN_LENGTH: usize = 8;
+/// Most bytes of texts of a revision's objects that are looked through for secrets. Of one with more, every text counts as
+/// secret.
+pub const MAX_OBJECT_BYTES: usize = 16 << 20;
 
-/// Where objects hold what the redactor knows as secret: a text of several lines by the line. The Secrets among them
-/// are secret as they are.
-pub(super) fn places(redactor: &Redactor, objects: &[Object]) -> Places {
-    let mut places = Places::default();
-    if redactor.is_empty() {
-        return places;
-    }
-    for object in objects.iter().filter(|object| !is_secret(&object.id)) {
-        let id = object.id.to_string();
-        for (pointer, text) in leaves(&object.value) {
-            if !redactor.finds(&text) {
-                continue;
-            }
-            let lines: Vec<usize> = text
-                .lines()
-                .enumerate()
-                .filter(|(_, line)| redactor.finds(line))
-                .map(|(index, _)| index)
-                .collect();
-            if lines.is_empty() || text.lines().count() < 2 {
-                places.add(&id, pointer);
-            } else {
-                for line in lines {
-                    places.add(&id, format!("{pointer}#{line}"));
-                }
-            }
+/// The texts of objects, for a search through all of them. The Secrets among them are secret as they are.
+struct Texts {
+    bytes: usize,
+    /// By object, with their pointers.
+    all: Vec<(String, Vec<(String, String)>)>,
+}
+
+impl Texts {
+    fn of(objects: &[Object]) -> Self {
+        let objects = objects.iter().filter(|object| !is_secret(&object.id));
+        let all: Vec<_> = objects
+            .map(|object| (object.id.to_string(), leaves(&object.value)))
+            .collect();
+        let texts = all.iter().flat_map(|(_, leaves)| leaves);
+        Self {
+            bytes: texts.map(|(_, text)| text.len()).sum(),
+            all,
         }
     }
-    places
+
+    /// Where they hold what the redactor knows as secret: a text of several lines by the line.
+    fn places(&self, redactor: &Redactor) -> Places {
+        if self.bytes > MAX_OBJECT_BYTES {
+            return Places::everything();
+        }
+        let finder = redactor.finder(self.bytes);
+        let mut places = Places::default();
+        for (id, leaves) in &self.all {
+            for (pointer, text) in leaves.iter().filter(|(_, text)| finder.finds(text)) {
+                for place in within(&finder, pointer, text) {
+                    places.add(id, place);
+                }
+            }
+            if places.is_everything() {
+                break;
+            }
+        }
+        places
+    }
+}
+
+/// The lines of a text that hold a secret, or the text as a whole.
+fn within(finder: &Finder<'_>, pointer: &str, text: &str) -> Vec<String> {
+    let found = text.lines().enumerate().filter(|(_, line)| finder.finds(line));
+    let lines: Vec<String> = found.map(|(line, _)| format!("{pointer}#{line}")).collect();
+    if lines.is_empty() || text.lines().count() < 2 {
+        return vec![pointer.to_owned()];
+    }
+    lines
+}
+
+/// Where the objects of a new revision hold what came from Secrets. What takes long is done on a thread for renderings.
+///
+/// # Errors
+/// No thread is free.
+pub(super) async fn places(ctx: &Context, subject: &Subject, objects: &[Object]) -> Result<Places, Error> {
+    let Some(redactor) = ctx.redactors.get(&subject.key) else {
+        return Ok(Places::default());
+    };
+    let texts = Texts::of(objects);
+    if redactor.is_quick(texts.bytes) {
+        return Ok(texts.places(&redactor));
+    }
+    let place = ctx.renderers.enter(subject.app.home()).await?;
+    let found = place.run(move || texts.places(&redactor)).await;
+    Ok(found.unwrap_or_else(|_| Places::everything()))
 }
 
 /// Everything that a preview must not show: what is `known` from the Secrets that the spec names and that the chart
 /// looked up, the Secrets among the objects, and what came from Secrets in those of stored revisions.
+/// `names` are no secrets, whoever has them in a Secret.
 pub(super) fn redactor<'a>(
+    names: &[&str],
     known: &Redactor,
     places: &Places,
     stored: impl Iterator<Item = &'a Object>,
@@ -69,11 +110,31 @@ pub(super) fn redactor<'a>(
         whole.extend(found.into_iter().map(str::to_owned));
     }
     texts.extend(rendered.iter().flat_map(own));
-    known.and(texts.iter().map(String::as_str)).with(&whole)
+    let own = texts.iter().map(String::as_str);
+    known.and_own(own, names).with(&whole)
+}
+
+/// Keeps out of all messages about the HelmApp what the Secrets among its objects hold, until what is under way is over.
+pub(super) fn learn(ctx: &Context, subject: &Subject, objects: &[Object]) {
+    let texts: Vec<String> = objects.iter().flat_map(own).collect();
+    let own = texts.iter().map(String::as_str);
+    let redactor = Redactor::default().and_own(own, &names(subject));
+    if redactor.is_empty() {
+        ctx.own_secrets.remove(&subject.key);
+    } else {
+        ctx.own_secrets.insert(&subject.key, Arc::new(redactor));
+    }
+}
+
+/// What every message and object may be full of, and nobody keeps secret.
+pub(super) fn names(subject: &Subject) -> [&str; 4] {
+    let (key, release) = (&subject.key, &subject.release);
+    [&key.namespace, &key.name, &release.namespace, &release.name]
 }
 
 /// Keeps out of all messages about the HelmApp what objects of stored revisions have from Secrets: those that the
-/// spec names now may hold something else, or be gone.
+/// spec names now may hold something else, or be gone. It asks the server for the companion, and for what the spec names,
+/// only where this process has not read them.
 ///
 /// # Errors
 /// A failed request.
@@ -81,6 +142,7 @@ pub(super) async fn recall(ctx: &Context, subject: &Subject, objects: &[Object])
     let companion = ctx.companions.known(ctx, subject).await?;
     let places = companion.map(|stored| stored.companion.secret_places.all());
     let redactor = redactor(
+        &names(subject),
         known(ctx, subject).await.as_ref(),
         &places.unwrap_or_default(),
         objects.iter(),
@@ -97,8 +159,16 @@ pub(super) async fn known(ctx: &Context, subject: &Subject) -> Arc<Redactor> {
     match ctx.redactors.get(&subject.key) {
         Some(known) => known,
         None => {
-            let contents = values::read(&subject.tenant, subject.app.home(), &subject.app.spec).await;
-            Arc::new(Redactor::of(&contents.unwrap_or_default()))
+            let spec = &subject.app.spec;
+            if !spec
+                .values_from
+                .iter()
+                .any(|from| from.kind == ValuesKind::Secret)
+            {
+                return Arc::default();
+            }
+            let contents = values::read(&subject.tenant, subject.app.home(), spec).await;
+            Arc::new(Redactor::of(spec, &contents.unwrap_or_default()))
         }
     }
 }
@@ -120,18 +190,23 @@ fn own(object: &Object) -> Vec<String> {
         .filter_map(|(_, value)| STANDARD.decode(value.as_str()?).ok())
         .filter_map(|bytes| String::from_utf8(bytes).ok());
     let plain = members("stringData").filter_map(|(_, value)| Some(value.as_str()?.to_owned()));
-    decoded
-        .chain(plain)
-        .filter(|text| text.trim().len() >= MIN_LENGTH)
-        .collect()
+    decoded.chain(plain).collect()
 }
 
-/// Takes the secrets out of both sides of a change. What of them differs stays to be seen, but not what it is. The data of
+/// Takes the secrets out of both sides of changes. What of them differs stays to be seen, but not what it is. The data of
 /// a Secret itself is left to whoever shows it.
-pub(super) fn veil(redactor: &Redactor, change: &mut Change) {
+pub(super) fn veil(redactor: &Redactor, changes: &mut [Change]) {
     if redactor.is_empty() {
         return;
     }
+    // However much there is to look through, it is made once.
+    let finder = redactor.finder(usize::MAX);
+    for change in changes {
+        veil_one(&finder, change);
+    }
+}
+
+fn veil_one(finder: &Finder<'_>, change: &mut Change) {
     let kept: &[&str] = if is_secret(&change.id) {
         &["data", "stringData"]
     } else {
@@ -139,7 +214,7 @@ pub(super) fn veil(redactor: &Redactor, change: &mut Change) {
     };
     let hide = |side: &Option<Value>, other: &Option<Value>, mark| {
         let side = side.as_ref()?;
-        Some(hidden(redactor, side, other.as_ref(), kept, mark))
+        Some(hidden(finder, side, other.as_ref(), kept, mark))
     };
     let (before, after) = (
         hide(&change.before, &change.after, " (before)"),
@@ -149,13 +224,13 @@ pub(super) fn veil(redactor: &Redactor, change: &mut Change) {
 }
 
 /// A value without secrets, in keys as well. Members of it that are `kept` stay as they are.
-fn hidden(redactor: &Redactor, value: &Value, other: Option<&Value>, kept: &[&str], mark: &str) -> Value {
+fn hidden(finder: &Finder<'_>, value: &Value, other: Option<&Value>, kept: &[&str], mark: &str) -> Value {
     match value {
         Value::Array(items) => {
             let items = items.iter().enumerate();
             let below = |(index, item)| {
                 let other = other.and_then(|other| other.get(index));
-                hidden(redactor, item, other, &[], mark)
+                hidden(finder, item, other, &[], mark)
             };
             items.map(below).collect::<Vec<_>>().into()
         }
@@ -165,7 +240,7 @@ fn hidden(redactor: &Redactor, value: &Value, other: Option<&Value>, kept: &[&st
                     return (key.clone(), member.clone());
                 }
                 let other = other.and_then(|other| other.get(key));
-                (redactor.clean(key), hidden(redactor, member, other, &[], mark))
+                (finder.clean(key), hidden(finder, member, other, &[], mark))
             };
             members.iter().map(below).collect::<Map<_, _>>().into()
         }
@@ -173,7 +248,7 @@ fn hidden(redactor: &Redactor, value: &Value, other: Option<&Value>, kept: &[&st
             let Some(text) = text(value) else {
                 return value.clone();
             };
-            let mut clean = redactor.clean(&text);
+            let mut clean = finder.clean(&text);
             if clean == text {
                 return value.clone();
             }
@@ -187,6 +262,8 @@ fn hidden(redactor: &Redactor, value: &Value, other: Option<&Value>, kept: &[&st
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use helmapp_helm::plan::{Action, ObjectId};
     use serde_json::json;
 
@@ -231,7 +308,7 @@ mod tests {
             "conf": "host: db\npassword: old-password\nport: 1",
         }});
         let object = object("ConfigMap", value);
-        let places = places(&then, std::slice::from_ref(&object));
+        let places = Texts::of(std::slice::from_ref(&object)).places(&then);
         (object, places)
     }
 
@@ -246,8 +323,8 @@ mod tests {
                 "conf": "host: db\npassword: new-password\nport: 2", "new-password": "x",
             }})),
         );
-        let redactor = redactor(&known(), &places, std::iter::once(&object), &[]);
-        veil(&redactor, &mut change);
+        let redactor = redactor(&["web"], &known(), &places, std::iter::once(&object), &[]);
+        veil(&redactor, std::slice::from_mut(&mut change));
         assert_eq!(
             (change.before.unwrap(), change.after.unwrap()),
             (
@@ -266,23 +343,64 @@ mod tests {
 
     #[test]
     fn the_objects_own_secrets_count_and_their_data_is_left_alone() {
-        let data =
-            json!({"data": {"token": STANDARD.encode("token-of-the-chart")}, "stringData": {"port": "5432"}});
+        let data = json!({"data": {"token": STANDARD.encode("token-of-the-chart")}, "stringData": {"port": "5432", "pass": "hunter2"}});
         let object = object("Secret", data.clone());
         let none = Redactor::default();
-        let known = redactor(&none, &Places::default(), std::iter::empty(), &[object]);
+        let known = redactor(&["web"], &none, &Places::default(), std::iter::empty(), &[object]);
         let mut secret = change("Secret", None, Some(data.clone()));
-        veil(&known, &mut secret);
+        veil(&known, std::slice::from_mut(&mut secret));
         assert_eq!(secret.after, Some(data));
         let mut pod = change(
             "Pod",
             None,
-            Some(json!({"args": ["--token=token-of-the-chart", "--port=5432"]})),
+            Some(json!({"args": ["--token=token-of-the-chart", "--port=5432", "me:hunter2", "hunter22"]})),
         );
-        veil(&known, &mut pod);
+        veil(&known, std::slice::from_mut(&mut pod));
         assert_eq!(
             pod.after,
-            Some(json!({"args": ["--token=[redacted]", "--port=5432"]}))
+            Some(json!({"args": ["--token=[redacted]", "--port=5432", "me:[redacted]", "hunter22"]}))
         );
+    }
+
+    #[test]
+    fn texts_that_can_not_be_looked_through_count_as_secret() {
+        let redactor = known();
+        let text = "a".repeat(1 << 20);
+        let map = |count: usize| object("ConfigMap", json!({"data": vec![text.as_str(); count]}));
+        assert_eq!(
+            Texts::of(&[map(MAX_OBJECT_BYTES >> 20)]).places(&redactor),
+            Places::default()
+        );
+        let more = [map(MAX_OBJECT_BYTES >> 20), object("ConfigMap", json!("b"))];
+        assert_eq!(Texts::of(&more).places(&redactor), Places::everything());
+        let long = object("ConfigMap", json!({"data": {"long": format!("{text}a")}}));
+        let id = long.id.to_string();
+        let places = Texts::of(&[long]).places(&redactor);
+        assert_eq!(
+            places.texts(&id, &[("/data/long".to_owned(), "x".to_owned())]),
+            ["x"]
+        );
+    }
+
+    /// Where each form is looked for by itself this takes many minutes.
+    #[test]
+    fn many_secrets_are_looked_for_in_many_texts_at_once() {
+        let secrets: Vec<String> = (0..3500)
+            .map(|number| format!("secret-{number:04}-of-many"))
+            .collect();
+        let redactor = Redactor::default().and([secrets.join("\n").as_str()]);
+        let texts: Vec<String> = (0..150_000)
+            .map(|number| format!("{number} secret-99 {}", "text ".repeat(15)))
+            .collect();
+        let mut data = json!(texts);
+        data[7] = json!("a: 1\nb: SECRET-3499-OF-MANY");
+        let objects = Texts::of(&[object("ConfigMap", data)]);
+        assert!(objects.bytes > 8 << 20 && !redactor.is_quick(objects.bytes));
+        let (sender, found) = std::sync::mpsc::channel();
+        std::thread::spawn(move || sender.send(objects.places(&redactor)));
+        let found = found.recv_timeout(Duration::from_secs(120)).expect("it ends");
+        let mut expected = Places::default();
+        expected.add(&id("ConfigMap").to_string(), "/7#1".to_owned());
+        assert_eq!(found, expected);
     }
 }

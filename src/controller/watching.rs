@@ -22,8 +22,8 @@ const FIRST_LISTING: Duration = Duration::from_secs(60);
 const REFERENCE_LISTING: Duration = Duration::from_secs(5);
 
 impl Context {
-    /// Watches release records and CRDs, and waits until they are listed.
-    pub(super) async fn watch_records(&self) -> Result<(), Error> {
+    /// Watches release records and CRDs, and waits until they are listed. Returns how the watch of records is doing.
+    pub(super) async fn watch_records(&self) -> Result<watch::Receiver<State>, Error> {
         let crds = self.watches.ensure(Target {
             resource: resource(
                 "apiextensions.k8s.io",
@@ -38,8 +38,8 @@ impl Context {
             namespace: None,
             selector: Selector::Labels(HELM_RECORDS.to_owned()),
         };
-        let state = self.watches.ensure(records);
-        for (what, state) in [("Secrets", state), ("CustomResourceDefinitions", crds)] {
+        let records = self.watches.ensure(records);
+        for (what, state) in [("Secrets", &records), ("CustomResourceDefinitions", &crds)] {
             if !watches::listed(state.clone(), FIRST_LISTING).await {
                 let why = match &*state.borrow() {
                     State::Failing(why) | State::Forbidden(why) => why.clone(),
@@ -48,7 +48,7 @@ impl Context {
                 return Err(Error::Watch { what, why });
             }
         }
-        Ok(())
+        Ok(records)
     }
 
     /// Watches the kinds of objects. Kinds that are not served yet are left out.

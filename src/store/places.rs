@@ -24,8 +24,12 @@ impl Places {
     }
 
     /// Everything, however much there is.
-    fn everything() -> Self {
+    pub fn everything() -> Self {
         Self(BTreeMap::from([(EVERYTHING.to_owned(), BTreeSet::new())]))
+    }
+
+    pub fn is_everything(&self) -> bool {
+        self.0.contains_key(EVERYTHING)
     }
 
     fn len(&self) -> usize {
@@ -34,7 +38,7 @@ impl Places {
 
     /// Adds a place, as long as there is room.
     pub fn add(&mut self, object: &str, pointer: String) {
-        if self.0.contains_key(EVERYTHING) {
+        if self.is_everything() {
             return;
         }
         self.0.entry(object.to_owned()).or_default().insert(pointer);
@@ -57,7 +61,7 @@ impl Places {
 
     /// The texts of an object that came from Secrets. `leaves` are its texts and numbers by their pointers.
     pub fn texts<'a>(&self, object: &str, leaves: &'a [(String, String)]) -> Vec<&'a str> {
-        if self.0.contains_key(EVERYTHING) {
+        if self.is_everything() {
             return leaves.iter().map(|(_, text)| text.as_str()).collect();
         }
         let Some(pointers) = self.0.get(object) else {

@@ -47,10 +47,27 @@ pub async fn says(fixture: &Fixture, arguments: &[&str]) -> String {
 }
 
 /// What the command says when it fails, as it must.
-async fn fails(fixture: &Fixture, arguments: &[&str]) -> String {
+pub async fn fails(fixture: &Fixture, arguments: &[&str]) -> String {
     let output = helmapp(fixture, arguments).await;
     assert_eq!(output.status.code(), Some(1), "{arguments:?}");
     String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn a_line_that_is_not_understood_ends_with_two() {
+    for line in [
+        &["templte", "a", "b"][..],
+        &["template", "--no-such-flag"],
+        &["status"],
+        &[],
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_helmapp"))
+            .args(line)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2), "{line:?}");
+        assert!(output.stdout.is_empty() && !output.stderr.is_empty(), "{line:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

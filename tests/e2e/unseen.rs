@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::time::Duration;
 
-use helmapp::local::ControlPlane;
+use helmapp::local::{Component, ControlPlane};
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding};
 use kube::Client;
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams};
 use kube::core::ApiResource;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::fixture::{CONFIG_MAP, Fixture, Operator, condition, install_crd, message, revision};
 use crate::support::plane;
@@ -160,21 +160,27 @@ async fn a_failed_revision_that_healed_meanwhile_is_deployed() {
 
 /// Gives an operator all rights that it needs, but for gears only these.
 async fn grant(fixture: &Fixture, verbs: &[&str]) {
+    let gears = json!({"apiGroups": ["e2e.helmapp.io"], "resources": ["gears"], "verbs": verbs});
+    let helmapps = json!({"apiGroups": ["helmapp.io"], "resources": ["*"], "verbs": ["*"]});
+    allow(fixture, vec![gears, helmapps]).await;
+}
+
+/// Gives an operator all rights that it needs, but for gears and HelmApps only these.
+async fn allow(fixture: &Fixture, mut rules: Vec<Value>) {
     let groups = [
         "",
         "apps",
-        "helmapp.io",
         "apiextensions.k8s.io",
         "events.k8s.io",
         "authorization.k8s.io",
     ];
+    rules.extend([
+        json!({"apiGroups": groups, "resources": ["*"], "verbs": ["*"]}),
+        json!({"nonResourceURLs": ["*"], "verbs": ["get"]}),
+    ]);
     let role = json!({
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "blind"},
-        "rules": [
-            {"apiGroups": groups, "resources": ["*"], "verbs": ["*"]},
-            {"apiGroups": ["e2e.helmapp.io"], "resources": ["gears"], "verbs": verbs},
-            {"nonResourceURLs": ["*"], "verbs": ["get"]},
-        ],
+        "rules": rules,
     });
     let binding = json!({
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "blind"},
@@ -261,4 +267,36 @@ async fn put_back(gears: &Api<DynamicObject>) {
         }
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_that_may_not_watch_helmapps_any_more_is_not_ready() {
+    let own = plane::own().await;
+    let client = prepared(&own.plane).await;
+    let charts = tempfile::tempdir().unwrap();
+    let fixture = Fixture::on(client, "deaf", charts.path()).await;
+    grant(&fixture, &["*"]).await;
+    let operator = start_blind(&own.plane, charts.path()).await;
+    let mut ready = operator.is_ready.clone();
+    let some = json!({"apiGroups": ["helmapp.io"], "resources": ["*"], "verbs": ["get", "patch", "update"]});
+    allow(&fixture, vec![some]).await;
+    assert!(*ready.borrow(), "a watch that is open goes on");
+    own.plane.stop_component(Component::ApiServer).await.unwrap();
+    own.plane.start_component(Component::ApiServer).await.unwrap();
+    let not_ready = tokio::time::timeout(within(90), ready.wait_for(|ready| !*ready)).await;
+    not_ready.expect("in time").unwrap();
+
+    // What it hears of shows that it hears again.
+    grant(&fixture, &["*"]).await;
+    let chart = fixture.chart("app", &[("templates/a.yaml", CONFIG_MAP)]);
+    fixture
+        .app(
+            "app",
+            json!({"chart": {"path": chart}, "values": {"text": "one"}}),
+        )
+        .await;
+    let is_ready = tokio::time::timeout(within(120), ready.wait_for(|ready| *ready)).await;
+    is_ready.expect("in time").unwrap();
+    fixture.ready("app").await;
+    operator.stop();
 }

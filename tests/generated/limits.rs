@@ -2,6 +2,7 @@
 
 use std::{env, fs, path::Path, process::Command};
 
+use helmapp::controller::{redact, veil};
 use helmapp::settings::{Fetch, Limits};
 use helmapp_gotmpl::{json, parse, re2, semver, set, value};
 use helmapp_helm::{health::expr, limits, release, schema, toml, values};
@@ -52,6 +53,7 @@ fn rows() -> Vec<Row> {
     const HOSTILE: &str = "crates/helm/tests/limits/templates.rs";
     const RECORDER: &str = "crates/helm/src/render/recorder.rs";
     const TEXTS: &str = "crates/helm/tests/limits/texts.rs";
+    const REDACT: &str = "src/controller/redact.rs";
     const ARCHIVES: &str = "crates/helm/tests/limits/archives.rs";
     const EXPRESSIONS: &str = "crates/helm/src/health/expr/tests.rs";
     let Limits {
@@ -361,6 +363,40 @@ fn rows() -> Vec<Row> {
             None,
             "what such an expression could take on an object, told before it is evaluated",
             (EXPRESSIONS, "hostile_expressions_end"),
+        ),
+        row(
+            "secret texts",
+            count(redact::MAX_TEXTS as u64),
+            None,
+            "texts in Secrets of one HelmApp that are kept out of messages; with more, no message is shown that could quote them",
+            (REDACT, "what_was_looked_up_is_taken_out_too"),
+        ),
+        row(
+            "secret bytes",
+            bytes(redact::MAX_SECRET_BYTES as u64),
+            None,
+            "the same by size, as they are read and as they are kept",
+            (REDACT, "what_is_kept_to_look_for_is_bounded"),
+        ),
+        row(
+            "searched text",
+            bytes(redact::MAX_TEXT_BYTES as u64),
+            None,
+            "one text that is looked through for secrets; a longer one counts as secret",
+            (
+                "src/controller/redact/finder.rs",
+                "what_can_not_be_looked_through_counts_as_secret",
+            ),
+        ),
+        row(
+            "searched objects",
+            bytes(veil::MAX_OBJECT_BYTES as u64),
+            None,
+            "texts of a revision's objects that are looked through for secrets; with more, all count as secret in `diff`",
+            (
+                "src/controller/veil.rs",
+                "texts_that_can_not_be_looked_through_count_as_secret",
+            ),
         ),
     ]
 }

@@ -20,7 +20,7 @@ use std::time::Duration;
 use helmapp_helm::health::expr::Checks;
 use helmapp_helm::plan::ObjectId;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::runtime::reflector::ObjectRef;
+use kube::runtime::reflector::{ObjectRef, Store};
 use tokio::sync::mpsc;
 
 use crate::api::HelmApp;
@@ -62,6 +62,15 @@ impl AppKey {
             name: app.metadata.name.clone().unwrap_or_default(),
         }
     }
+
+    /// Whether the HelmApp is among these.
+    pub(super) fn is_in(&self, apps: &Store<HelmApp>) -> bool {
+        apps.get(&self.reference()).is_some()
+    }
+
+    fn reference(&self) -> ObjectRef<HelmApp> {
+        ObjectRef::new(&self.name).within(&self.namespace)
+    }
 }
 
 /// What is remembered of one HelmApp.
@@ -84,6 +93,12 @@ struct Inner {
 impl Inner {
     fn of(&mut self, app: &AppKey) -> &mut Remembered {
         self.apps.entry(app.clone()).or_default()
+    }
+
+    fn forget(&mut self, app: &AppKey) {
+        self.apps.remove(app);
+        self.owners.retain(|_, owner| owner != app);
+        self.references.name(app, &[]);
     }
 }
 
@@ -109,7 +124,7 @@ impl Memory {
     /// Has the HelmApp reconciled.
     pub fn wake(&self, app: &AppKey) {
         // The receiver goes only when the process ends.
-        let _ = self.wake.send(ObjectRef::new(&app.name).within(&app.namespace));
+        let _ = self.wake.send(app.reference());
     }
 
     /// Has the HelmApp reconciled after [`DEBOUNCE`], once for all calls in between.
@@ -129,10 +144,14 @@ impl Memory {
 
     /// Forgets a HelmApp that is gone.
     pub fn forget(&self, app: &AppKey) {
+        self.lock().forget(app);
+    }
+
+    /// Forgets the HelmApps that went while nobody watched.
+    pub(super) fn retain(&self, exists: impl Fn(&AppKey) -> bool) {
         let mut inner = self.lock();
-        inner.apps.remove(app);
-        inner.owners.retain(|_, owner| owner != app);
-        inner.references.name(app, &[]);
+        let gone: Vec<AppKey> = inner.apps.keys().filter(|app| !exists(app)).cloned().collect();
+        gone.iter().for_each(|app| inner.forget(app));
     }
 
     // --- decisions ---
@@ -308,8 +327,20 @@ impl Memory {
         }
     }
 
-    fn saw_object(self: &Arc<Self>, app: &AppKey, id: &ObjectId, version: &str, sight: &Sight) {
+    /// Remembers an object with the labels of a HelmApp. Anybody can set them: what is of none that `exists` is not
+    /// remembered.
+    fn saw_object(
+        self: &Arc<Self>,
+        app: &AppKey,
+        id: &ObjectId,
+        version: &str,
+        sight: &Sight,
+        exists: impl FnOnce() -> bool,
+    ) {
         let mut inner = self.lock();
+        if !inner.apps.contains_key(app) && (sight.present.is_none() || !exists()) {
+            return;
+        }
         match inner.of(app).objects.see(id, version, sight) {
             Wake::No => {}
             Wake::Soon => self.wake_soon(&mut inner, app),

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use helmapp_helm::plan::{OWNER_NAME_LABEL, OWNER_NAMESPACE_LABEL, ObjectId};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::runtime::reflector::Store;
 use serde_json::Value;
 
+use crate::api::HelmApp;
 use crate::cluster::discovery::Discovery;
 use crate::cluster::watches::{Event, Handler, Selector, Target};
 use crate::controller::health;
@@ -21,6 +23,8 @@ pub struct Observer {
     pub memory: Arc<Memory>,
     /// Told when a CRD changes.
     pub discovery: Arc<Discovery>,
+    /// The HelmApps that there are. They are listed before any is reconciled, and so before any object is watched.
+    pub apps: Store<HelmApp>,
 }
 
 impl Handler for Observer {
@@ -35,9 +39,7 @@ impl Handler for Observer {
             },
             Watched::Objects => match event {
                 Event::Seen(metadata) => self.object(target, metadata, Sight::of(metadata)),
-                Event::Whole(metadata, object) => {
-                    self.whole(target, metadata, object);
-                }
+                Event::Whole(metadata, object) => self.whole(target, metadata, object),
                 Event::Gone(metadata) => self.object(target, metadata, Sight::gone(metadata)),
                 Event::Listed(listed) => memory.objects_listed(target, listed),
                 Event::Rights => memory.wake_kind(&target.resource.group, &target.resource.kind),
@@ -57,8 +59,7 @@ impl Handler for Observer {
 impl Observer {
     fn object(&self, target: &Target, metadata: &ObjectMeta, sight: Sight) {
         if let Some((app, id)) = owned(target, metadata) {
-            self.memory
-                .saw_object(&app, &id, &target.resource.version, &sight);
+            self.saw(target, &app, &id, &sight);
         }
     }
 
@@ -66,9 +67,14 @@ impl Observer {
         if let Some((app, id)) = owned(target, metadata) {
             let checks = self.memory.checks(&app);
             let sight = Sight::of(metadata).with(health::of(object, checks.as_deref()));
-            self.memory
-                .saw_object(&app, &id, &target.resource.version, &sight);
+            self.saw(target, &app, &id, &sight);
         }
+    }
+
+    fn saw(&self, target: &Target, app: &AppKey, id: &ObjectId, sight: &Sight) {
+        let exists = || app.is_in(&self.apps);
+        self.memory
+            .saw_object(app, id, &target.resource.version, sight, exists);
     }
 
     fn reference(&self, kind: &'static str, metadata: &ObjectMeta, present: bool) {
@@ -121,14 +127,20 @@ fn owned(target: &Target, metadata: &ObjectMeta) -> Option<(AppKey, ObjectId)> {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+    use std::future::pending;
+
+    use http::{Request, Response};
+    use kube::Client;
+    use kube::client::Body;
     use kube::core::ApiResource;
+    use kube::runtime::{reflector, watcher};
     use serde_json::json;
 
     use super::*;
 
-    #[test]
-    fn an_object_is_its_owners_by_both_labels() {
-        let target = Target {
+    fn deployments() -> Target {
+        Target {
             resource: ApiResource {
                 group: "apps".into(),
                 version: "v1".into(),
@@ -138,7 +150,47 @@ mod tests {
             },
             namespace: None,
             selector: Selector::Labels(OWNER_NAME_LABEL.to_owned()),
+        }
+    }
+
+    fn labelled(app: &str) -> ObjectMeta {
+        let labels = json!({OWNER_NAME_LABEL: app, OWNER_NAMESPACE_LABEL: "apps"});
+        serde_json::from_value(json!({"namespace": "web", "name": "d", "uid": "u", "labels": labels}))
+            .unwrap()
+    }
+
+    #[tokio::test]
+    async fn only_objects_of_helmapps_that_there_are_count() {
+        let (apps, mut writer) = reflector::store();
+        let app =
+            json!({"metadata": {"name": "demo", "namespace": "apps"}, "spec": {"chart": {"path": "demo"}}});
+        let app: HelmApp = serde_json::from_value(app).unwrap();
+        writer.apply_watcher_event(&watcher::Event::Apply(app.clone()));
+        let client = Client::new(
+            tower::service_fn(|_: Request<Body>| pending::<Result<Response<Body>, Infallible>>()),
+            "default",
+        );
+        let observer = Observer {
+            memory: Memory::new().0,
+            discovery: Arc::new(Discovery::new(client)),
+            apps,
         };
+        for name in ["demo", "other"] {
+            let metadata = labelled(name);
+            observer.handle(&deployments(), Event::Whole(&metadata, &json!({})));
+        }
+        let kinds = observer.memory.kinds_of(&AppKey::of(&app));
+        assert_eq!(kinds.len(), 1);
+        let other = AppKey {
+            name: "other".into(),
+            ..AppKey::of(&app)
+        };
+        assert!(observer.memory.kinds_of(&other).is_empty());
+    }
+
+    #[test]
+    fn an_object_is_its_owners_by_both_labels() {
+        let target = deployments();
         let of = |labels| {
             let metadata = json!({"namespace": "web", "name": "d", "labels": labels});
             let (app, id) = owned(&target, &serde_json::from_value(metadata).unwrap())?;

@@ -51,7 +51,7 @@ async fn a_decision_stands_until_an_object_is_touched() {
     memory.applied(&app(), &id(), &live(10, json!({"f:a": {}})), Health::Ready);
     memory.decided(&app(), Some(basis()));
     assert_eq!(memory.standing(&app()), Some(basis()));
-    memory.saw_object(&app(), &id(), "v1", &Sight::of(&live(11, json!({}))));
+    memory.saw_object(&app(), &id(), "v1", &Sight::of(&live(11, json!({}))), || true);
     assert!(woken.try_recv().is_ok());
     assert_eq!(memory.standing(&app()), None);
     assert_eq!(memory.dirty(&app()).len(), 1);
@@ -65,7 +65,7 @@ async fn a_workload_that_is_not_ready_is_looked_at_after_a_while() {
     let waiting = Health::Progressing("0 of 1".into());
     memory.applied(&app(), &id, &live(10, json!({})), waiting);
     for version in 11..14 {
-        memory.saw_object(&app(), &id, "v1", &Sight::of(&live(version, json!({}))));
+        memory.saw_object(&app(), &id, "v1", &Sight::of(&live(version, json!({}))), || true);
     }
     assert!(woken.try_recv().is_err());
     assert_eq!(memory.to_look_at(&app()).len(), 1);
@@ -108,6 +108,30 @@ async fn records_and_references_wake_whose_they_are() {
     memory.saw_reference(&reference, "9", true);
     memory.saw_record(&record, true);
     assert!(woken.try_recv().is_err(), "forgotten");
+}
+
+#[tokio::test]
+async fn objects_that_only_claim_to_be_of_a_helmapp_are_not_remembered() {
+    let (memory, mut woken) = Memory::new();
+    let sight = Sight::of(&live(10, json!({})));
+    for number in 0..3 {
+        let nobody = AppKey {
+            name: number.to_string(),
+            ..app()
+        };
+        memory.saw_object(&nobody, &id(), "v1", &sight, || false);
+    }
+    assert_eq!(memory.lock().apps.len(), 0);
+    memory.saw_object(&app(), &id(), "v1", &sight, || true);
+    assert_eq!(memory.kinds_of(&app()).len(), 1, "it may be asked for later");
+    memory.retain(|_| true);
+    assert_eq!(memory.lock().apps.len(), 1);
+    memory.retain(|_| false);
+    assert_eq!(memory.lock().apps.len(), 0);
+    let gone = Sight::gone(&live(11, json!({})));
+    memory.saw_object(&app(), &id(), "v1", &gone, || true);
+    assert_eq!(memory.lock().apps.len(), 0, "nothing is there to remember");
+    assert!(woken.try_recv().is_err());
 }
 
 /// Bytes that this process has taken, without its program; `None` where the system does not say.
@@ -157,7 +181,7 @@ fn settled(memory: &Arc<Memory>, number: usize) {
         }))
         .unwrap();
         memory.applied(&app, id, &live, Health::Ready);
-        memory.saw_object(&app, id, "v1", &Sight::of(&live));
+        memory.saw_object(&app, id, "v1", &Sight::of(&live), || true);
     }
     let basis = Basis {
         references: vec![(reference, Some("123456".into()))],

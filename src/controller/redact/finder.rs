@@ -1,0 +1,222 @@
+//! The search for many forms at once, in time that grows with the text and not with text times forms.
+
+use std::ops::Range;
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::general_purpose::{GeneralPurpose, NO_PAD};
+
+use super::MAX_TEXT_BYTES;
+use super::forms::Form;
+
+/// Bytes of text times forms up to which each form is looked for by itself. An automaton takes longer to make.
+const EACH: usize = 1 << 23;
+/// Bytes of text and forms together for which an automaton is made and done in a moment.
+const QUICK: usize = 128 << 10;
+/// Shorter words are not looked into as base64, which hides no more than four letters in them.
+const MIN_ENCODED: usize = 8;
+/// As Go's templates encode, whatever the last letter's idle bits are.
+const STANDARD_NO_PAD: GeneralPurpose =
+    GeneralPurpose::new(&alphabet::STANDARD, NO_PAD.with_decode_allow_trailing_bits(true));
+/// What stands in a secret's place.
+const REDACTED: &str = "[redacted]";
+
+/// Looks for forms in texts.
+pub(in crate::controller) struct Finder<'a> {
+    forms: &'a [Form],
+    search: Search,
+}
+
+enum Search {
+    Each,
+    Together(AhoCorasick),
+    /// There is more than can be looked for: everything counts as found.
+    Nothing(String),
+}
+
+/// Whether so many bytes of text are looked through in a moment.
+pub(super) fn is_quick(forms: &[Form], bytes: usize) -> bool {
+    let all: usize = forms.iter().map(|form| form.start.len()).sum();
+    each_is_quick(forms, bytes) || bytes.saturating_add(all) <= QUICK
+}
+
+fn each_is_quick(forms: &[Form], bytes: usize) -> bool {
+    forms.len().saturating_mul(bytes) <= EACH
+}
+
+impl<'a> Finder<'a> {
+    /// For texts of so many bytes, all together.
+    pub(super) fn new(forms: &'a [Form], bytes: usize) -> Self {
+        if each_is_quick(forms, bytes) {
+            let search = Search::Each;
+            return Self { forms, search };
+        }
+        // The other kind of automaton takes many times the memory.
+        let made = AhoCorasick::builder()
+            .kind(Some(AhoCorasickKind::ContiguousNFA))
+            .build(forms.iter().map(|form| form.start.as_bytes()));
+        let search = match made {
+            Ok(automaton) => Search::Together(automaton),
+            Err(error) => Search::Nothing(format!("(the message is not shown: {error})")),
+        };
+        Self { forms, search }
+    }
+
+    /// One that finds everything, and says this in its place.
+    pub(super) fn of_everything(instead: String) -> Self {
+        Self {
+            forms: &[],
+            search: Search::Nothing(instead),
+        }
+    }
+
+    /// Whether a text has a secret in it. One that is too long to be looked through counts as if it had.
+    pub(in crate::controller) fn finds(&self, text: &str) -> bool {
+        text.len() > MAX_TEXT_BYTES
+            || matches!(self.search, Search::Nothing(_))
+            || self.spans(text).next().is_some()
+            || self.encoded(text).next().is_some()
+    }
+
+    /// The text without the secrets.
+    pub(in crate::controller) fn clean(&self, text: &str) -> String {
+        if let Search::Nothing(instead) = &self.search {
+            return instead.clone();
+        }
+        if text.len() > MAX_TEXT_BYTES {
+            return REDACTED.to_owned();
+        }
+        let mut spans: Vec<Range<usize>> = self.spans(text).chain(self.encoded(text)).collect();
+        spans.sort_by_key(|span| (span.start, span.end));
+        let (mut clean, mut at) = (String::with_capacity(text.len()), 0);
+        for span in spans {
+            if span.start >= at {
+                clean.push_str(text.get(at..span.start).unwrap_or_default());
+                clean.push_str(REDACTED);
+            }
+            at = at.max(span.end);
+        }
+        clean.push_str(text.get(at..).unwrap_or_default());
+        clean
+    }
+
+    /// Where forms stand.
+    fn spans<'t>(&'t self, text: &'t str) -> Box<dyn Iterator<Item = Range<usize>> + 't> {
+        match &self.search {
+            Search::Nothing(_) => Box::new(std::iter::empty()),
+            Search::Each => Box::new(
+                self.forms
+                    .iter()
+                    .flat_map(|form| places(text, &form.start).filter_map(|at| form.span(text, at))),
+            ),
+            Search::Together(automaton) => {
+                let found = automaton.find_overlapping_iter(text);
+                Box::new(found.filter_map(|found| {
+                    let form = self.forms.get(found.pattern().as_usize())?;
+                    form.span(text, found.start())
+                }))
+            }
+        }
+    }
+
+    /// Words that say a form in base64.
+    fn encoded<'t>(&'t self, text: &'t str) -> impl Iterator<Item = Range<usize>> + 't {
+        words(text).filter(|word| {
+            let decoded = text.get(word.clone()).and_then(decoded);
+            decoded.is_some_and(|decoded| self.spans(&decoded).next().is_some())
+        })
+    }
+}
+
+/// Where a form begins, also within itself.
+fn places<'t>(text: &'t str, form: &'t str) -> impl Iterator<Item = usize> + 't {
+    let step = form.chars().next().map_or(1, char::len_utf8);
+    let mut from = 0;
+    std::iter::from_fn(move || {
+        let at = from + text.get(from..)?.find(form)?;
+        from = at + step;
+        Some(at)
+    })
+}
+
+/// The parts of a text that could be base64.
+fn words(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "+/-_".contains(c);
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let start = at + text.get(at..)?.find(is_part)?;
+        let rest = text.get(start..)?;
+        let end = rest
+            .find(|c| !is_part(c))
+            .map_or(text.len(), |length| start + length);
+        at = end;
+        Some(start..end)
+    })
+}
+
+/// What a word says in base64, if it is that.
+fn decoded(word: &str) -> Option<String> {
+    if word.len() < MIN_ENCODED {
+        return None;
+    }
+    let word = word.replace('-', "+").replace('_', "/");
+    let bytes = STANDARD_NO_PAD.decode(word).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::forms::Stands;
+    use super::*;
+
+    fn forms(texts: &[&str]) -> Vec<Form> {
+        let all = texts.iter().flat_map(|text| Form::all(text, Stands::Anywhere));
+        all.collect()
+    }
+
+    #[test]
+    fn each_and_together_find_the_same() {
+        let long: String = (0..40).map(|number| format!("{number:03}")).collect();
+        let forms = forms(&[
+            "hunter2",
+            "aaaa",
+            "first-secret",
+            "secret-second",
+            "second",
+            &long,
+        ]);
+        let each = Finder::new(&forms, 1);
+        let together = Finder::new(&forms, usize::MAX);
+        assert!(matches!(each.search, Search::Each) && matches!(together.search, Search::Together(_)));
+        for (text, expected) in [
+            ("nothing of it".to_owned(), "nothing of it"),
+            ("x hunter2 y".to_owned(), "x [redacted] y"),
+            // Those that overlap go together, and nothing of either stays.
+            ("a first-secret-second b".to_owned(), "a [redacted] b"),
+            ("aaaaaa!".to_owned(), "[redacted]!"),
+            (format!("<{long}>"), "<[redacted]>"),
+            ("basic bWU6aHVudGVyMg==".to_owned(), "basic [redacted]"),
+            ("basic bWU6aHVudGVyMg".to_owned(), "basic [redacted]"),
+        ] {
+            for finder in [&each, &together] {
+                assert_eq!(finder.clean(&text), expected);
+                assert_eq!(finder.finds(&text), text != expected, "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_can_not_be_looked_through_counts_as_secret() {
+        let forms = forms(&["hunter2"]);
+        let finder = Finder::new(&forms, 1);
+        let most = "a".repeat(MAX_TEXT_BYTES);
+        assert!(!finder.finds(&most));
+        let more = most + "a";
+        assert!(finder.finds(&more));
+        assert_eq!(finder.clean(&more), REDACTED);
+        let finder = Finder::of_everything("(too much)".to_owned());
+        assert!(finder.finds("a"));
+        assert_eq!(finder.clean("a"), "(too much)");
+    }
+}
