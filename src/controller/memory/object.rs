@@ -3,6 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
+use helmapp_helm::release::HOOK_ANNOTATION;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use tokio::time::Instant;
 
@@ -41,6 +42,8 @@ pub(super) struct Sight {
     pub(super) present: Option<(u64, Box<str>)>,
     /// How it is doing, where the watch shows that.
     pub(super) health: Option<Health>,
+    /// It says that it is a hook.
+    hook: bool,
 }
 
 impl Sight {
@@ -53,6 +56,7 @@ impl Sight {
                 metadata.uid.as_deref().unwrap_or_default().into(),
             )),
             health: None,
+            hook: is_hook(metadata),
         }
     }
 
@@ -68,6 +72,7 @@ impl Sight {
             version: number(metadata),
             present: None,
             health: None,
+            hook: false,
         }
     }
 }
@@ -111,6 +116,8 @@ pub struct Tracked {
     lasting: bool,
     /// Its watch shows its health.
     shown: bool,
+    /// It says that it is a hook.
+    hook: bool,
 }
 
 impl Tracked {
@@ -129,6 +136,7 @@ impl Tracked {
             wanted: false,
             lasting,
             shown: false,
+            hook: false,
         }
     }
 
@@ -161,6 +169,11 @@ impl Tracked {
     pub(super) fn wants_look(&self) -> bool {
         let settled = self.health == Health::Ready && self.lasting;
         self.wanted && self.seen.is_some() && !settled && self.resource_version > self.looked_at
+    }
+
+    /// It was made by a hook, and is there.
+    pub(super) fn is_hook(&self) -> bool {
+        self.hook && !self.wanted && self.seen.is_some()
     }
 
     /// There is a reason to remember it.
@@ -240,6 +253,7 @@ impl Tracked {
         self.unconfirmed = None;
         self.uncertain = false;
         self.resource_version = sight.version;
+        self.hook = sight.hook;
         self.seen = sight.present.as_ref().map(|(mark, _)| *mark);
         self.uid = sight
             .present
@@ -335,6 +349,11 @@ pub(super) struct Look {
     pub(super) mark: u64,
     /// resourceVersion at which it was ready; 0 where that does not change, or was not so.
     pub(super) version: u64,
+}
+
+fn is_hook(metadata: &ObjectMeta) -> bool {
+    let annotations = metadata.annotations.as_ref();
+    annotations.is_some_and(|annotations| annotations.contains_key(HOOK_ANNOTATION))
 }
 
 fn short(uid: &str) -> u64 {
