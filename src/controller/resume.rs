@@ -10,11 +10,11 @@ use tracing::info;
 
 use crate::api::ChartStatus;
 use crate::api::conditions::reason;
-use crate::cluster::apply::Applier;
 use crate::failpoints::failpoint;
 use crate::store::{Companion, Stored, StoredCompanion};
 
 use super::base::{self, Before};
+use super::deploy::Waiting;
 use super::inputs::Gathered;
 use super::planning::{self, Known};
 use super::policy::Error;
@@ -24,7 +24,7 @@ use super::release::{apply, cut_short, follow, spare, start_settling};
 use super::revision::{Change, returned_objects};
 use super::settle::{self, Cause, Settling};
 use super::subject::Subject;
-use super::{Context, asked, deploy, finalize, report, veil};
+use super::{Context, asked, crds, decision, finalize, report, veil};
 
 /// Where the companion keeps why a revision remedies another.
 pub(super) const CAUSE: &str = "cause";
@@ -90,6 +90,7 @@ impl Pending {
             replaces: None,
             cause,
             applied: false,
+            waiting: None,
             failed: false,
             record: stored.into(),
         }
@@ -148,7 +149,7 @@ pub(super) async fn resume(
     report::begun(ctx, subject, &settling);
     let crds = gathered.map_or(&[][..], |gathered| &gathered.crds);
     match go_on(ctx, subject, &mut settling, &release, crds).await {
-        Ok(()) => start_settling(ctx, subject, settling).await,
+        Ok(waiting) => start_settling(ctx, subject, settling, waiting).await,
         Err(error) => cut_short(ctx, subject, settling, error).await,
     }
 }
@@ -187,15 +188,15 @@ async fn go_on(
     subject: &Subject,
     settling: &mut Settling,
     release: &Release,
-    crds: &[Value],
-) -> Result<(), Error> {
+    documents: &[Value],
+) -> Result<Option<Waiting>, Error> {
     finalize::ensure(ctx, subject).await?;
     let deployed = base::deployed(ctx, subject).await?;
     settling.replaces = deployed.clone().map(Record::from);
     let between = base::between(ctx, subject, &ctx.memory.records(&subject.release)).await?;
     let snapshot = ctx.discovery.snapshot().await?;
-    let snapshot = deploy::install_crds(ctx, subject, crds, snapshot).await?;
-    let new = returned_objects(release, crds, &snapshot)?;
+    let snapshot = crds::install(ctx, subject, documents, snapshot).await?;
+    let new = returned_objects(release, documents, &snapshot)?;
     veil::recall(ctx, subject, &new.objects).await?;
     let deployed = deployed.iter().map(|stored| &stored.release);
     let before = Before::of(deployed, &between, false, &snapshot)?;
@@ -207,16 +208,22 @@ async fn go_on(
         dirty: &BTreeSet::new(),
         uids: &ctx.memory.uids(&subject.key),
         coming_namespaces: &BTreeSet::new(),
+        rules: subject.rules(),
     };
-    let applier = Applier::new(subject.tenant.clone(), snapshot, subject.owner.clone());
-    let mut plan = planning::plan(&applier, &new, &known).await?;
+    let applier = subject.applier(snapshot);
+    let mut plan = planning::plan(&ctx.store, &applier, &new, &known).await?;
     if let Some(cause) = &mut settling.cause {
         // They are in the companion since the revision was begun.
         spare(ctx, subject, &mut plan, cause);
     }
     failpoint("resume.planned");
-    follow(ctx, subject, &new.objects, release.version).await?;
-    apply(ctx, subject, &new, applier, &plan).await
+    follow(ctx, subject, &plan.made().collect::<Vec<_>>(), release.version).await?;
+    let heads = ctx.memory.records(&subject.release);
+    let since = settling
+        .cause
+        .as_ref()
+        .and_then(|_| decision::unended_since(&heads));
+    apply(ctx, subject, &new, applier, plan, since).await
 }
 
 /// Why the companion's revision remedies another.

@@ -221,6 +221,9 @@ fn veil_one(finder: &Finder<'_>, change: &mut Change) {
         hide(&change.after, &change.before, " (after)"),
     );
     (change.before, change.after) = (before, after);
+    for conflict in &mut change.conflicts {
+        conflict.field = redactor.clean(&conflict.field);
+    }
 }
 
 /// A value without secrets, in keys as well. Members of it that are `kept` stay as they are.
@@ -284,6 +287,7 @@ mod tests {
             action: Action::Keep,
             before,
             after,
+            conflicts: Vec::new(),
             drifted: false,
         }
     }
@@ -293,6 +297,8 @@ mod tests {
             id: id(kind),
             version: "v1".to_owned(),
             value,
+            chart: String::new(),
+            warnings: Vec::new(),
         }
     }
 

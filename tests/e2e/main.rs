@@ -12,20 +12,26 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod adoption;
 mod bad_input;
 mod capabilities;
 mod cli;
 mod completion;
+mod crds;
 mod cut;
 mod drift;
 mod events;
+mod fields;
 mod fixture;
 mod health;
 mod history;
+mod immutable;
 mod interrupted;
 mod kubectl;
 mod lifecycle;
+mod order;
 mod preflight;
+mod prune;
 mod recovery;
 mod rendering;
 mod requests;
