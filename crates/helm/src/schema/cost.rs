@@ -29,11 +29,14 @@ const MEMBERS: &[&str] = &["additionalProperties", "unevaluatedProperties", "pro
 /// Keywords that hold a schema for items of a list.
 const ITEMS: &[&str] = &["items", "additionalItems", "unevaluatedItems", "contains"];
 
-/// Counts what the check costs.
+/// Bytes of a schema's text whose reading counts as a step.
+const BYTES_OF_A_STEP: u64 = 2;
+
+/// Takes what the check costs, the reading of the schema from its text included, from what is left.
 ///
 /// # Errors
 /// The name of the limit that it passes.
-pub(super) fn check(schema: &Value, values: &Value) -> Result<(), String> {
+pub(super) fn check(schema: &Value, text: u64, values: &Value, left: &mut u64) -> Result<(), String> {
     let mut counter = Counter {
         root: schema,
         named: HashMap::new(),
@@ -41,8 +44,9 @@ pub(super) fn check(schema: &Value, values: &Value) -> Result<(), String> {
     };
     counter.collect_names(schema);
     let steps = counter.steps(schema, values, 0)?;
-    if steps > MAX_STEPS {
-        return Err(over(format!("takes more than {MAX_STEPS} steps"), "schema steps"));
+    match left.checked_sub(steps.saturating_add(text / BYTES_OF_A_STEP)) {
+        Some(rest) => *left = rest,
+        None => return Err(over(format!("takes more than {MAX_STEPS} steps"), "schema steps")),
     }
     Ok(())
 }
@@ -245,6 +249,10 @@ fn address(value: &Value) -> usize {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    fn check(schema: &Value, values: &Value) -> Result<(), String> {
+        super::check(schema, 0, values, &mut { MAX_STEPS })
+    }
 
     fn doubling(levels: usize) -> Value {
         let mut definitions = Map::new();
