@@ -125,7 +125,10 @@ impl Printer<'_> {
         }
         if value.is_container() {
             self.room()?;
+        } else {
+            meter::work(steps(value, verb))?;
         }
+        let before = self.out.len();
         let fits = match value {
             Value::Nil => {
                 self.push(if self.flags.sharp_v {
@@ -152,6 +155,12 @@ impl Printer<'_> {
             Value::Map(m) => return self.map(m.map_type().name, m, verb, depth),
             Value::Object(o) => return self.object(value, o, verb, depth),
         };
+        let written = self.out.len() - before;
+        meter::work(match value {
+            // Each of the many digits of a large float is a division of the whole.
+            Value::Float(..) if written > USUAL_DIGITS => written as u64,
+            _ => written as u64 / 64,
+        })?;
         if fits { Ok(()) } else { self.bad_verb(verb, value) }
     }
 
@@ -245,6 +254,7 @@ impl Printer<'_> {
             && matches!(verb, 'v' | 's' | 'x' | 'X' | 'q')
             && let Some(s) = o.string()
         {
+            meter::work(OBJECT_STEPS)?;
             self.string(s.as_bytes(), verb);
             return Ok(());
         }
@@ -315,6 +325,22 @@ impl Printer<'_> {
         Ok(())
     }
 }
+
+/// Floats of so many digits are written at once.
+const USUAL_DIGITS: usize = 24;
+
+/// What writing a value counts for that holds no other: of texts, most where they are written byte by byte.
+fn steps(value: &Value, verb: char) -> u64 {
+    match (value, verb) {
+        (Value::String(s), 'q' | 'x' | 'X') => 1 + s.len() as u64 / 4,
+        (Value::String(s), _) => 1 + s.len() as u64 / 32,
+        (Value::Float(..), _) => 6,
+        _ => 1,
+    }
+}
+
+/// What the text of a declared type counts for, such as a time's.
+const OBJECT_STEPS: u64 = 16;
 
 /// Go's `fmt.Sprint` of a single value as a string.
 ///

@@ -58,6 +58,8 @@ fn tpl(state: &mut State, text: Str, data: Value) -> Result<Str, Error> {
             text
         });
     }
+    // The text is looked up by all its bytes.
+    state.spend(text.len() as u64 / 16)?;
     let ready = ready(state, &text).map_err(|e| match e.limit() {
         // Steps, memory and the clock are the calling template's.
         Some(limit) if limit != Limit::SourceNodes && limit != Limit::ParseDepth => e,

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
-/// Keywords and subschemas that one check may evaluate, all values together.
+/// Keywords and subschemas that a check may evaluate by default, all values and schemas together.
 pub const MAX_STEPS: u64 = 5_000_000;
 
 /// How deep subschemas may be evaluated within others, references followed.
@@ -29,6 +29,26 @@ const MEMBERS: &[&str] = &["additionalProperties", "unevaluatedProperties", "pro
 /// Keywords that hold a schema for items of a list.
 const ITEMS: &[&str] = &["items", "additionalItems", "unevaluatedItems", "contains"];
 
+/// The steps that are left to the checks of a chart and its sub-charts.
+#[derive(Debug)]
+pub(super) struct Steps {
+    most: u64,
+    left: u64,
+}
+
+impl Steps {
+    pub(super) fn new(most: u64) -> Steps {
+        Steps { most, left: most }
+    }
+
+    fn spend(&mut self, steps: u64) -> Result<(), String> {
+        let left = self.left.checked_sub(steps);
+        self.left =
+            left.ok_or_else(|| over(format!("takes more than {} steps", self.most), "schema steps"))?;
+        Ok(())
+    }
+}
+
 /// Bytes of a schema's text whose reading counts as a step.
 const BYTES_OF_A_STEP: u64 = 2;
 
@@ -36,7 +56,7 @@ const BYTES_OF_A_STEP: u64 = 2;
 ///
 /// # Errors
 /// The name of the limit that it passes.
-pub(super) fn check(schema: &Value, text: u64, values: &Value, left: &mut u64) -> Result<(), String> {
+pub(super) fn check(schema: &Value, text: u64, values: &Value, left: &mut Steps) -> Result<(), String> {
     let mut counter = Counter {
         root: schema,
         named: HashMap::new(),
@@ -44,11 +64,7 @@ pub(super) fn check(schema: &Value, text: u64, values: &Value, left: &mut u64) -
     };
     counter.collect_names(schema);
     let steps = counter.steps(schema, values, 0)?;
-    match left.checked_sub(steps.saturating_add(text / BYTES_OF_A_STEP)) {
-        Some(rest) => *left = rest,
-        None => return Err(over(format!("takes more than {MAX_STEPS} steps"), "schema steps")),
-    }
-    Ok(())
+    left.spend(steps.saturating_add(text / BYTES_OF_A_STEP))
 }
 
 fn over(what: String, limit: &str) -> String {
@@ -251,7 +267,7 @@ mod tests {
     use serde_json::json;
 
     fn check(schema: &Value, values: &Value) -> Result<(), String> {
-        super::check(schema, 0, values, &mut { MAX_STEPS })
+        super::check(schema, 0, values, &mut Steps::new(MAX_STEPS))
     }
 
     fn doubling(levels: usize) -> Value {
