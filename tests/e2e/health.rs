@@ -288,13 +288,16 @@ async fn what_is_not_waited_for_is_deployed_at_once() {
         "{status:?}"
     );
     assert_eq!(fixture.revisions("app").await, [(1, "deployed".to_owned())]);
-    // It is told when they are.
-    say_ready(&fixture, true).await;
-    fixture
-        .until("app", |app| {
-            condition(app, "Healthy").is_some_and(|healthy| healthy.status == "True")
-        })
-        .await;
+    // Its pods may not be there yet.
+    eventually("it is told when they are", within(60), || async {
+        say_ready(&fixture, true).await;
+        let app = fixture.apps().get("app").await.unwrap();
+        match condition(&app, "Healthy") {
+            Some(healthy) if healthy.status == "True" => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
