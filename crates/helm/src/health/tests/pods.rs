@@ -1,3 +1,5 @@
+//! What pods tell of a workload that is not ready.
+
 use std::time::Duration;
 
 use jiff::Timestamp;
