@@ -93,10 +93,14 @@ pub(super) async fn apply(
         Detail::Object
     };
     let applied = applier.apply(object, uid, detail).await?;
-    let health = health::seen(ctx, subject, &applied.live).await;
-    ctx.memory
-        .applied(&subject.key, &object.id, &metadata(&applied.live), health);
+    remember(ctx, subject, &object.id, &applied.live).await;
     Ok(applied)
+}
+
+/// Remembers an object as an apply left it.
+pub(super) async fn remember(ctx: &Context, subject: &Subject, id: &ObjectId, live: &Value) {
+    let health = health::seen(ctx, subject, live).await;
+    ctx.memory.applied(&subject.key, id, &metadata(live), health);
 }
 
 /// The metadata of an object, as the watches have it.

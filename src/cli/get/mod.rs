@@ -101,8 +101,7 @@ async fn read(connection: &Connection, app: &HelmApp, revision: Option<i64>) -> 
 /// What programs get.
 fn document(release: &Release, what: Part) -> anyhow::Result<Value> {
     Ok(match what {
-        Part::Values if release.config.is_empty() => Value::Null,
-        Part::Values => release.config.clone().into(),
+        Part::Values => text::given(release),
         Part::Manifest => objects(&release.manifest)?,
         Part::Hooks => serde_json::to_value(&release.hooks)?,
         Part::Notes => release.info.notes.clone().into(),

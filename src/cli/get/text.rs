@@ -7,6 +7,14 @@ use serde_json::{Map, Value, json};
 
 use crate::store::CHUNKS_LABEL;
 
+/// The values that were given; null for none, as Helm has it.
+pub(super) fn given(release: &Release) -> Value {
+    match release.config.is_empty() {
+        true => Value::Null,
+        false => release.config.clone().into(),
+    }
+}
+
 /// What was given, over the values of the chart itself. A record has no sub-charts.
 pub(super) fn computed(release: &Release) -> anyhow::Result<Value> {
     let none = Map::new();
@@ -125,11 +133,7 @@ pub(super) fn all(release: &Release) -> String {
         release.chart.app_version(),
     ));
     text.push_str(&tests(release));
-    let given = match release.config.is_empty() {
-        true => Value::Null,
-        false => release.config.clone().into(),
-    };
-    text.push_str(&format!("{}\n", values(&given, false)));
+    text.push_str(&format!("{}\n", values(&given(release), false)));
     // Values that can't be put together were never rendered either.
     if let Ok(computed) = computed(release) {
         text.push_str(&format!("{}\n", values(&computed, true)));

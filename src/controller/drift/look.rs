@@ -125,7 +125,7 @@ impl<'c> Look<'c> {
             return Ok(self.only_tell(object, was, DELETED.to_owned()));
         }
         let applied = self.applier.apply(object, None, Detail::Object).await?.live;
-        self.applied(object, &applied).await;
+        deploy::remember(self.ctx, self.subject, &object.id, &applied).await;
         let mut correction = self.correction(object);
         correction.made(Instant::now(), DELETED, "");
         self.note(object, correction);
@@ -151,7 +151,7 @@ impl<'c> Look<'c> {
             Err(error) if kept != object && error.is_conflict() => return Ok(Outcome::Later(SOON)),
             Err(error) => return Err(error.into()),
         };
-        self.applied(object, &applied).await;
+        deploy::remember(self.ctx, self.subject, &object.id, &applied).await;
         let written = deploy::metadata(&applied).resource_version != seen.resource_version;
         if written || !was.is_at(seen) {
             let mut correction = self.correction(object);
@@ -167,14 +167,6 @@ impl<'c> Look<'c> {
         }
         let found = differences(live, &applied);
         Ok(Outcome::Corrected(self.words(object, seen, &found).await))
-    }
-
-    async fn applied(&self, object: &Object, applied: &Value) {
-        let health = health::seen(self.ctx, self.subject, applied).await;
-        let metadata = deploy::metadata(applied);
-        self.ctx
-            .memory
-            .applied(&self.subject.key, &object.id, &metadata, health);
     }
 
     async fn accept(&self, object: &Object, live: &Value, seen: &ObjectMeta) -> Outcome {

@@ -65,14 +65,9 @@ impl Objects {
     /// Other expressions tell the health of objects; those that they concern are looked at again.
     pub(super) fn check_by(&mut self, checks: Option<Arc<Checks>>) {
         let before = std::mem::replace(&mut self.checks, checks);
-        let has = |checks: &Option<Arc<Checks>>, id: &ObjectId| {
-            checks
-                .as_ref()
-                .is_some_and(|checks| checks.has(&id.group, &id.kind))
-        };
         for (id, object) in self.all.iter_mut() {
-            let now = has(&self.checks, id);
-            if now || has(&before, id) {
+            let now = has(self.checks.as_deref(), id);
+            if now || has(before.as_deref(), id) {
                 object.reconsider(is_lasting(&id.group, &id.kind) && !now);
             }
         }
@@ -80,11 +75,7 @@ impl Objects {
 
     /// Whether an object is ready once it exists.
     pub(super) fn is_lasting(&self, id: &ObjectId) -> bool {
-        let checked = self
-            .checks
-            .as_ref()
-            .is_some_and(|checks| checks.has(&id.group, &id.kind));
-        is_lasting(&id.group, &id.kind) && !checked
+        is_lasting(&id.group, &id.kind) && !has(self.checks.as_deref(), id)
     }
 
     /// An object is as we want it, as it was read.
@@ -230,6 +221,11 @@ impl Objects {
     fn tidy(&mut self) {
         self.all.retain(Tracked::matters);
     }
+}
+
+/// Whether there are expressions for objects like this one.
+fn has(checks: Option<&Checks>, id: &ObjectId) -> bool {
+    checks.is_some_and(|checks| checks.has(&id.group, &id.kind))
 }
 
 #[cfg(test)]
