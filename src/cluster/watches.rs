@@ -1,23 +1,19 @@
-//! Watches that start when something is worth watching and stop when nothing is. They bring metadata, and whole
-//! objects only of [`WHOLE`] kinds.
+//! Watches that start when something is worth watching and stop when nothing is. They bring metadata only.
 //!
 //! Events go to one handler; nothing is kept here, so that what is remembered of an object is decided in one
 //! place. After a new listing the handler gets the identities that it held, to find what went away meanwhile.
 
 use std::collections::{HashMap, HashSet};
-use std::fmt::Debug;
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Client;
 use kube::api::{Api, DynamicObject};
-use kube::core::{ApiResource, DynamicResourceScope, PartialObjectMeta};
+use kube::core::{ApiResource, PartialObjectMeta};
 use kube::runtime::{WatchStreamExt, watcher};
-use kube::{Client, Resource};
-use serde::de::DeserializeOwned;
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
@@ -26,16 +22,6 @@ use tracing::{debug, warn};
 
 use super::apply::FIELD_MANAGER;
 
-/// Workloads, by group and kind: their health is in a status that changes several times on the way to readiness. To
-/// have it with each change costs less than to read the object after it.
-pub const WHOLE: [(&str, &str); 4] = [
-    ("apps", "DaemonSet"),
-    ("apps", "Deployment"),
-    ("apps", "StatefulSet"),
-    ("batch", "Job"),
-];
-/// Whole objects that are listed at once.
-const PAGE: u32 = 100;
 /// A watch that could not be opened again from where it was, and has said nothing for so long, follows: what fails is
 /// tried again sooner, and what is opened says nothing until something happens.
 pub const RECOVERED: Duration = Duration::from_secs(120);
@@ -49,13 +35,6 @@ pub struct Target {
     pub namespace: Option<String>,
     /// Which objects.
     pub selector: Selector,
-}
-
-impl Target {
-    fn is_whole(&self) -> bool {
-        let ApiResource { group, kind, .. } = &self.resource;
-        WHOLE.contains(&(group.as_str(), kind.as_str()))
-    }
 }
 
 /// Which objects of a kind a watch follows.
@@ -72,8 +51,6 @@ pub enum Selector {
 pub enum Event<'a> {
     /// An object was listed, added or changed.
     Seen(&'a ObjectMeta),
-    /// An object of a kind that is watched whole was listed, added or changed. The object is without managedFields.
-    Whole(&'a ObjectMeta, &'a Value),
     /// An object was deleted, or does not match the selector any more.
     Gone(&'a ObjectMeta),
     /// A listing is complete; whatever is not in it is gone.
@@ -257,38 +234,16 @@ impl Follow {
             Selector::All => watcher::Config::default(),
             Selector::Labels(labels) => watcher::Config::default().labels(labels),
         };
-        if self.target.is_whole() {
-            let api = self.api::<DynamicObject>(client);
-            self.follow(api, config.page_size(PAGE), |object| {
-                let (metadata, object) = self.whole(object);
-                self.handler
-                    .handle(&self.target, Event::Whole(&metadata, &object));
-            })
-            .await;
-        } else {
-            let api = self.api::<PartialObjectMeta<DynamicObject>>(client);
-            self.follow(api, config, |object| {
-                self.handler.handle(&self.target, Event::Seen(&object.metadata));
-            })
-            .await;
-        }
-    }
-
-    fn api<K>(&self, client: Client) -> Api<K>
-    where
-        K: Resource<Scope = DynamicResourceScope, DynamicType = ApiResource>,
-    {
-        match &self.target.namespace {
+        let api: Api<PartialObjectMeta<DynamicObject>> = match &self.target.namespace {
             Some(namespace) => Api::namespaced_with(client, namespace, &self.target.resource),
             None => Api::all_with(client, &self.target.resource),
-        }
+        };
+        self.follow(api, config).await;
     }
 
-    async fn follow<K>(&self, api: Api<K>, config: watcher::Config, seen: impl Fn(K))
-    where
-        K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
-    {
+    async fn follow(&self, api: Api<PartialObjectMeta<DynamicObject>>, config: watcher::Config) {
         let target = &self.target;
+        let seen = |metadata: &ObjectMeta| self.handler.handle(target, Event::Seen(metadata));
         let mut events = std::pin::pin!(watcher(api, config).default_backoff());
         let mut listing = Listed::new(Instant::now());
         let mut resumes = false;
@@ -315,8 +270,8 @@ impl Follow {
             match event {
                 Ok(watcher::Event::Init) => listing = Listed::new(Instant::now()),
                 Ok(watcher::Event::InitApply(object)) => {
-                    listing.insert(object.meta());
-                    seen(object);
+                    listing.insert(&object.metadata);
+                    seen(&object.metadata);
                 }
                 Ok(watcher::Event::InitDone) => {
                     let listing = std::mem::replace(&mut listing, Listed::new(Instant::now()));
@@ -324,9 +279,9 @@ impl Follow {
                     debug!(kind = target.resource.kind, "watch listed");
                     self.is(State::Following);
                 }
-                Ok(watcher::Event::Apply(object)) => seen(object),
+                Ok(watcher::Event::Apply(object)) => seen(&object.metadata),
                 Ok(watcher::Event::Delete(object)) => {
-                    self.handler.handle(target, Event::Gone(object.meta()));
+                    self.handler.handle(target, Event::Gone(&object.metadata));
                 }
                 Err(error) => {
                     resumes = matches!(
@@ -337,28 +292,6 @@ impl Follow {
                 }
             }
         }
-    }
-
-    /// The metadata, and the object as a read would bring it; items of a list do not say their kind.
-    fn whole(&self, object: DynamicObject) -> (ObjectMeta, Value) {
-        let DynamicObject {
-            mut metadata,
-            data: mut whole,
-            ..
-        } = object;
-        let managed_fields = metadata.managed_fields.take();
-        if let Value::Object(fields) = &mut whole {
-            let ApiResource {
-                api_version, kind, ..
-            } = &self.target.resource;
-            fields.insert("apiVersion".to_owned(), api_version.as_str().into());
-            fields.insert("kind".to_owned(), kind.as_str().into());
-            // Metadata that was read can be written.
-            let written = serde_json::to_value(&metadata).unwrap_or_default();
-            fields.insert("metadata".to_owned(), written);
-        }
-        metadata.managed_fields = managed_fields;
-        (metadata, whole)
     }
 
     async fn failed(&self, error: &watcher::Error) {
@@ -465,10 +398,6 @@ mod tests {
             let name = |metadata: &ObjectMeta| metadata.name.clone().unwrap_or_default();
             let text = match event {
                 Event::Seen(metadata) => format!("seen {}", name(metadata)),
-                Event::Whole(metadata, object) => {
-                    let entries = metadata.managed_fields.as_ref().map_or(0, Vec::len);
-                    format!("{} with {entries} managers: {object}", name(metadata))
-                }
                 Event::Gone(metadata) => format!("gone {}", name(metadata)),
                 Event::Listed(listed) => {
                     let held = ["a", "b"].map(|name| listed.contains("web", name));
@@ -594,32 +523,6 @@ mod tests {
         );
         assert!(began.elapsed() >= pause * 2);
         assert_eq!(*state.borrow(), State::Following);
-    }
-
-    #[tokio::test]
-    async fn a_workload_is_watched_whole() {
-        let item = json!({"metadata": {"name": "a", "generation": 2, "managedFields": [{}]}, "status": {"replicas": 1}});
-        let items = json!({"apiVersion": "apps/v1", "kind": "DeploymentList", "metadata": {"resourceVersion": "5"},
-                           "items": [item]});
-        let (sender, mut received) = mpsc::unbounded_channel();
-        let client = server(vec![(200, items)], Vec::new());
-        let watches = Watches::new(client, Arc::new(Told(sender)), Duration::ZERO);
-        let resource = ApiResource {
-            group: "apps".into(),
-            version: "v1".into(),
-            api_version: "apps/v1".into(),
-            kind: "Deployment".into(),
-            plural: "deployments".into(),
-        };
-        watches.ensure(Target {
-            resource,
-            namespace: None,
-            selector: Selector::All,
-        });
-        let object = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "a", "generation": 2},
-                            "status": {"replicas": 1}});
-        let expected = format!("a with 1 managers: {object}");
-        assert_eq!(told(&mut received, 1).await, [expected]);
     }
 
     fn metadata(uid: &str, entries: Value) -> ObjectMeta {

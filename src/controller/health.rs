@@ -17,9 +17,9 @@ use super::settle::{self, Verdict};
 use super::subject::Subject;
 use super::{Context, causes, report};
 
-/// Kinds that are ready once they exist and have no status that could change that. Their events are of no
+/// Kinds that are ready once they exist, whatever is in their status. Their events are of no
 /// interest for health.
-const LASTING: [(&str, &str); 14] = [
+const LASTING: [(&str, &str); 15] = [
     ("", "ConfigMap"),
     ("", "Secret"),
     ("", "ServiceAccount"),
@@ -30,6 +30,7 @@ const LASTING: [(&str, &str); 14] = [
     ("rbac.authorization.k8s.io", "ClusterRole"),
     ("rbac.authorization.k8s.io", "ClusterRoleBinding"),
     ("networking.k8s.io", "IngressClass"),
+    ("batch", "CronJob"),
     ("storage.k8s.io", "StorageClass"),
     ("scheduling.k8s.io", "PriorityClass"),
     ("admissionregistration.k8s.io", "MutatingWebhookConfiguration"),

@@ -89,6 +89,9 @@ pub(super) async fn settle(ctx: &Context, subject: &Subject, settling: Arc<Settl
         // Something after the record failed the last time.
         return finish(ctx, subject, &settling).await;
     }
+    if settling.is_late() {
+        ctx.memory.end_patience(&subject.key);
+    }
     if let Err(error) = look(ctx, subject).await {
         if settling.is_late() {
             return give_up(ctx, subject, &settling, &late(subject, &settling, &error)).await;

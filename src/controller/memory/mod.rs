@@ -7,6 +7,7 @@
 mod attempts;
 mod digest;
 mod flat;
+mod hint;
 mod object;
 mod objects;
 mod observer;
@@ -45,6 +46,9 @@ use references::References;
 /// Events of one release within this time lead to one look at its health.
 pub const DEBOUNCE: Duration = Duration::from_millis(200);
 
+/// How long a workload whose metadata tells that it is not ready is left alone.
+pub const PATIENCE: Duration = Duration::from_secs(5);
+
 /// Namespace and name of a HelmApp.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AppKey {
@@ -80,6 +84,8 @@ struct Remembered {
     attempts: Attempts,
     /// It will be woken within [`DEBOUNCE`].
     waking: bool,
+    /// Some objects may be left alone, and it will be woken within [`PATIENCE`].
+    patient: bool,
 }
 
 #[derive(Debug, Default)]
@@ -142,6 +148,27 @@ impl Memory {
         });
     }
 
+    /// Has the HelmApp's objects looked at that were left alone, after [`PATIENCE`].
+    fn wake_late(self: &Arc<Self>, inner: &mut Inner, app: &AppKey) {
+        if std::mem::replace(&mut inner.of(app).patient, true) {
+            return;
+        }
+        let (memory, app) = (self.clone(), app.clone());
+        tokio::spawn(async move {
+            tokio::time::sleep(PATIENCE).await;
+            memory.end_patience(&app);
+            memory.wake(&app);
+        });
+    }
+
+    /// No object of the HelmApp is left alone any longer.
+    pub fn end_patience(&self, app: &AppKey) {
+        if let Some(remembered) = self.lock().apps.get_mut(app) {
+            remembered.patient = false;
+            remembered.objects.end_patience();
+        }
+    }
+
     /// Forgets a HelmApp that is gone.
     pub fn forget(&self, app: &AppKey) {
         self.lock().forget(app);
@@ -155,14 +182,6 @@ impl Memory {
     }
 
     // --- decisions ---
-
-    /// The basis of the last decision, if nothing of the release needs a look.
-    pub fn standing(&self, app: &AppKey) -> Option<Basis> {
-        let inner = self.lock();
-        let remembered = inner.apps.get(app)?;
-        let basis = remembered.attempts.basis.clone();
-        basis.filter(|_| remembered.objects.are_quiet())
-    }
 
     /// The basis of the last decision.
     pub fn basis(&self, app: &AppKey) -> Option<Basis> {
@@ -341,7 +360,12 @@ impl Memory {
         if !inner.apps.contains_key(app) && (sight.present.is_none() || !exists()) {
             return;
         }
-        match inner.of(app).objects.see(id, version, sight) {
+        let objects = &mut inner.of(app).objects;
+        let wake = objects.see(id, version, sight);
+        if objects.is_patient(id) {
+            self.wake_late(&mut inner, app);
+        }
+        match wake {
             Wake::No => {}
             Wake::Soon => self.wake_soon(&mut inner, app),
             Wake::Now => self.wake(app),

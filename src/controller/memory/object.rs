@@ -26,7 +26,7 @@ pub enum Health {
 pub(super) enum Wake {
     /// No.
     No,
-    /// After a while, together with what else happens.
+    /// After a moment, together with what else happens.
     Soon,
     /// Now.
     Now,
@@ -39,8 +39,8 @@ pub(super) struct Sight {
     pub(super) version: u64,
     /// Mark of our fields, and UID; `None` when it is not there any more.
     pub(super) present: Option<(u64, Box<str>)>,
-    /// How it is doing, where the watch shows that.
-    pub(super) health: Option<Health>,
+    /// Why it can't be ready, where the metadata tells that.
+    pub(super) unready: Option<&'static str>,
 }
 
 impl Sight {
@@ -52,14 +52,13 @@ impl Sight {
                 stamp(metadata),
                 metadata.uid.as_deref().unwrap_or_default().into(),
             )),
-            health: None,
+            unready: None,
         }
     }
 
-    /// The same, with how it is doing.
-    pub(super) fn with(self, health: Health) -> Self {
-        let health = Some(health);
-        Self { health, ..self }
+    /// The same, with why it can't be ready.
+    pub(super) fn unready(self, unready: Option<&'static str>) -> Self {
+        Self { unready, ..self }
     }
 
     /// The object whose last metadata was this.
@@ -67,7 +66,7 @@ impl Sight {
         Self {
             version: number(metadata),
             present: None,
-            health: None,
+            unready: None,
         }
     }
 }
@@ -109,8 +108,8 @@ pub struct Tracked {
     pub(super) wanted: bool,
     /// Its health never changes by itself.
     lasting: bool,
-    /// Its watch shows its health.
-    shown: bool,
+    /// Its metadata told that it is not ready: what it says itself can wait.
+    patient: bool,
 }
 
 impl Tracked {
@@ -128,7 +127,7 @@ impl Tracked {
             uncertain: false,
             wanted: false,
             lasting,
-            shown: false,
+            patient: false,
         }
     }
 
@@ -157,10 +156,21 @@ impl Tracked {
         self.seen.is_some() && number(live) == self.resource_version
     }
 
-    /// Its health may have changed.
+    /// Its health may have changed in a way that only a look tells, and that is of use now.
     pub(super) fn wants_look(&self) -> bool {
         let settled = self.health == Health::Ready && self.lasting;
-        self.wanted && self.seen.is_some() && !settled && self.resource_version > self.looked_at
+        let changed = self.wanted && self.seen.is_some() && !settled;
+        changed && !self.patient && self.resource_version > self.looked_at
+    }
+
+    /// A look can wait for what the metadata tells next, for a while.
+    pub(super) fn is_patient(&self) -> bool {
+        self.patient
+    }
+
+    /// It has waited long enough.
+    pub(super) fn end_patience(&mut self) {
+        self.patient = false;
     }
 
     /// There is a reason to remember it.
@@ -173,10 +183,7 @@ impl Tracked {
         let version = number(live);
         let mark = stamp(live);
         self.wanted = true;
-        // A watch may have shown more before the answer was here.
-        if !self.shown || version >= self.resource_version {
-            self.health = health;
-        }
+        self.health = health;
         self.verified = Verified::At(mark);
         self.made = short(live.uid.as_deref().unwrap_or_default());
         self.looked_at = self.looked_at.max(version);
@@ -218,7 +225,7 @@ impl Tracked {
     pub(super) fn reconsider(&mut self, lasting: bool) {
         self.lasting = lasting;
         self.looked_at = 0;
-        self.shown = false;
+        self.patient = false;
     }
 
     /// The newest resourceVersion that was seen of it.
@@ -246,20 +253,22 @@ impl Tracked {
             .as_ref()
             .map(|(_, uid)| uid.clone())
             .unwrap_or_default();
-        let turn = sight.health.as_ref().map_or(Wake::No, |health| self.turn(health));
-        self.calls_for().max(turn)
+        self.patient = false;
+        let wake = self.calls_for();
+        match sight.unready {
+            Some(why) if wake == Wake::Soon => self.wait(why),
+            _ => wake,
+        }
     }
 
-    /// It is doing so now, and needs no look.
-    fn turn(&mut self, health: &Health) -> Wake {
-        self.looked_at = self.resource_version;
-        self.shown = true;
-        let was = std::mem::replace(&mut self.health, health.clone());
-        match health {
-            _ if !self.wanted || was == *health => Wake::No,
-            Health::Ready | Health::Failed(_) => Wake::Now,
-            Health::Unknown | Health::Progressing(_) => Wake::Soon,
+    /// It is not ready; how far it is can be seen later.
+    fn wait(&mut self, why: &str) -> Wake {
+        self.patient = true;
+        if !matches!(self.health, Health::Ready | Health::Unknown) {
+            return Wake::No;
         }
+        self.health = Health::Progressing(why.into());
+        Wake::Soon
     }
 
     /// A listing that began then does not have it. What we wrote since may be newer than the listing, or gone.
@@ -286,14 +295,12 @@ impl Tracked {
         }
     }
 
-    /// It is as we want it, with this health. Where that is not the health of what is seen, it is looked at again;
-    /// what its watch shows is known better.
+    /// It is as we want it, with this health. Where that is not the health of what is seen, it is looked at again.
     pub(super) fn verify(&mut self, health: Health, looked: bool) {
         self.verified = self.seen.map_or(Verified::Unseen, Verified::At);
-        if !self.shown {
-            self.looked_at = if looked { self.resource_version } else { 0 };
-            self.health = health;
-        }
+        self.looked_at = if looked { self.resource_version } else { 0 };
+        self.health = health;
+        self.patient = false;
     }
 
     /// It is taken for changed.
@@ -412,35 +419,38 @@ mod tests {
     }
 
     #[test]
-    fn health_that_the_watch_shows_needs_no_look() {
+    fn what_can_not_be_ready_is_looked_at_later() {
         let ours = json!({"f:a": {}});
-        let waiting = |text: &str| Health::Progressing(text.into());
-        let mut object = applied(waiting("0 of 2"), false);
-        let table = [
-            (11, waiting("0 of 2"), Wake::No),
-            (12, waiting("1 of 2"), Wake::Soon),
-            (13, Health::Ready, Wake::Now),
-            (14, Health::Ready, Wake::No),
-            (15, Health::Failed("crashes".into()), Wake::Now),
-            // From before the last.
-            (14, Health::Ready, Wake::No),
-        ];
-        for (version, health, expected) in table {
-            let sight = Sight::of(&live(version, ours.clone())).with(health);
-            assert_eq!(object.see(&sight), expected, "{sight:?}");
-            assert!(!object.wants_look());
-        }
-        assert_eq!(object.health, Health::Failed("crashes".into()));
-        object.verify(Health::Ready, false);
-        assert_eq!(object.health, Health::Failed("crashes".into()), "it was seen so");
-        object.applied(&live(12, ours), waiting("0 of 2"));
+        let unready = |version| Sight::of(&live(version, ours.clone())).unready(Some("2 are missing"));
+        let mut object = applied(Health::Progressing("0 of 2".into()), false);
+        assert_eq!(
+            object.see(&unready(10)),
+            Wake::No,
+            "the answer to the apply was a look"
+        );
+        assert!(!object.is_patient());
+        assert_eq!(object.see(&unready(11)), Wake::No);
+        assert!(object.is_patient() && !object.wants_look());
         assert_eq!(
             object.health,
-            Health::Failed("crashes".into()),
-            "the answer came late"
+            Health::Progressing("0 of 2".into()),
+            "that says more"
         );
-        let changed = Sight::of(&live(16, json!({}))).with(waiting("0 of 2"));
+        object.end_patience();
+        assert!(object.wants_look());
+        object.looked(
+            Some(&live(11, ours.clone())),
+            Health::Progressing("1 of 2".into()),
+        );
+        assert_eq!(object.see(&Sight::of(&live(12, ours.clone()))), Wake::Soon);
+        assert!(object.wants_look());
+        object.looked(Some(&live(12, ours.clone())), Health::Ready);
+        assert_eq!(object.see(&unready(13)), Wake::Soon, "it was ready");
+        assert_eq!(object.health, Health::Progressing("2 are missing".into()));
+        assert!(object.is_patient());
+        let changed = Sight::of(&live(14, json!({}))).unready(Some("2 are missing"));
         assert_eq!(object.see(&changed), Wake::Now, "somebody changed it");
+        assert!(!object.is_patient());
     }
 
     #[test]

@@ -115,11 +115,23 @@ impl Objects {
         if sight.present.is_none() && self.all.get(id).is_none() {
             return Wake::No;
         }
+        let checked = has(self.checks.as_deref(), id);
+        let sight = &sight.clone().unready(sight.unready.filter(|_| !checked));
         let wake = self.with(id, version, |object| object.see(sight));
         if wake == Wake::Now {
             self.tidy();
         }
         wake
+    }
+
+    /// A look at the object can wait for a while.
+    pub(super) fn is_patient(&self, id: &ObjectId) -> bool {
+        self.all.get(id).is_some_and(Tracked::is_patient)
+    }
+
+    /// All objects have waited long enough.
+    pub(super) fn end_patience(&mut self) {
+        self.all.iter_mut().for_each(|(_, object)| object.end_patience());
     }
 
     /// A listing of a kind is complete: what is not in it is gone.
@@ -135,14 +147,6 @@ impl Objects {
             self.tidy();
         }
         wake
-    }
-
-    /// No object needs a look or a correction.
-    pub(super) fn are_quiet(&self) -> bool {
-        !self
-            .all
-            .iter()
-            .any(|(_, object)| object.is_dirty() || object.wants_look())
     }
 
     /// The wanted objects that are so.
@@ -265,6 +269,11 @@ mod tests {
         objects.select(so).into_iter().map(|(id, _)| id.name).collect()
     }
 
+    /// The objects that need a look or a correction.
+    fn touched(objects: &Objects) -> Vec<String> {
+        names(objects, |object| object.is_dirty() || object.wants_look())
+    }
+
     #[test]
     fn another_revision_drops_what_it_does_not_have() {
         let mut objects = with(&["a", "b"]);
@@ -289,7 +298,6 @@ mod tests {
         let one = Listed::of(later, [("web", "a")]);
         assert_eq!(objects.listed("", "ConfigMap", &one), Wake::Now);
         assert_eq!(names(&objects, Tracked::is_dirty), ["b"]);
-        assert!(!objects.are_quiet());
         assert_eq!(objects.uids().len(), 1);
         assert_eq!(objects.all.iter().count(), 2, "nobody wants the third");
     }
@@ -337,7 +345,7 @@ mod tests {
             "a resourceVersion says nothing of a ConfigMap"
         );
         objects.verify(|_| Health::Ready, true);
-        assert!(objects.are_quiet());
+        assert!(touched(&objects).is_empty());
         objects.doubt();
         assert_eq!(names(&objects, Tracked::is_dirty), ["a"]);
     }
@@ -362,7 +370,7 @@ mod tests {
         };
         let checks = Arc::new(Checks::compile("exprs", [source]).unwrap());
         let mut objects = with(&["a"]);
-        assert!(objects.are_quiet() && objects.is_lasting(&id("a")));
+        assert!(touched(&objects).is_empty() && objects.is_lasting(&id("a")));
         objects.check_by(Some(checks.clone()));
         assert_eq!(names(&objects, Tracked::wants_look), ["a"]);
         objects.looked(&id("a"), Some(&live(10)), Health::Ready);

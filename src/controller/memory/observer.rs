@@ -4,17 +4,16 @@ use std::sync::Arc;
 
 use helmapp_helm::plan::{OWNER_NAME_LABEL, OWNER_NAMESPACE_LABEL, ObjectId};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::core::ApiResource;
 use kube::runtime::reflector::Store;
-use serde_json::Value;
 
 use crate::api::HelmApp;
 use crate::cluster::discovery::Discovery;
 use crate::cluster::watches::{Event, Handler, Selector, Target};
-use crate::controller::health;
 use crate::store::HELM_RECORDS;
 
 use super::object::Sight;
-use super::{AppKey, Memory, Reference};
+use super::{AppKey, Memory, Reference, hint};
 
 /// Gives watch events to the memory.
 #[derive(Debug)]
@@ -32,20 +31,23 @@ impl Handler for Observer {
         let memory = &self.memory;
         match Watched::of(target) {
             Watched::Records => match event {
-                Event::Seen(metadata) | Event::Whole(metadata, _) => memory.saw_record(metadata, true),
+                Event::Seen(metadata) => memory.saw_record(metadata, true),
                 Event::Gone(metadata) => memory.saw_record(metadata, false),
                 Event::Listed(listed) => memory.records_listed(listed),
                 Event::Rights => {}
             },
             Watched::Objects => match event {
-                Event::Seen(metadata) => self.object(target, metadata, Sight::of(metadata)),
-                Event::Whole(metadata, object) => self.whole(target, metadata, object),
-                Event::Gone(metadata) => self.object(target, metadata, Sight::gone(metadata)),
+                Event::Seen(metadata) => {
+                    let ApiResource { group, kind, .. } = &target.resource;
+                    let sight = Sight::of(metadata).unready(hint::unready(group, kind, metadata));
+                    self.object(target, metadata, &sight);
+                }
+                Event::Gone(metadata) => self.object(target, metadata, &Sight::gone(metadata)),
                 Event::Listed(listed) => memory.objects_listed(target, listed),
                 Event::Rights => memory.wake_kind(&target.resource.group, &target.resource.kind),
             },
             Watched::References(kind) => match event {
-                Event::Seen(metadata) | Event::Whole(metadata, _) => self.reference(kind, metadata, true),
+                Event::Seen(metadata) => self.reference(kind, metadata, true),
                 Event::Gone(metadata) => self.reference(kind, metadata, false),
                 Event::Listed(listed) => memory.references_listed(kind, listed),
                 Event::Rights => {}
@@ -57,24 +59,13 @@ impl Handler for Observer {
 }
 
 impl Observer {
-    fn object(&self, target: &Target, metadata: &ObjectMeta, sight: Sight) {
-        if let Some((app, id)) = owned(target, metadata) {
-            self.saw(target, &app, &id, &sight);
-        }
-    }
-
-    fn whole(&self, target: &Target, metadata: &ObjectMeta, object: &Value) {
-        if let Some((app, id)) = owned(target, metadata) {
-            let checks = self.memory.checks(&app);
-            let sight = Sight::of(metadata).with(health::of(object, checks.as_deref()));
-            self.saw(target, &app, &id, &sight);
-        }
-    }
-
-    fn saw(&self, target: &Target, app: &AppKey, id: &ObjectId, sight: &Sight) {
+    fn object(&self, target: &Target, metadata: &ObjectMeta, sight: &Sight) {
+        let Some((app, id)) = owned(target, metadata) else {
+            return;
+        };
         let exists = || app.is_in(&self.apps);
         self.memory
-            .saw_object(app, id, &target.resource.version, sight, exists);
+            .saw_object(&app, &id, &target.resource.version, sight, exists);
     }
 
     fn reference(&self, kind: &'static str, metadata: &ObjectMeta, present: bool) {
@@ -133,7 +124,6 @@ mod tests {
     use http::{Request, Response};
     use kube::Client;
     use kube::client::Body;
-    use kube::core::ApiResource;
     use kube::runtime::{reflector, watcher};
     use serde_json::json;
 
@@ -177,7 +167,7 @@ mod tests {
         };
         for name in ["demo", "other"] {
             let metadata = labelled(name);
-            observer.handle(&deployments(), Event::Whole(&metadata, &json!({})));
+            observer.handle(&deployments(), Event::Seen(&metadata));
         }
         let kinds = observer.memory.kinds_of(&AppKey::of(&app));
         assert_eq!(kinds.len(), 1);

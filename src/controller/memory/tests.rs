@@ -45,15 +45,13 @@ fn basis() -> Basis {
 }
 
 #[tokio::test]
-async fn a_decision_stands_until_an_object_is_touched() {
+async fn what_touches_an_object_wakes_its_helmapp() {
     let (memory, mut woken) = Memory::new();
     memory.want(&app(), 1, [(&id(), "v1")]);
     memory.applied(&app(), &id(), &live(10, json!({"f:a": {}})), Health::Ready);
-    memory.decided(&app(), Some(basis()));
-    assert_eq!(memory.standing(&app()), Some(basis()));
+    assert!(memory.dirty(&app()).is_empty());
     memory.saw_object(&app(), &id(), "v1", &Sight::of(&live(11, json!({}))), || true);
     assert!(woken.try_recv().is_ok());
-    assert_eq!(memory.standing(&app()), None);
     assert_eq!(memory.dirty(&app()).len(), 1);
 }
 
@@ -74,6 +72,29 @@ async fn a_workload_that_is_not_ready_is_looked_at_after_a_while() {
         woken.try_recv().is_ok() && woken.try_recv().is_err(),
         "woken once"
     );
+    memory.looked(&app(), &id, Some(&live(13, json!({}))), Health::Ready);
+    assert!(memory.to_look_at(&app()).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_workload_that_can_not_be_ready_is_left_alone_for_a_while() {
+    let id = of_kind("Deployment");
+    let (memory, mut woken) = Memory::new();
+    memory.want(&app(), 1, [(&id, "v1")]);
+    let waiting = Health::Progressing("0 of 9".into());
+    memory.applied(&app(), &id, &live(10, json!({})), waiting);
+    for version in 11..14 {
+        let sight = Sight::of(&live(version, json!({}))).unready(Some("some are missing"));
+        memory.saw_object(&app(), &id, "v1", &sight, || true);
+    }
+    tokio::time::sleep(PATIENCE / 2).await;
+    assert!(woken.try_recv().is_err() && memory.to_look_at(&app()).is_empty());
+    tokio::time::sleep(PATIENCE).await;
+    assert!(
+        woken.try_recv().is_ok() && woken.try_recv().is_err(),
+        "woken once"
+    );
+    assert_eq!(memory.to_look_at(&app()).len(), 1);
     memory.looked(&app(), &id, Some(&live(13, json!({}))), Health::Ready);
     assert!(memory.to_look_at(&app()).is_empty());
 }
