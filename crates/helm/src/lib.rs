@@ -54,6 +54,7 @@
 //! - [`render`]: templates to text, [`toml`] for two of their functions, [`capabilities`] for what they ask.
 //! - [`manifest`]: text to objects, hooks and notes in Helm's order.
 //! - [`release`]: the records that Helm keeps in Secrets.
+//! - [`hooks`]: in which order a release's hooks run, when one is through, which objects go afterwards.
 //! - [`plan`]: what is to be done to a cluster, decided before it is done.
 //! - [`health`]: whether an object has become what it should.
 //!
@@ -85,6 +86,7 @@
 pub mod capabilities;
 pub mod chart;
 pub mod health;
+pub mod hooks;
 pub mod limits;
 pub mod manifest;
 pub mod plan;

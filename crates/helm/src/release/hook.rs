@@ -43,6 +43,22 @@ pub enum HookEvent {
 }
 
 impl HookEvent {
+    /// The event's name, as annotations and records have it.
+    pub fn as_str(&self) -> &str {
+        match self {
+            HookEvent::PreInstall => "pre-install",
+            HookEvent::PostInstall => "post-install",
+            HookEvent::PreDelete => "pre-delete",
+            HookEvent::PostDelete => "post-delete",
+            HookEvent::PreUpgrade => "pre-upgrade",
+            HookEvent::PostUpgrade => "post-upgrade",
+            HookEvent::PreRollback => "pre-rollback",
+            HookEvent::PostRollback => "post-rollback",
+            HookEvent::Test => "test",
+            HookEvent::Other(name) => name,
+        }
+    }
+
     /// The event an annotation names, after trimming and lowering; `test-success` is Helm 2's name of `test`.
     pub fn from_annotation(name: &str) -> Option<HookEvent> {
         Some(match name {
@@ -161,6 +177,21 @@ impl Hook {
     /// Whether the hook runs at this event.
     pub fn runs_at(&self, event: &HookEvent) -> bool {
         self.events.contains(event)
+    }
+
+    /// Whether its object is deleted at that moment. Without a policy it is deleted before it is made again; a
+    /// CustomResourceDefinition never is.
+    pub fn is_deleted(&self, at: &HookDeletePolicy) -> bool {
+        let listed = match self.delete_policies.as_slice() {
+            [] => *at == HookDeletePolicy::BeforeHookCreation,
+            policies => policies.contains(at),
+        };
+        listed && self.kind != "CustomResourceDefinition"
+    }
+
+    /// Whether the logs of its pods are shown then.
+    pub fn shows_logs(&self, after: &HookOutputLogPolicy) -> bool {
+        self.output_log_policies.contains(after)
     }
 }
 
