@@ -13,7 +13,7 @@ use k8s_openapi::{
 use kube::{Api, Client, api::PostParams};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
-use crate::{cluster, settings::Election};
+use crate::{cluster, fence::Fence, settings::Election};
 
 /// Takes part in the election under a name that no other process has.
 #[derive(Clone)]
@@ -21,6 +21,7 @@ pub struct Elector {
     api: Api<Lease>,
     election: Election,
     identity: String,
+    fence: Fence,
 }
 
 impl std::fmt::Debug for Elector {
@@ -124,7 +125,19 @@ impl Elector {
             api,
             election,
             identity: identity.to_owned(),
+            fence: Fence::default(),
         }
+    }
+
+    /// The same, with a fence that is open as long as the lead lasts.
+    #[must_use]
+    pub fn with_fence(self, fence: Fence) -> Self {
+        Self { fence, ..self }
+    }
+
+    /// The Lease was renewed by a request that began then.
+    fn renewed(&self, began: Instant) {
+        self.fence.put_off(began + self.election.duration);
     }
 
     /// Waits until the Lease is ours.
@@ -177,14 +190,19 @@ impl Elector {
             Step::Create | Step::Take => {
                 let started = Instant::now();
                 Ok(match self.write(lease.as_ref()).await? {
-                    Some(lease) => Ok(Lead {
-                        elector: self.clone(),
-                        lease,
-                        renewed: started,
-                    }),
+                    Some(lease) => Ok(self.lead(lease, started)),
                     None => Err(Duration::ZERO),
                 })
             }
+        }
+    }
+
+    fn lead(&self, lease: Lease, started: Instant) -> Lead {
+        self.renewed(started);
+        Lead {
+            elector: self.clone(),
+            lease,
+            renewed: started,
         }
     }
 
@@ -242,6 +260,7 @@ impl Lead {
                 Ok(Ok(Some(lease))) => {
                     self.lease = lease;
                     self.renewed = started;
+                    self.elector.renewed(started);
                     return Ok(());
                 }
                 Ok(Ok(None)) => match timeout_at(deadline, self.elector.api.get_opt(&name)).await {

@@ -10,6 +10,7 @@ pub mod controller;
 pub mod events;
 pub mod excerpt;
 pub mod failpoints;
+pub mod fence;
 pub mod leader;
 pub mod local;
 pub mod metrics;

@@ -13,6 +13,7 @@ use super::{cluster::ClusterArguments, health::HealthArguments, limits::LimitArg
 use crate::{
     api::Duration,
     controller::Operator,
+    fence::Fence,
     leader::{Elector, Lead},
     metrics::Metrics,
     server::{Readiness, Server},
@@ -372,7 +373,8 @@ async fn operate(
         identity = settings.identity,
         "starting"
     );
-    let operator = Operator::new(client.clone(), settings.clone())?;
+    let fence = Fence::default();
+    let operator = Operator::new(fence.guard(client.clone()), settings.clone())?;
     let (metrics, readiness) = (operator.metrics(), Readiness::default());
     if let Some(address) = settings.listen {
         let server = Server::bind(address).await?;
@@ -386,7 +388,7 @@ async fn operate(
     }
     let lead = match &settings.election {
         Some(election) => {
-            let elector = Elector::new(client, election.clone(), &settings.identity);
+            let elector = Elector::new(client, election.clone(), &settings.identity).with_fence(fence);
             // A stand-by is as ready as it can be.
             readiness.set(true);
             tracing::info!(
