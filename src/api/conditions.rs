@@ -11,18 +11,21 @@ pub const STALLED: &str = "Stalled";
 pub const RELEASED: &str = "Released";
 /// The release's objects are healthy.
 pub const HEALTHY: &str = "Healthy";
+/// The tests of the newest revision passed.
+pub const TEST_SUCCEEDED: &str = "TestSucceeded";
 /// Objects in the cluster differ from the release.
 pub const DRIFTED: &str = "Drifted";
 /// A failed release was answered by the remediation strategy.
 pub const REMEDIATED: &str = "Remediated";
 
 /// In the order in which status lists them.
-pub const TYPES: [&str; 7] = [
+pub const TYPES: [&str; 8] = [
     READY,
     RECONCILING,
     STALLED,
     RELEASED,
     HEALTHY,
+    TEST_SUCCEEDED,
     DRIFTED,
     REMEDIATED,
 ];
@@ -67,6 +70,10 @@ pub mod reason {
     pub const PROGRESSING: &str = "Progressing";
     /// The API server failed in a way that passes.
     pub const API_UNAVAILABLE: &str = "APIUnavailable";
+    pub const TEST_SUCCEEDED: &str = "TestSucceeded";
+    pub const TEST_FAILED: &str = "TestFailed";
+    /// What the pods of a hook wrote.
+    pub const HOOK_OUTPUT: &str = "HookOutput";
     pub const HEALTH_CHECK_SUCCEEDED: &str = "HealthCheckSucceeded";
     pub const HEALTH_CHECK_FAILED: &str = "HealthCheckFailed";
     /// An expression of spec.healthCheckExprs can not be used.
@@ -81,7 +88,7 @@ pub mod reason {
     pub const RECORD_INVALID: &str = "RecordInvalid";
 
     /// Every reason, for tests and for metrics that must stay bounded.
-    pub const ALL: [&str; 39] = [
+    pub const ALL: [&str; 42] = [
         INSTALL_SUCCEEDED,
         INSTALL_FAILED,
         UPGRADE_SUCCEEDED,
@@ -114,6 +121,9 @@ pub mod reason {
         SUSPENDED,
         PROGRESSING,
         API_UNAVAILABLE,
+        TEST_SUCCEEDED,
+        TEST_FAILED,
+        HOOK_OUTPUT,
         HEALTH_CHECK_SUCCEEDED,
         HEALTH_CHECK_FAILED,
         INVALID_CEL_EXPRESSION,

@@ -133,6 +133,7 @@ mod tests {
             ".spec.chart.secret.name",
             ".spec.healthCheckExprs[].apiVersion",
             ".spec.healthCheckExprs[].current",
+            ".spec.test.filters[].name",
             ".spec.valuesFrom[].kind",
             ".spec.valuesFrom[].name",
         ];
@@ -146,7 +147,7 @@ mod tests {
             ("/maxHistory/default", json!(10)),
             (
                 "/install/default",
-                json!({"timeout": "5m0s", "disableWait": false, "disableWaitForJobs": false}),
+                json!({"disableHooks": false, "disableWait": false, "disableWaitForJobs": false, "timeout": "5m0s"}),
             ),
             ("/driftDetection/properties/mode/default", json!("enabled")),
             ("/install/properties/timeout/default", json!("5m0s")),

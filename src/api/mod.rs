@@ -24,7 +24,8 @@ pub use self::{
     health::HealthCheckExpr,
     status::{
         AskedStatus, Attempt, ChartStatus, HelmAppStatus, HistoryEntry, InventoryEntry, MAX_CAUSE,
-        MAX_HISTORY, MAX_INVENTORY, MAX_MESSAGE, MadeBy, ReleaseStatus, RollbackStatus,
+        MAX_HISTORY, MAX_INVENTORY, MAX_MESSAGE, MAX_TESTS, MadeBy, ReleaseStatus, RollbackStatus, TestRun,
+        TestStatus,
     },
 };
 
@@ -40,6 +41,8 @@ pub const FINALIZER: &str = "helmapp.io/uninstall";
 pub const LEAVE_BEHIND: &str = "helmapp.io/leave-behind";
 /// Annotation of a HelmApp: each new value of it has the chart's random values made anew.
 pub const RENEW: &str = "helmapp.io/renew";
+/// Annotation of a HelmApp: each new value of it has the tests of the deployed revision run.
+pub const TEST: &str = "helmapp.io/test";
 
 /// An application that is installed from a Helm chart and kept as the chart and the values say.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
@@ -122,6 +125,8 @@ pub struct HelmAppSpec {
     #[serde(default)]
     pub uninstall: UninstallSpec,
     #[serde(default)]
+    pub test: TestSpec,
+    #[serde(default)]
     pub drift_detection: DriftDetection,
     /// How objects of kinds are doing that say it in a way of their own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -140,7 +145,7 @@ pub struct HelmAppSpec {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct InstallSpec {
-    /// How long the objects may take to become ready.
+    /// How long the objects may take to become ready, and each hook to end.
     #[serde(default = "default_timeout")]
     pub timeout: Duration,
     /// Deploy the revision once its objects are applied, whether they are ready or not. The condition Healthy tells how
@@ -150,13 +155,16 @@ pub struct InstallSpec {
     /// Do not wait for Jobs to complete.
     #[serde(default)]
     pub disable_wait_for_jobs: bool,
+    /// Do not run pre-install and post-install hooks.
+    #[serde(default)]
+    pub disable_hooks: bool,
 }
 
 /// How later revisions are made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UpgradeSpec {
-    /// How long the objects may take to become ready.
+    /// How long the objects may take to become ready, and each hook to end.
     #[serde(default = "default_timeout")]
     pub timeout: Duration,
     /// Deploy the revision once its objects are applied, whether they are ready or not. The condition Healthy tells how
@@ -166,6 +174,9 @@ pub struct UpgradeSpec {
     /// Do not wait for Jobs to complete.
     #[serde(default)]
     pub disable_wait_for_jobs: bool,
+    /// Do not run pre-upgrade and post-upgrade hooks.
+    #[serde(default)]
+    pub disable_hooks: bool,
     #[serde(default)]
     pub remediation: Remediation,
 }
@@ -196,7 +207,7 @@ pub struct RollbackSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub to_revision: Option<i64>,
-    /// How long the objects may take to become ready.
+    /// How long the objects may take to become ready, and each hook to end.
     #[serde(default = "default_timeout")]
     pub timeout: Duration,
     /// Deploy the revision once its objects are applied, whether they are ready or not. The condition Healthy tells how
@@ -206,6 +217,40 @@ pub struct RollbackSpec {
     /// Do not wait for Jobs to complete.
     #[serde(default)]
     pub disable_wait_for_jobs: bool,
+    /// Do not run pre-rollback and post-rollback hooks.
+    #[serde(default)]
+    pub disable_hooks: bool,
+}
+
+/// The chart's tests: its hooks for the event test.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TestSpec {
+    /// Run the tests of each new revision once its objects are ready. One that fails fails the revision.
+    #[serde(default)]
+    pub enable: bool,
+    /// How long each test may take.
+    #[serde(default = "default_timeout")]
+    pub timeout: Duration,
+    /// A test that fails is said in the condition TestSucceeded, and is no failure of the revision.
+    #[serde(default)]
+    pub ignore_failures: bool,
+    /// Which tests run. Default: all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub filters: Vec<TestFilter>,
+}
+
+/// A test that runs, or does not.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TestFilter {
+    /// Name of the test's object.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// Leave this test out. Where a filter without this is, only those that are named run.
+    #[serde(default)]
+    pub exclude: bool,
 }
 
 /// What happens when the HelmApp is deleted.
@@ -215,6 +260,9 @@ pub struct UninstallSpec {
     /// How long the objects may take to go before the HelmApp says that they are late.
     #[serde(default = "default_timeout")]
     pub timeout: Duration,
+    /// Do not run pre-delete and post-delete hooks.
+    #[serde(default)]
+    pub disable_hooks: bool,
     /// Keep the release's Secrets, marked as uninstalled.
     #[serde(default)]
     pub keep_history: bool,
@@ -247,6 +295,7 @@ impl Default for InstallSpec {
             timeout: default_timeout(),
             disable_wait: false,
             disable_wait_for_jobs: false,
+            disable_hooks: false,
         }
     }
 }
@@ -257,6 +306,7 @@ impl Default for UpgradeSpec {
             timeout: default_timeout(),
             disable_wait: false,
             disable_wait_for_jobs: false,
+            disable_hooks: false,
             remediation: Remediation::default(),
         }
     }
@@ -269,6 +319,18 @@ impl Default for RollbackSpec {
             timeout: default_timeout(),
             disable_wait: false,
             disable_wait_for_jobs: false,
+            disable_hooks: false,
+        }
+    }
+}
+
+impl Default for TestSpec {
+    fn default() -> Self {
+        Self {
+            enable: false,
+            timeout: default_timeout(),
+            ignore_failures: false,
+            filters: Vec::new(),
         }
     }
 }
@@ -277,6 +339,7 @@ impl Default for UninstallSpec {
     fn default() -> Self {
         Self {
             timeout: default_timeout(),
+            disable_hooks: false,
             keep_history: false,
             deletion_propagation: DeletionPropagation::default(),
         }
@@ -320,6 +383,13 @@ impl HelmApp {
     pub fn renewal(&self) -> Option<&str> {
         let value = self.annotations().get(RENEW)?;
         Some(value.as_str()).filter(|value| !value.is_empty())
+    }
+
+    /// The value of [`TEST`], where it has one.
+    pub fn asks_tests(&self) -> Option<&str> {
+        let value = self.annotations().get(TEST)?;
+        // Status has it too, and its texts have an end.
+        Some(value.as_str()).filter(|value| !value.is_empty() && value.len() <= 253)
     }
 
     /// Whether [`LEAVE_BEHIND`] is set.

@@ -11,6 +11,8 @@ pub const MAX_HISTORY: usize = 10;
 pub const MAX_CAUSE: usize = 256;
 /// Objects listed in status; `inventoryTotal` counts all of them.
 pub const MAX_INVENTORY: usize = 200;
+/// Tests listed in status.
+pub const MAX_TESTS: usize = 64;
 /// Longest message of a condition, in bytes (the API's own maximum is 32768).
 pub const MAX_MESSAGE: usize = 4096;
 
@@ -21,7 +23,7 @@ pub struct HelmAppStatus {
     /// The generation of the spec that this status speaks of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// Ready, Reconciling, Stalled, Released, Healthy, Drifted and Remediated.
+    /// Ready, Reconciling, Stalled, Released, Healthy, TestSucceeded, Drifted and Remediated.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions")]
     pub conditions: Vec<Condition>,
@@ -48,6 +50,9 @@ pub struct HelmAppStatus {
     /// The rollback asked for by spec.rollback.toRevision that has been carried out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rollback: Option<RollbackStatus>,
+    /// The last tests that ran.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test: Option<TestStatus>,
     /// Failed attempts since the last success.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub failures: i64,
@@ -163,6 +168,9 @@ pub struct InventoryEntry {
     /// Ready, Progressing, Failed or Missing; absent where it has not been looked at.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub health: Option<String>,
+    /// A hook made it; it goes with the release.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub hook: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -174,6 +182,36 @@ pub struct RollbackStatus {
     pub revision: i64,
     /// Digest of spec.chart and values at that time: while it is the same, the rollback stands.
     pub spec_digest: String,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TestStatus {
+    /// The revision that was tested.
+    pub revision: i64,
+    /// What the annotation helmapp.io/test was when they ran that it asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub asked: Option<String>,
+    /// The tests that ran, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = MAX_TESTS))]
+    pub tests: Vec<TestRun>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TestRun {
+    pub kind: String,
+    pub name: String,
+    /// Helm's word: Succeeded, Failed, Running or Unknown.
+    pub phase: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "time")]
+    pub started: Option<Time>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "time")]
+    pub completed: Option<Time>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -6,6 +6,7 @@ pub mod content;
 pub mod crds;
 pub mod discovery;
 pub mod error;
+pub mod hooks;
 pub mod identity;
 pub mod lookup;
 mod managed_fields;

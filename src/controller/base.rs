@@ -10,7 +10,7 @@ use crate::cluster::discovery::Snapshot;
 use crate::store::{Head, Stored};
 
 use super::Context;
-use super::decision::{self, is_same};
+use super::lifecycle::{self, is_same};
 use super::policy::{Again, Error};
 use super::rendering::Wanted;
 use super::revision::{History, stored_objects};
@@ -123,7 +123,7 @@ impl Base {
         let settling = ctx.settling.get(&subject.key);
         self.newest.as_ref().is_some_and(|newest| {
             let settles = |settling: &Settling| {
-                settling.applied && settling.record.head.revision == newest.head.revision
+                settling.stage.is_applied() && settling.record.head.revision == newest.head.revision
             };
             newest.head.revision == applied
                 && (newest.head.status == Status::Deployed || settling.as_deref().is_some_and(settles))
@@ -193,7 +193,7 @@ pub(super) async fn is_gone(ctx: &Context, id: &ObjectId) -> Result<(), Error> {
 /// A failed request, or a record that can't be read.
 pub(super) async fn between(ctx: &Context, subject: &Subject, heads: &[Head]) -> Result<Vec<Release>, Error> {
     let mut found = Vec::new();
-    for head in decision::between(heads) {
+    for head in lifecycle::between(heads) {
         let stored = ctx.store.read(&subject.release, head.revision).await?;
         // Charts and values of all of them could be too much to hold.
         found.extend(stored.map(|stored| Release {

@@ -202,7 +202,15 @@ pub(super) async fn delete(
     Ok(pruned)
 }
 
-async fn serve(ctx: &Context, subject: &Subject, names: &[String]) -> Result<Arc<Snapshot>, Error> {
+/// Waits until CRDs are served.
+///
+/// # Errors
+/// A failed request, or CRDs that are not established in time.
+pub(super) async fn serve(
+    ctx: &Context,
+    subject: &Subject,
+    names: &[String],
+) -> Result<Arc<Snapshot>, Error> {
     crds::established(&subject.tenant, names).await?;
     ctx.discovery.invalidate();
     Ok(ctx.discovery.snapshot().await?)

@@ -17,13 +17,14 @@ use crate::cluster::apply::Applier;
 use crate::cluster::prune::Pruned;
 use crate::cluster::{Error as ClusterError, retry};
 use crate::failpoints::failpoint;
+use crate::store::Stored;
 
 use super::policy::{self, Again, Error};
 use super::reconcile::Next;
 use super::revision::stored_objects;
 use super::settle::POLL;
 use super::subject::Subject;
-use super::{Context, access, advice, base, claim, deploy, namespace, report};
+use super::{Context, access, advice, base, claim, deploy, hooks, namespace, report};
 
 /// Adds the finalizer unless it is there.
 ///
@@ -91,6 +92,11 @@ async fn uninstall(ctx: &Context, subject: &Subject, leaves: bool) -> Result<Opt
     failpoint("uninstall.begun");
     let since = ctx.uninstalling.since(&subject.key);
     let stored = stored(ctx, subject).await?;
+    if let Some(newest) = &stored.newest
+        && let Some(next) = hooks::before_delete(ctx, subject, newest, leaves).await?
+    {
+        return Ok(Some(next));
+    }
     let Outcome { remaining, refused } = delete(ctx, subject, &stored).await?;
     let late = Instant::now().duration_since(since) > subject.app.spec.uninstall.timeout.0;
     let passing = refused
@@ -106,6 +112,17 @@ async fn uninstall(ctx: &Context, subject: &Subject, leaves: bool) -> Result<Opt
         return Ok(Some(Next::After(POLL)));
     }
     failpoint("uninstall.objects-gone");
+    if let Some(newest) = &stored.newest
+        && let Some(next) = hooks::after_delete(ctx, subject, newest, leaves).await?
+    {
+        return Ok(Some(next));
+    }
+    if let Err(error) = hooks::sweep(ctx, subject, stored.hooks).await {
+        if !leaves || matches!(error.again(), Again::Soon(_)) && !late {
+            return Err(with_way_out(error, late));
+        }
+        report::left_behind(ctx, subject, "objects of hooks", "they could not be deleted");
+    }
     if let Err(error) = records(ctx, subject, &stored.unreadable).await {
         if !leaves || matches!(error.again(), Again::Soon(_)) && !late {
             return Err(with_way_out(error, late));
@@ -250,6 +267,10 @@ struct StoredObjects {
     unserved: Vec<ObjectId>,
     /// Revisions that can't be read: their objects are unknown.
     unreadable: Vec<i64>,
+    /// The newest revision.
+    newest: Option<Stored>,
+    /// What hooks may have made, with its version.
+    hooks: Vec<(ObjectId, String)>,
 }
 
 /// An object that is to be deleted.
@@ -267,13 +288,22 @@ async fn stored(ctx: &Context, subject: &Subject) -> Result<StoredObjects, Error
     let mut found = StoredObjects::default();
     let mut seen = BTreeSet::new();
     let mut objects: Vec<Object> = Vec::new();
-    for head in ctx.memory.records(&subject.release) {
+    let heads = ctx.memory.records(&subject.release);
+    let newest = heads.first().map_or(0, |head| head.revision);
+    for head in heads {
         if head.status == Status::Uninstalled {
             break;
         }
         let of_one = match ctx.store.read(&subject.release, head.revision).await {
             Ok(None) => continue,
-            Ok(Some(stored)) => stored_objects([&stored.release], &snapshot),
+            Ok(Some(stored)) => {
+                let objects = stored_objects([&stored.release], &snapshot);
+                found.hooks.extend(hooks::objects_of(&stored.release, &snapshot));
+                if head.revision == newest {
+                    found.newest = Some(stored);
+                }
+                objects
+            }
             Err(error) if error.is_unreadable() => Err(error.into()),
             Err(error) => return Err(error.into()),
         };
@@ -349,6 +379,9 @@ async fn records(ctx: &Context, subject: &Subject, unreadable: &[i64]) -> Result
     }
     if let Some(mut stored) = ctx.store.read(&subject.release, newest.revision).await? {
         stored.release.info.deleted = Timestamp::now().into();
+        if let Some(course) = ctx.removing.get(&subject.key) {
+            helmapp_helm::hooks::record(&mut stored.release.hooks, &course.progress.runs);
+        }
         let stored = ctx
             .store
             .finish(stored, Status::Uninstalled, "Uninstallation complete")

@@ -7,16 +7,17 @@ mod base;
 mod causes;
 mod claim;
 mod compare;
-mod decision;
 mod deploy;
 mod digests;
 mod drift;
 mod finalize;
 pub mod health;
 mod history;
+mod hooks;
 pub mod inputs;
 mod leaves;
 mod leftover;
+mod lifecycle;
 mod memo;
 pub mod memory;
 mod namespace;
@@ -39,7 +40,9 @@ mod rollback;
 mod rules;
 mod settle;
 mod slots;
+mod stages;
 pub mod subject;
+mod testing;
 pub mod values;
 pub mod veil;
 mod watching;
@@ -139,6 +142,12 @@ pub struct Context {
     rules: Slots<rules::Rules>,
     /// When all objects were last looked at for drift.
     inspected: Timers,
+    /// UIDs of pending revisions that another operator has taken over from this one.
+    lost: Slots<String>,
+    /// Tests of deployed revisions.
+    testing: Slots<hooks::Course>,
+    /// Hooks of releases that go.
+    removing: Slots<hooks::Course>,
     guarded: Slots<()>,
     access: access::Answers,
     renderers: Renderers,
@@ -203,6 +212,9 @@ impl Operator {
             asking: Slots::default(),
             rules: Slots::default(),
             inspected: Timers::default(),
+            lost: Slots::default(),
+            testing: Slots::default(),
+            removing: Slots::default(),
             guarded: Slots::default(),
             access: access::Answers::default(),
             renderers: Renderers::new(settings.renderers, settings.limits.render.stack_bytes)?,
@@ -329,7 +341,7 @@ fn what_counts(app: &HelmApp) -> Option<u64> {
     let deleted = metadata.deletion_timestamp.is_some();
     let mut hash = DefaultHasher::new();
     let leaves = app.leaves_behind();
-    let asked = (leaves, app.renewal());
+    let asked = (leaves, app.renewal(), app.asks_tests());
     (metadata.generation, deleted, asked, &metadata.finalizers).hash(&mut hash);
     Some(hash.finish())
 }
@@ -452,6 +464,9 @@ impl Context {
         self.deadlines.remove(&subject.key);
         self.redactors.remove(&subject.key);
         self.own_secrets.remove(&subject.key);
+        self.lost.remove(&subject.key);
+        self.testing.remove(&subject.key);
+        self.removing.remove(&subject.key);
         self.guarded.remove(&subject.key);
         self.uninstalling.end(&subject.key);
         self.suspended.end(&subject.key);

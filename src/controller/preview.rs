@@ -12,7 +12,7 @@ use crate::cluster::discovery::Snapshot;
 use crate::store::{self, Places};
 
 use super::base::Base;
-use super::decision::{Asked, State};
+use super::lifecycle::{Asked, Observed};
 use super::planning::{self, Known, NewObjects};
 use super::policy::Error;
 use super::revision::{all_objects, returned_objects};
@@ -204,13 +204,13 @@ async fn wanted(
     snapshot: &Snapshot,
 ) -> Result<NewObjects, Error> {
     let mut gathered = inputs::gather(ctx, subject).await?;
-    let state = State {
-        status: &ctx.status.current(&subject.app),
-        heads: &ctx.memory.records(&subject.release),
+    let seen = Observed {
+        status: ctx.status.current(&subject.app),
+        heads: ctx.memory.records(&subject.release),
         generation: subject.generation(),
-        settling: None,
+        ..Observed::default()
     };
-    if let Some(newest) = base.newest.as_ref().filter(|_| !state.is_new(&gathered.digest)) {
+    if let Some(newest) = base.newest.as_ref().filter(|_| !seen.is_new(&gathered.digest)) {
         return returned_objects(&newest.release, &[], snapshot);
     }
     let install = base.is_install();

@@ -1,7 +1,8 @@
 //! The flow: what a HelmApp goes through, in order. The steps are numbered as in the design.
 //!
-//! What a state of things asks for is decided in [`super::decision`]; a revision is made in [`super::release`], goes
-//! on after an interruption in [`super::resume`], comes back in [`super::rollback`] and ends in [`super::settle`].
+//! What is observed makes one state, and the state asks for one action: [`super::lifecycle`]. The actions: a revision is
+//! made in [`super::release`], goes through its stages in [`super::stages`], goes on after an interruption in
+//! [`super::resume`], comes back in [`super::rollback`] and ends in [`super::settle`].
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,12 +16,14 @@ use tracing::{debug, info, warn};
 
 use crate::api::HelmApp;
 use crate::metrics::Outcome;
+use crate::store::Head;
 
 use super::base::Base;
-use super::decision::{self, Asked, State};
 use super::inputs::{self, Gathered};
+use super::lifecycle::{self, Action as Step, Asked, Foreign, Observed, State};
 use super::planning;
 use super::policy::{self, Error};
+use super::record::Record;
 use super::release::{Revision, release};
 use super::rendering::{self, Wanted};
 use super::resume::Pending;
@@ -29,7 +32,7 @@ use super::settle::Settling;
 use super::subject::Subject;
 use super::{
     Context, access, advice, claim, drift, finalize, health, history, report, restore, resume, rollback,
-    rules, settle,
+    rules, settle, testing,
 };
 
 /// What a reconcile waits for.
@@ -39,6 +42,16 @@ pub(super) enum Next {
     Change,
     /// A change, or this time.
     After(Duration),
+}
+
+impl Next {
+    /// Whichever of both comes first.
+    fn sooner(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::After(one), Self::After(other)) => Self::After(one.min(other)),
+            (Self::Change, next) | (next, Self::Change) => next,
+        }
+    }
 }
 
 /// Takes a HelmApp as far as it goes now.
@@ -174,7 +187,8 @@ async fn follow_spec(ctx: &Context, subject: &Subject, pending: Option<Pending>)
         Ok(gathered) => gathered,
         Err(error) => return go_on_without(ctx, subject, pending, error).boxed().await,
     };
-    let is_new = is_new(ctx, subject, &gathered.digest);
+    let state = observe(ctx, subject, Some(&gathered.digest)).state();
+    let is_new = matches!(state, State::Absent | State::OutOfSync);
     match pending {
         Some(pending) if pending.is_of(&gathered) || !is_new => {
             return resume::resume(ctx, subject, pending, Some(&gathered)).await;
@@ -269,9 +283,9 @@ fn is_under_way(ctx: &Context, subject: &Subject, gathered: &Gathered, wanted: &
     let Some(settling) = ctx.settling.get(&subject.key) else {
         return false;
     };
-    let going_on = settling.applied && !settling.failed && settling.cause.is_none();
+    let going_on = !settling.failed && settling.cause.is_none();
     let record = settling.record.held().filter(|_| going_on);
-    if !record.is_some_and(|record| decision::is_same(record, wanted)) {
+    if !record.is_some_and(|record| lifecycle::is_same(record, wanted)) {
         return false;
     }
     let settling = Settling {
@@ -282,45 +296,95 @@ fn is_under_way(ctx: &Context, subject: &Subject, gathered: &Gathered, wanted: &
     true
 }
 
-/// Nothing new is asked for: drift, health and the deadline are all there can be.
+/// What is known of the release, with the digest of what is asked for where that was read.
+fn observe(ctx: &Context, subject: &Subject, digest: Option<&str>) -> Observed {
+    let heads = ctx.memory.records(&subject.release);
+    let settling = ctx.settling.get(&subject.key);
+    let remedy = settling
+        .as_deref()
+        .and_then(|settling| settle::remedy(subject, settling));
+    Observed {
+        status: ctx.status.current(&subject.app),
+        generation: subject.generation(),
+        digest: digest.map(str::to_owned),
+        foreign: foreign(ctx, subject, &heads).map(|foreign| foreign.wait),
+        followed: ctx.memory.revision(&subject.key),
+        is_dirty: ctx.memory.is_dirty(&subject.key),
+        has_remedy: remedy.is_some(),
+        tests: subject.app.spec.test.enable,
+        asks_tests: subject.app.asks_tests().map(str::to_owned),
+        settling,
+        heads,
+    }
+}
+
+/// Nothing new is asked for: does what the state asks for, one step after the other.
 async fn keep(ctx: &Context, subject: &Subject) -> Result<Next, Error> {
     // What fails here is not the fault of the inputs that were gathered.
     ctx.attempts.remove(&subject.key);
-    let wait = match drift::correct(ctx, subject).await {
-        Ok(wait) => wait,
-        Err(error) => {
-            let settling = ctx
-                .settling
-                .get(&subject.key)
-                .filter(|settling| settling.is_late());
-            return match settling {
-                Some(settling) => {
-                    let message = settle::late(subject, &settling, &error);
-                    settle::give_up(ctx, subject, &settling, &message).await
-                }
-                None => Err(error.lasting()),
-            };
-        }
+    let seen = observe(ctx, subject, None);
+    let hooks_run = seen.settling.as_deref().is_some_and(Settling::is_before);
+    // Also where nothing was seen to change: it may be time to look, and that all is well may have to be said.
+    let corrected = match seen.action() {
+        Step::Correct => correct(ctx, subject).await?,
+        _ if !seen.is_dirty && !hooks_run => correct(ctx, subject).await?,
+        _ => None,
     };
-    let next = keep_healthy(ctx, subject).await?;
-    Ok(match (next, wait) {
-        (next, None) => next,
-        (Next::Change, Some(wait)) => Next::After(wait),
-        (Next::After(next), Some(wait)) => Next::After(next.min(wait)),
-    })
+    let seen = Observed {
+        // Some may have been left as they are.
+        is_dirty: false,
+        ..observe(ctx, subject, None)
+    };
+    let next = step(ctx, subject, &seen).await?;
+    Ok(next.sooner(corrected.map_or(Next::Change, Next::After)))
 }
 
-/// Health, the deadline and the remedy.
-async fn keep_healthy(ctx: &Context, subject: &Subject) -> Result<Next, Error> {
-    if let Some(settling) = ctx.settling.get(&subject.key) {
-        if let Some(good) = settle::remedy(subject, &settling)
-            && let Some(good) = good.stored(ctx, subject).await?
-        {
-            return rollback::roll_back(ctx, subject, good, Some(settle::cause_of(&settling))).await;
+/// Puts back what was changed; when to come again, if anything has to wait.
+async fn correct(ctx: &Context, subject: &Subject) -> Result<Option<Duration>, Error> {
+    let error = match drift::correct(ctx, subject).await {
+        Ok(wait) => return Ok(wait),
+        Err(error) => error,
+    };
+    let settling = ctx.settling.get(&subject.key);
+    match settling.filter(|settling| settling.is_late()) {
+        Some(settling) => {
+            let message = settle::late(subject, &settling, &error);
+            settle::give_up(ctx, subject, &settling, &message).await?;
+            Ok(Some(Duration::ZERO))
         }
-        return settle::settle(ctx, subject, settling).await;
+        None => Err(error.lasting()),
     }
-    health::stand(ctx, subject).await
+}
+
+/// The one action that the state asks for.
+async fn step(ctx: &Context, subject: &Subject, seen: &Observed) -> Result<Next, Error> {
+    match (seen.action(), &seen.settling) {
+        (Step::Remedy, Some(settling)) => match settle::remedy(subject, settling) {
+            Some(good) => remedy(ctx, subject, settling, good).await,
+            None => settle::settle(ctx, subject, settling.clone()).await,
+        },
+        (_, Some(settling)) => settle::settle(ctx, subject, settling.clone()).await,
+        (action, None) => {
+            let next = health::stand(ctx, subject).await?;
+            match action {
+                Step::Test => Ok(next.sooner(testing::test(ctx, subject).await.map_err(Error::lasting)?)),
+                _ => Ok(next),
+            }
+        }
+    }
+}
+
+/// Goes back to the last good revision, if that is still there.
+async fn remedy(
+    ctx: &Context,
+    subject: &Subject,
+    settling: &Arc<Settling>,
+    good: &Record,
+) -> Result<Next, Error> {
+    match good.stored(ctx, subject).await? {
+        Some(good) => rollback::roll_back(ctx, subject, good, Some(settle::cause_of(settling))).await,
+        None => settle::settle(ctx, subject, settling.clone()).await,
+    }
 }
 
 /// The release is what the inputs ask for, or what they ask for was tried and failed.
@@ -329,21 +393,15 @@ async fn keep_healthy(ctx: &Context, subject: &Subject) -> Result<Next, Error> {
 /// A failed request.
 pub(super) async fn stand(ctx: &Context, subject: &Subject, digest: &str) -> Result<Next, Error> {
     history::tidy(ctx, subject).await?;
-    restore::take_up(ctx, subject).await?;
+    if observe(ctx, subject, None).action() == Step::TakeUp {
+        restore::take_up(ctx, subject).await?;
+    }
     ctx.decide(subject).await;
     let next = keep(ctx, subject).await?;
-    let status = ctx.status.current(&subject.app);
-    let heads = ctx.memory.records(&subject.release);
-    let settling = ctx.settling.get(&subject.key);
-    let state = State {
-        status: &status,
-        heads: &heads,
-        generation: subject.generation(),
-        settling: settling.as_deref(),
-    };
-    match state.in_force(digest) {
-        Some(head) if settling.is_none() => report::in_force(ctx, subject, head),
-        _ => match state.unsaid(digest) {
+    let seen = observe(ctx, subject, Some(digest));
+    match seen.in_force(digest) {
+        Some(head) if seen.settling.is_none() => report::in_force(ctx, subject, head),
+        _ => match seen.unsaid(digest) {
             Some(reason) => report::in_vain(ctx, subject, reason),
             None => report::observed(ctx, subject),
         },
@@ -351,21 +409,17 @@ pub(super) async fn stand(ctx: &Context, subject: &Subject, digest: &str) -> Res
     Ok(next)
 }
 
-fn is_new(ctx: &Context, subject: &Subject, digest: &str) -> bool {
-    let settling = ctx.settling.get(&subject.key);
-    let state = State {
-        status: &ctx.status.current(&subject.app),
-        heads: &ctx.memory.records(&subject.release),
-        generation: subject.generation(),
-        settling: settling.as_deref(),
-    };
-    state.is_new(digest)
+/// The newest revision, if somebody else works on it.
+fn foreign<'a>(ctx: &Context, subject: &Subject, heads: &'a [Head]) -> Option<Foreign<'a>> {
+    let lost = ctx.lost.get(&subject.key);
+    let lost = lost.as_deref().map(String::as_str);
+    lifecycle::foreign(heads, lost, Timestamp::now(), ctx.settings.pending_takeover)
 }
 
 /// A pending revision of somebody else is left alone for a while.
 fn refuse_foreign(ctx: &Context, subject: &Subject) -> Result<(), Error> {
     let heads = ctx.memory.records(&subject.release);
-    let Some(foreign) = decision::foreign(&heads, Timestamp::now(), ctx.settings.pending_takeover) else {
+    let Some(foreign) = foreign(ctx, subject, &heads) else {
         return Ok(());
     };
     let revision = foreign.head.revision;

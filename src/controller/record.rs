@@ -64,6 +64,24 @@ impl Record {
         self.whole.as_deref()
     }
 
+    /// Its content, read where it is not held; `None` when it is not there any more.
+    ///
+    /// # Errors
+    /// A failed request, or a record that can't be read.
+    pub(super) async fn content(
+        &self,
+        ctx: &Context,
+        subject: &Subject,
+    ) -> Result<Option<Arc<Release>>, store::Error> {
+        match &self.whole {
+            Some(release) => Ok(Some(release.clone())),
+            None => {
+                let stored = ctx.store.read(&subject.release, self.head.revision).await?;
+                Ok(stored.map(|stored| Arc::new(stored.release)))
+            }
+        }
+    }
+
     /// All of it, read where it is not held; `None` when it is not there any more.
     ///
     /// # Errors

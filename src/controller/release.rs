@@ -14,7 +14,7 @@ use crate::api::ChartStatus;
 use crate::cluster::apply::Applier;
 use crate::failpoints::failpoint;
 use crate::store::{
-    self, Companion, KeptMemo, LeftObject, Owner, Places, Prepared, SecretPlaces, Store, Stored,
+    self, Companion, KeptMemo, LeftObject, Owner, Places, Prepared, Progress, SecretPlaces, Store, Stored,
 };
 
 use super::base::Base;
@@ -25,8 +25,11 @@ use super::reconcile::Next;
 use super::record::Record;
 use super::revision::Change;
 use super::settle::{self, Cause, Settling};
+use super::stages::{self, Stage};
 use super::subject::Subject;
-use super::{Context, asked, deploy, digests, finalize, history, leftover, namespace, report, resume, veil};
+use super::{
+    Context, asked, deploy, digests, finalize, history, hooks, leftover, namespace, report, resume, veil,
+};
 
 /// A revision that is about to be made.
 pub(super) struct Revision {
@@ -100,6 +103,7 @@ pub(super) async fn release(
     };
     failpoint("release.planned");
     // 7 begin
+    let has_hooks = !hooks::before(subject, revision.change, &revision.record).is_empty();
     let record = Store::prepare(std::mem::take(&mut revision.record), &ctx.settings.identity)?;
     finalize::ensure(ctx, subject).await?;
     namespace::create(subject, &coming_namespaces, false).await?;
@@ -117,11 +121,16 @@ pub(super) async fn release(
         chart: revision.chart,
         replaces: base.deployed.map(Record::from),
         cause: revision.cause,
-        applied: false,
+        stage: Stage::Apply,
+        progress: Progress::default(),
         failed: false,
     };
     failpoint("release.begun");
     report::begun(ctx, subject, &settling);
+    if has_hooks {
+        // The plan is made again when they are through: they may change what is there.
+        return stages::begin(ctx, subject, settling, &revision.crds).await;
+    }
     // 8 apply
     let applied = async {
         follow(ctx, subject, &revision.new.objects, number).await?;
@@ -203,7 +212,7 @@ pub(super) async fn start_settling(
 ) -> Result<Next, Error> {
     failpoint("release.applied");
     let settling = Arc::new(Settling {
-        applied: true,
+        stage: Stage::Wait,
         ..settling
     });
     ctx.deadlines.remove(&subject.key);

@@ -8,10 +8,10 @@ use helmapp_helm::plan::{ObjectId, split_api_version};
 use helmapp_helm::release::Status;
 use tokio::time::Instant;
 
-use crate::api::{HelmAppStatus, InventoryEntry};
+use crate::api::{HelmAppStatus, InventoryEntry, TestRun};
 use crate::cluster::apply::Applier;
 use crate::failpoints::failpoint;
-use crate::store::{Head, Stored};
+use crate::store::{Head, Progress, Stored};
 
 use super::memory::{Health, InventoryDigest};
 use super::planning::{self, Known};
@@ -19,8 +19,9 @@ use super::policy::Error;
 use super::record::Record;
 use super::revision::{Change, returned_objects, stored_objects};
 use super::settle::{self, Settling};
+use super::stages::Stage;
 use super::subject::Subject;
-use super::{Context, deploy, finalize, history, release, report, resume, veil};
+use super::{Context, deploy, finalize, history, hooks, release, report, resume, testing, veil};
 
 /// How long the first listing of a kind may take before objects are taken for changed.
 const LISTING: Duration = Duration::from_secs(10);
@@ -41,16 +42,31 @@ pub(super) async fn restore(ctx: &Context, subject: &Subject) -> Result<(), Erro
     if ctx.memory.revision(&subject.key) != 0 || head.revision != release.revision || !done {
         return Ok(());
     }
-    let objects = objects(ctx, subject, head, &status).await?;
+    let (hooks, objects): (Vec<_>, Vec<_>) = objects(ctx, subject, head, &status)
+        .await?
+        .into_iter()
+        .partition(|object| object.hook);
+    let given_up = match head.status {
+        Status::Failed => given_up(ctx, subject, head, &status).await?,
+        _ => None,
+    };
+    let stage = given_up.as_ref().map(|given_up| given_up.settling.stage);
+    let revision = match stage {
+        // Nothing of it was applied.
+        Some(Stage::Before) => deployed(&heads).map_or(0, |head| head.revision),
+        _ => head.revision,
+    };
     let wanted = objects.iter().map(|object| (&object.id, object.version.as_str()));
-    ctx.memory.want(&subject.key, head.revision, wanted);
+    ctx.memory.want(&subject.key, revision, wanted);
     for object in &objects {
         if let Some(uid) = &object.uid {
             ctx.memory.made(&subject.key, &object.id, uid);
         }
     }
     let listed = ctx
-        .follow(&super::kinds(objects.iter().map(|object| &object.id)))
+        .follow(&super::kinds(
+            objects.iter().chain(&hooks).map(|object| &object.id),
+        ))
         .await?;
     let deadline = Instant::now() + LISTING;
     for state in listed {
@@ -67,8 +83,8 @@ pub(super) async fn restore(ctx: &Context, subject: &Subject) -> Result<(), Erro
         ctx.memory.presume(&subject.key, |id| health_of(&objects, id));
         ctx.memory.doubt(&subject.key);
     }
-    if head.status == Status::Failed {
-        given_up(ctx, subject, head, &status).await?;
+    if let Some(given_up) = given_up {
+        stand_failed(ctx, subject, given_up).await;
     }
     Ok(())
 }
@@ -122,6 +138,11 @@ struct Listed {
     version: String,
     uid: Option<String>,
     health: Option<String>,
+    hook: bool,
+}
+
+fn deployed(heads: &[Head]) -> Option<&Head> {
+    heads.iter().find(|head| head.status == Status::Deployed)
 }
 
 async fn objects(
@@ -144,6 +165,7 @@ async fn objects(
             version: object.version,
             uid: None,
             health: None,
+            hook: false,
         })
         .collect())
 }
@@ -161,6 +183,7 @@ fn listed(entry: &InventoryEntry) -> Listed {
         version: version.to_owned(),
         uid: entry.uid.clone(),
         health: entry.health.clone(),
+        hook: entry.hook,
     }
 }
 
@@ -179,7 +202,7 @@ async fn given_up(
     subject: &Subject,
     head: &Head,
     status: &HelmAppStatus,
-) -> Result<(), Error> {
+) -> Result<Option<GivenUp>, Error> {
     let attempt = status.last_attempted.clone().unwrap_or_default();
     // An attempt before this one may have failed as well.
     let ended = status
@@ -196,31 +219,66 @@ async fn given_up(
         None => said.then_some(attempt.input_digest),
     };
     let Some(input_digest) = known else {
-        return Ok(());
+        return Ok(None);
     };
     let Some(stored) = ctx.store.read(&subject.release, head.revision).await? else {
-        return Ok(());
+        return Ok(None);
     };
-    let mut heads = ctx.memory.records(&subject.release).into_iter();
-    let deployed = heads.find(|head| head.status == Status::Deployed);
+    let heads = ctx.memory.records(&subject.release);
+    let change = Change::of(&stored.release);
+    let applied = companion.as_ref().is_some_and(|companion| companion.applied);
+    let stage = Stage::of_failed(
+        applied,
+        hooks::has_failed(&stored.release, &hooks::before(subject, change, &stored.release)),
+        hooks::has_failed(&stored.release, &hooks::after(subject, change, &stored.release)),
+        hooks::has_failed(&stored.release, &testing::call(subject, &stored.release)),
+    );
+    let progress = match stage {
+        // It may heal, and then go on with its hooks.
+        Stage::Wait if !stored.release.hooks.is_empty() => {
+            ctx.store.progress(&subject.release, head.revision).await?
+        }
+        _ => Progress::default(),
+    };
+    let tests = testing::runs(&stored.release);
     let settling = Settling {
-        change: Change::of(&stored.release),
+        change,
         deadline: Instant::now(),
         input_digest,
         chart: report::chart_of(&stored.release, &status.chart.clone().unwrap_or_default()),
-        replaces: deployed.map(Record::of_head),
+        replaces: deployed(&heads).cloned().map(Record::of_head),
         cause: companion.as_ref().and_then(resume::cause),
-        applied: companion.as_ref().is_some_and(|companion| companion.applied),
+        stage,
+        progress,
         made_from: companion.map(|companion| companion.made_from).unwrap_or_default(),
         failed: true,
         record: Record::from(stored).let_go(),
     };
-    // The process that gave it up may have ended before that.
-    history::trim_failed(ctx, subject, settling.applied).await;
+    Ok(Some(GivenUp {
+        settling,
+        said,
+        tests,
+    }))
+}
+
+/// A revision that was given up.
+struct GivenUp {
+    settling: Settling,
+    /// Status says so.
+    said: bool,
+    tests: Vec<TestRun>,
+}
+
+/// Does what the process that gave the revision up may have ended before.
+async fn stand_failed(ctx: &Context, subject: &Subject, given_up: GivenUp) {
+    let GivenUp {
+        settling,
+        said,
+        tests,
+    } = given_up;
+    history::trim_failed(ctx, subject, settling.stage.is_applied()).await;
     if !said {
-        // The process that gave it up ended before it could say so.
-        report::failed(ctx, subject, &settling, &settle::cause_of(&settling));
+        report::failed(ctx, subject, &settling, &settle::cause_of(&settling), tests);
     }
     ctx.settling.insert(&subject.key, Arc::new(settling));
-    Ok(())
 }

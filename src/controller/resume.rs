@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use helmapp_helm::release::{Release, Status};
 use serde_json::Value;
 use tokio::time::Instant;
@@ -12,7 +14,7 @@ use crate::api::ChartStatus;
 use crate::api::conditions::reason;
 use crate::cluster::apply::Applier;
 use crate::failpoints::failpoint;
-use crate::store::{Companion, Stored, StoredCompanion};
+use crate::store::{Companion, Progress, Stored, StoredCompanion};
 
 use super::base::{self, Before};
 use super::inputs::Gathered;
@@ -23,8 +25,9 @@ use super::record::Record;
 use super::release::{apply, cut_short, follow, spare, start_settling};
 use super::revision::{Change, returned_objects};
 use super::settle::{self, Cause, Settling};
+use super::stages::{self, Stage};
 use super::subject::Subject;
-use super::{Context, asked, deploy, finalize, report, veil};
+use super::{Context, asked, deploy, finalize, hooks, report, veil};
 
 /// Where the companion keeps why a revision remedies another.
 pub(super) const CAUSE: &str = "cause";
@@ -36,6 +39,8 @@ pub(super) struct Pending {
     stored: Stored,
     /// What the companion says of it; `None` when that was lost.
     companion: Option<Companion>,
+    /// How far its hooks are.
+    progress: Progress,
 }
 
 impl Pending {
@@ -73,7 +78,11 @@ impl Pending {
     /// The revision, under way. `gathered` is what it was made from, where that is read.
     fn settling(self, ctx: &Context, subject: &Subject, gathered: Option<&Gathered>) -> Settling {
         let cause = self.cause(ctx, subject);
-        let Self { stored, companion } = self;
+        let Self {
+            stored,
+            companion,
+            progress,
+        } = self;
         let change = Change::of(&stored.release);
         let deadline = ctx.deadlines.get(&subject.key).map(|known| known.1);
         let companion = companion.unwrap_or_default();
@@ -89,7 +98,8 @@ impl Pending {
             chart: report::chart_of(&stored.release, chart),
             replaces: None,
             cause,
-            applied: false,
+            stage: Stage::Apply,
+            progress,
             failed: false,
             record: stored.into(),
         }
@@ -126,8 +136,30 @@ pub(super) async fn pending(ctx: &Context, subject: &Subject) -> Result<Option<P
     if let Some(companion) = &companion {
         asked::learn_from(ctx, subject, companion);
     }
-    let stored = ctx.store.read(&subject.release, head.revision).await?;
-    Ok(stored.map(|stored| Pending { stored, companion }))
+    let Some(mut stored) = ctx.store.read(&subject.release, head.revision).await? else {
+        return Ok(None);
+    };
+    let progress = take(ctx, subject, &mut stored).await?;
+    Ok(Some(Pending {
+        stored,
+        companion,
+        progress,
+    }))
+}
+
+/// Makes a pending revision this process's own, and reads how far its hooks are.
+async fn take(ctx: &Context, subject: &Subject, stored: &mut Stored) -> Result<Progress, Error> {
+    if stored.head.holder.as_deref() != Some(&ctx.settings.identity) {
+        let taken = ctx
+            .store
+            .take_over(&subject.release, &stored.head, &ctx.settings.identity);
+        stored.head = taken.await?;
+        ctx.memory.recorded(&subject.release, stored.head.clone());
+    }
+    if stored.release.hooks.is_empty() {
+        return Ok(Progress::default());
+    }
+    Ok(ctx.store.progress(&subject.release, stored.head.revision).await?)
 }
 
 /// Goes on with a pending revision. `gathered` is what it was made from, where that is read.
@@ -147,7 +179,45 @@ pub(super) async fn resume(
     let mut settling = pending.settling(ctx, subject, gathered);
     report::begun(ctx, subject, &settling);
     let crds = gathered.map_or(&[][..], |gathered| &gathered.crds);
+    if !hooks::before(subject, settling.change, &release).is_empty() {
+        settling.deadline = hooks::deadline(&settling.progress, subject.timeout(settling.change));
+        return stages::begin(ctx, subject, settling, crds).await;
+    }
     match go_on(ctx, subject, &mut settling, &release, crds).await {
+        Ok(()) => start_settling(ctx, subject, settling).await,
+        Err(error) => cut_short(ctx, subject, settling, error).await,
+    }
+}
+
+/// Goes on with the objects of a revision, after its hooks.
+///
+/// # Errors
+/// The server's refusal, or a failed request.
+pub(super) fn carry_on<'a>(
+    ctx: &'a Context,
+    subject: &'a Subject,
+    settling: Settling,
+    release: &'a Release,
+) -> BoxFuture<'a, Result<Next, Error>> {
+    apply_after_hooks(ctx, subject, settling, release).boxed()
+}
+
+async fn apply_after_hooks(
+    ctx: &Context,
+    subject: &Subject,
+    mut settling: Settling,
+    release: &Release,
+) -> Result<Next, Error> {
+    let known = ctx.deadlines.get(&subject.key);
+    let known = known.filter(|known| known.0 == settling.record.head.revision);
+    settling.deadline = known.map_or_else(
+        || Instant::now() + subject.timeout(settling.change),
+        |known| known.1,
+    );
+    settling.stage = Stage::Apply;
+    // What interrupts it goes on from the record.
+    ctx.settling.remove(&subject.key);
+    match go_on(ctx, subject, &mut settling, release, &[]).await {
         Ok(()) => start_settling(ctx, subject, settling).await,
         Err(error) => cut_short(ctx, subject, settling, error).await,
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use helmapp_helm::manifest::{ManifestObject, parse_stored};
 use helmapp_helm::plan::{Object, ObjectError, ObjectId, Scope, objects};
-use helmapp_helm::release::{ApplyMethod, Info, Release, Status, Time, secret_name};
+use helmapp_helm::release::{ApplyMethod, Hook, HookExecution, Info, Release, Status, Time, secret_name};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -43,6 +43,7 @@ impl Change {
         match release.info.status {
             _ if release.info.rollback_revision > 0 => Self::Rollback(release.info.rollback_revision),
             Status::PendingRollback => Self::Rollback(0),
+            Status::PendingInstall => Self::Install,
             _ if release.version == 1 => Self::Install,
             _ => Self::Upgrade,
         }
@@ -52,6 +53,7 @@ impl Change {
     pub fn under_way(head: &Head) -> Self {
         match head.status {
             Status::PendingRollback => Self::Rollback(0),
+            Status::PendingInstall => Self::Install,
             _ if head.revision == 1 => Self::Install,
             _ => Self::Upgrade,
         }
@@ -124,9 +126,18 @@ pub fn returned(stored: &Release, history: &History) -> Release {
             rollback_revision: stored.version,
             ..Info::default()
         },
+        // They have not run for this one.
+        hooks: stored.hooks.iter().cloned().map(unrun).collect(),
         version: history.next(),
         apply_method: Some(ApplyMethod::ServerSide),
         ..stored.clone()
+    }
+}
+
+fn unrun(hook: Hook) -> Hook {
+    Hook {
+        last_run: HookExecution::default(),
+        ..hook
     }
 }
 
@@ -283,6 +294,8 @@ mod tests {
         for (release, expected) in [
             (release(1, Status::PendingInstall, 0), Change::Install),
             (release(2, Status::PendingUpgrade, 0), Change::Upgrade),
+            // After an uninstallation that kept the history.
+            (release(4, Status::PendingInstall, 0), Change::Install),
             (release(3, Status::PendingRollback, 1), Change::Rollback(1)),
             (release(3, Status::Failed, 1), Change::Rollback(1)),
             (release(2, Status::Failed, 0), Change::Upgrade),

@@ -7,7 +7,7 @@ use crate::api::ChartStatus;
 use crate::store::{Stored, StoredCompanion};
 
 use super::base::Base;
-use super::decision::{self, Asked};
+use super::lifecycle::{self, Asked};
 use super::policy::Error;
 use super::reconcile::Next;
 use super::release::{Revision, release};
@@ -20,7 +20,7 @@ use super::{Context, history, reconcile, report, restore, resume, veil};
 /// What `spec.rollback.toRevision` asks for now.
 pub(super) fn asked(ctx: &Context, subject: &Subject) -> Asked {
     let done = ctx.status.current(&subject.app).rollback;
-    decision::asked(
+    lifecycle::asked(
         subject.app.spec.rollback.to_revision,
         done.as_ref(),
         &subject.spec_digest(),

@@ -17,7 +17,7 @@ use crate::api::{ChartStatus, MAX_MESSAGE, RemediationStrategy};
 use crate::cluster::apply::Applier;
 use crate::excerpt::excerpt;
 use crate::failpoints::failpoint;
-use crate::store::{self, Companion, Stored};
+use crate::store::{self, Companion, Progress, Stored};
 
 use super::memory::{Health, Tracked};
 use super::planning::PARALLEL;
@@ -26,8 +26,9 @@ use super::reconcile::Next;
 use super::record::Record;
 use super::report;
 use super::revision::Change;
+use super::stages::{self, Stage};
 use super::subject::Subject;
-use super::{Context, causes, deploy, health, history};
+use super::{Context, causes, deploy, health, history, testing};
 
 /// How often objects are looked at whose kind can't be watched.
 pub(super) const POLL: Duration = Duration::from_secs(5);
@@ -53,13 +54,20 @@ pub(super) struct Settling {
     pub replaces: Option<Record>,
     /// Why this revision remedies another; kept in the conditions.
     pub cause: Option<Cause>,
-    /// All of it was applied. One whose apply was cut short does not become good by the health of what was there.
-    pub applied: bool,
+    /// How far it is, or was when it was given up.
+    pub stage: Stage,
+    /// What its hooks did.
+    pub progress: Progress,
     /// It was given up.
     pub failed: bool,
 }
 
 impl Settling {
+    /// Hooks run that come before its objects.
+    pub(super) fn is_before(&self) -> bool {
+        self.stage == Stage::Before && !self.failed
+    }
+
     /// Its time is over, and it was not given up yet.
     pub(super) fn is_late(&self) -> bool {
         let under_way = !self.failed && self.record.head.status != Status::Deployed;
@@ -89,6 +97,13 @@ pub(super) async fn settle(ctx: &Context, subject: &Subject, settling: Arc<Settl
         // Something after the record failed the last time.
         return finish(ctx, subject, &settling).await;
     }
+    match settling.stage {
+        // What failed by a hook does not heal.
+        Stage::Before | Stage::After | Stage::Test if settling.failed => return Ok(Next::Change),
+        Stage::Before => return stages::before(ctx, subject, &settling).await,
+        Stage::After | Stage::Test => return stages::after(ctx, subject, &settling).await,
+        Stage::Apply | Stage::Wait => {}
+    }
     if settling.is_late() {
         ctx.memory.end_patience(&subject.key);
     }
@@ -110,7 +125,7 @@ pub(super) async fn settle(ctx: &Context, subject: &Subject, settling: Arc<Settl
     let mut objects = ctx.memory.objects(&subject.key);
     objects.retain(|(id, _)| waits.includes(&id.group, &id.kind));
     match verdict(&objects) {
-        Verdict::Ready if settling.applied => finish(ctx, subject, &settling).await,
+        Verdict::Ready if settling.stage.is_applied() => stages::after(ctx, subject, &settling).await,
         Verdict::Failed(message) if !settling.failed => give_up(ctx, subject, &settling, &message).await,
         Verdict::Waiting(message) if settling.is_late() => {
             give_up(ctx, subject, &settling, &late(subject, &settling, &message)).await
@@ -263,7 +278,10 @@ fn has_unwatched(ctx: &Context, objects: &[(ObjectId, Tracked)]) -> bool {
 }
 
 /// Step 10 when all went well.
-async fn finish(ctx: &Context, subject: &Subject, settling: &Settling) -> Result<Next, Error> {
+///
+/// # Errors
+/// A failed request.
+pub(super) async fn finish(ctx: &Context, subject: &Subject, settling: &Settling) -> Result<Next, Error> {
     failpoint("settle.ready");
     let description = settling.change.complete();
     let deployed = Record::from(end(ctx, subject, settling, Status::Deployed, description).await?);
@@ -306,6 +324,7 @@ async fn end(
     if known.release.info.status == status {
         return Ok(known);
     }
+    let known = with_runs(known, settling);
     let ended = match ctx
         .store
         .finish(known.clone(), status.clone(), description.clone())
@@ -319,6 +338,7 @@ async fn end(
                     if found.release.info.status == known.release.info.status
                         && found.head.holder == known.head.holder =>
                 {
+                    let found = with_runs(found, settling);
                     ctx.store.finish(found, status, description).await?
                 }
                 found => {
@@ -333,6 +353,12 @@ async fn end(
     Ok(ended)
 }
 
+/// What the hooks did stands in the record from its end on.
+fn with_runs(mut stored: Stored, settling: &Settling) -> Stored {
+    helmapp_helm::hooks::record(&mut stored.release.hooks, &settling.progress.runs);
+    stored
+}
+
 /// Somebody else decided about the revision: what we wanted of it is over.
 fn taken(
     ctx: &Context,
@@ -342,6 +368,8 @@ fn taken(
     error: store::Error,
 ) -> Error {
     ctx.settling.remove(&subject.key);
+    let lost = settling.record.head.uid.clone();
+    ctx.lost.insert(&subject.key, Arc::new(lost));
     match found {
         Some(found) => ctx.memory.recorded(&subject.release, found.head),
         None => ctx
@@ -373,7 +401,7 @@ pub(super) async fn give_up(
     failpoint("settle.failing");
     // Lists of revisions have one line for each.
     let line = description.lines().next().unwrap_or_default().to_owned();
-    if settling.applied {
+    if settling.stage.is_applied() {
         // Only the companion can tell the next process, and before the record says that it is over.
         let applied = |last: Companion| {
             let news = last.revision == revision && !last.applied;
@@ -387,6 +415,7 @@ pub(super) async fn give_up(
     failpoint("settle.noted");
     let failed = end(ctx, subject, settling, Status::Failed, line).await?;
     failpoint("settle.failed");
+    let tests = testing::runs(&failed.release);
     let settling = Arc::new(Settling {
         record: Record::from(failed).let_go().described(description),
         replaces: settling.replaces.clone().map(Record::let_go),
@@ -394,9 +423,9 @@ pub(super) async fn give_up(
         ..settling.clone()
     });
     ctx.settling.insert(&subject.key, settling.clone());
-    history::trim_failed(ctx, subject, settling.applied).await;
+    history::trim_failed(ctx, subject, settling.stage.is_applied()).await;
     failpoint("settle.failed-trimmed");
-    report::failed(ctx, subject, &settling, &cause_of(&settling));
+    report::failed(ctx, subject, &settling, &cause_of(&settling), tests);
     ctx.decide(subject).await;
     // The remedy is a step of its own.
     Ok(if remedy(subject, &settling).is_some() {

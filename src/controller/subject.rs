@@ -133,6 +133,17 @@ impl Subject {
         }
     }
 
+    /// Whether the spec turns off the hooks of a change.
+    pub fn disables_hooks(&self, change: super::revision::Change) -> bool {
+        use super::revision::Change;
+        let spec = &self.app.spec;
+        match change {
+            Change::Install => spec.install.disable_hooks,
+            Change::Upgrade => spec.upgrade.disable_hooks,
+            Change::Rollback(_) => spec.rollback.disable_hooks,
+        }
+    }
+
     /// How long objects may take to become ready.
     pub fn timeout(&self, change: super::revision::Change) -> Duration {
         use super::revision::Change;

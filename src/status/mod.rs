@@ -107,6 +107,21 @@ impl Report {
         self.set(conditions::HEALTHY, "Unknown", reason::PROGRESSING, message)
     }
 
+    /// Whether the tests of the newest revision passed.
+    pub fn tested(&mut self, yes: bool, reason: &str, message: &str) -> &mut Self {
+        self.set(conditions::TEST_SUCCEEDED, word(yes), reason, message)
+    }
+
+    /// The tests of the newest revision run.
+    pub fn testing(&mut self, message: &str) -> &mut Self {
+        self.set(
+            conditions::TEST_SUCCEEDED,
+            "Unknown",
+            reason::PROGRESSING,
+            message,
+        )
+    }
+
     /// Whether objects in the cluster differ from the release.
     pub fn drifted(&mut self, yes: bool, reason: &str, message: &str) -> &mut Self {
         self.set(conditions::DRIFTED, word(yes), reason, message)

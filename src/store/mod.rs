@@ -8,6 +8,7 @@ mod chunks;
 mod companion;
 mod head;
 mod places;
+mod progress;
 mod secret;
 mod whole;
 
@@ -31,6 +32,7 @@ pub use self::{
     },
     head::{HOLDER_ANNOTATION, Head, ReleaseKey, surplus},
     places::{MAX_ALL_PLACES, MAX_PLACES, Places, SecretPlaces},
+    progress::Progress,
 };
 
 /// Most bytes of a Secret's data that the API server takes.

@@ -11,6 +11,7 @@ use helmapp::local::ControlPlane;
 use helmapp::metrics::Metrics;
 use helmapp::settings::{Backoff, Fetch, Health, Settings};
 use helmapp_helm::health::pods::Patience;
+use helmapp_helm::release::{DecodeLimits, Release, decode};
 use http::Request;
 use k8s_openapi::api::core::v1::{ConfigMap, Event, ResourceQuota, Secret};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -129,11 +130,23 @@ impl Operator {
 
     /// Starts an operator with the rights of a user, some of whose requests fail.
     pub async fn start_with(plane: &ControlPlane, charts: &Path, user: Option<&str>, faults: Faults) -> Self {
+        Self::launch(plane, settings(charts), user, faults).await
+    }
+
+    /// Starts an operator of this name, as if no other one was there.
+    pub async fn start_named(plane: &ControlPlane, charts: &Path, identity: &str) -> Self {
+        let settings = Settings {
+            identity: identity.to_owned(),
+            ..settings(charts)
+        };
+        Self::launch(plane, settings, None, Faults::default()).await
+    }
+
+    async fn launch(plane: &ControlPlane, settings: Settings, user: Option<&str>, faults: Faults) -> Self {
         logged();
         let requests = Counter::default();
         let mut config = plane.config().await.expect("a kubeconfig");
         config.auth_info.impersonate = user.map(str::to_owned);
-        let settings = settings(charts);
         let (stop, stopped) = oneshot::channel();
         let (ready, is_ready) = oneshot::channel();
         let counter = requests.clone();
@@ -436,6 +449,11 @@ impl Fixture {
             .delete(name, &DeleteParams::default())
             .await
             .expect("the HelmApp is deleted");
+        self.gone(name).await;
+    }
+
+    /// Waits until a HelmApp that was deleted is gone.
+    pub async fn gone(&self, name: &str) {
         crate::support::wait::eventually("the HelmApp goes", within(60), || async {
             match self.apps().get_opt(name).await {
                 Ok(None) => Ok(()),
@@ -488,6 +506,16 @@ impl Fixture {
             .collect();
         revisions.sort();
         revisions
+    }
+
+    /// The record of a revision.
+    pub async fn record(&self, release: &str, revision: i64) -> Release {
+        let secrets: Api<Secret> = self.namespace.api();
+        let name = format!("sh.helm.release.v1.{release}.v{revision}");
+        let secret = secrets.get(&name).await.expect("a record");
+        let data = secret.data.expect("data");
+        let text = std::str::from_utf8(&data["release"].0).expect("text");
+        decode(text, &DecodeLimits::default()).expect("a release")
     }
 
     pub async fn create<K>(&self, object: Value)

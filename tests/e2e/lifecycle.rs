@@ -1,6 +1,7 @@
 //! Install, upgrade, deletion.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret, ServiceAccount};
@@ -171,7 +172,7 @@ async fn trims_the_history() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn hooks_are_not_applied() {
+async fn hooks_are_no_objects_of_the_release() {
     let fixture = Fixture::shared("hooks").await;
     let hook = CONFIG_MAP.replace(
         "  name: {{ .Release.Name }}\n",
@@ -179,6 +180,16 @@ async fn hooks_are_not_applied() {
     );
     fixture.installed(&hook, json!({"text": "one"})).await;
     let maps: Api<ConfigMap> = fixture.namespace.api();
+    let hook = maps.get("hook").await.unwrap();
+    // As Helm leaves it, without its marks.
+    let annotations = hook.metadata.annotations.unwrap();
+    assert!(
+        !annotations.contains_key("meta.helm.sh/release-name"),
+        "{annotations:?}"
+    );
+    maps.delete("hook", &DeleteParams::default()).await.unwrap();
+    // Nobody makes it again.
+    tokio::time::sleep(Duration::from_secs(2)).await;
     assert!(maps.get_opt("hook").await.unwrap().is_none());
 }
 

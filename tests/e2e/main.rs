@@ -22,6 +22,8 @@ mod events;
 mod fixture;
 mod health;
 mod history;
+mod hook_runs;
+mod hooks;
 mod interrupted;
 mod kubectl;
 mod lifecycle;

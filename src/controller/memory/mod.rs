@@ -94,6 +94,8 @@ struct Inner {
     owners: HashMap<ReleaseKey, AppKey>,
     records: Records,
     references: References,
+    /// Objects of hooks whose end is waited for.
+    awaited: HashMap<AppKey, Vec<ObjectId>>,
 }
 
 impl Inner {
@@ -105,6 +107,18 @@ impl Inner {
         self.apps.remove(app);
         self.owners.retain(|_, owner| owner != app);
         self.references.name(app, &[]);
+        self.awaited.remove(app);
+    }
+
+    /// Whether what is seen of a hook's object can be the end that is waited for.
+    fn ends_wait(&self, app: &AppKey, id: &ObjectId, sight: &Sight) -> Wake {
+        let awaited = self.awaited.get(app).is_some_and(|ids| ids.contains(id));
+        match (&sight.present, sight.unready) {
+            _ if !awaited => Wake::No,
+            (None, _) => Wake::Now,
+            (Some(_), Some(_)) => Wake::No,
+            (Some(_), None) => Wake::Soon,
+        }
     }
 }
 
@@ -296,6 +310,11 @@ impl Memory {
         self.read(app, |objects| objects.select(Tracked::is_dirty))
     }
 
+    /// Whether there are objects whose fields are not as we left them.
+    pub fn is_dirty(&self, app: &AppKey) -> bool {
+        self.read(app, |objects| objects.has(Tracked::is_dirty))
+    }
+
     /// Objects whose health may have changed.
     pub fn to_look_at(&self, app: &AppKey) -> Vec<(ObjectId, Tracked)> {
         self.read(app, |objects| objects.select(Tracked::wants_look))
@@ -339,6 +358,36 @@ impl Memory {
         inner.apps.values().flat_map(|app| app.objects.kinds()).collect()
     }
 
+    // --- hooks ---
+
+    /// Says which objects of hooks are waited for: what ends one wakes the HelmApp.
+    pub fn wait_for(&self, app: &AppKey, objects: Vec<ObjectId>) {
+        let mut inner = self.lock();
+        if objects.is_empty() {
+            inner.awaited.remove(app);
+        } else {
+            inner.awaited.insert(app.clone(), objects);
+        }
+    }
+
+    /// The objects that hooks made and that are there.
+    pub fn hooks(&self, app: &AppKey) -> Vec<(ObjectId, Tracked)> {
+        self.read(app, Objects::hooks)
+    }
+
+    /// Remembers a hook's object that we made, before the watch brings it.
+    pub fn hooked(&self, app: &AppKey, id: &ObjectId, version: &str, live: &ObjectMeta) {
+        let sight = Sight::of(live);
+        self.lock().of(app).objects.see(id, version, &sight);
+    }
+
+    /// Forgets a hook's object that is gone.
+    pub fn unhooked(&self, app: &AppKey, id: &ObjectId) {
+        if let Some(remembered) = self.lock().apps.get_mut(app) {
+            remembered.objects.lose_hook(id);
+        }
+    }
+
     fn read<T>(&self, app: &AppKey, of: impl FnOnce(&Objects) -> T) -> T {
         match self.lock().apps.get(app) {
             Some(remembered) => of(&remembered.objects),
@@ -365,7 +414,7 @@ impl Memory {
         if objects.is_patient(id) {
             self.wake_late(&mut inner, app);
         }
-        match wake {
+        match wake.max(inner.ends_wait(app, id, sight)) {
             Wake::No => {}
             Wake::Soon => self.wake_soon(&mut inner, app),
             Wake::Now => self.wake(app),

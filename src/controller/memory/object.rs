@@ -3,6 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
+use helmapp_helm::release::HOOK_ANNOTATION;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use tokio::time::Instant;
 
@@ -41,6 +42,8 @@ pub(super) struct Sight {
     pub(super) present: Option<(u64, Box<str>)>,
     /// Why it can't be ready, where the metadata tells that.
     pub(super) unready: Option<&'static str>,
+    /// It says that it is a hook.
+    hook: bool,
 }
 
 impl Sight {
@@ -53,6 +56,7 @@ impl Sight {
                 metadata.uid.as_deref().unwrap_or_default().into(),
             )),
             unready: None,
+            hook: is_hook(metadata),
         }
     }
 
@@ -67,6 +71,7 @@ impl Sight {
             version: number(metadata),
             present: None,
             unready: None,
+            hook: false,
         }
     }
 }
@@ -110,6 +115,8 @@ pub struct Tracked {
     lasting: bool,
     /// Its metadata told that it is not ready: what it says itself can wait.
     patient: bool,
+    /// It says that it is a hook.
+    hook: bool,
 }
 
 impl Tracked {
@@ -128,6 +135,7 @@ impl Tracked {
             wanted: false,
             lasting,
             patient: false,
+            hook: false,
         }
     }
 
@@ -171,6 +179,11 @@ impl Tracked {
     /// It has waited long enough.
     pub(super) fn end_patience(&mut self) {
         self.patient = false;
+    }
+
+    /// It was made by a hook, and is there.
+    pub(super) fn is_hook(&self) -> bool {
+        self.hook && !self.wanted && self.seen.is_some()
     }
 
     /// There is a reason to remember it.
@@ -247,6 +260,7 @@ impl Tracked {
         self.unconfirmed = None;
         self.uncertain = false;
         self.resource_version = sight.version;
+        self.hook = sight.hook;
         self.seen = sight.present.as_ref().map(|(mark, _)| *mark);
         self.uid = sight
             .present
@@ -342,6 +356,11 @@ pub(super) struct Look {
     pub(super) mark: u64,
     /// resourceVersion at which it was ready; 0 where that does not change, or was not so.
     pub(super) version: u64,
+}
+
+fn is_hook(metadata: &ObjectMeta) -> bool {
+    let annotations = metadata.annotations.as_ref();
+    annotations.is_some_and(|annotations| annotations.contains_key(HOOK_ANNOTATION))
 }
 
 fn short(uid: &str) -> u64 {

@@ -134,6 +134,19 @@ impl Objects {
         self.all.iter_mut().for_each(|(_, object)| object.end_patience());
     }
 
+    /// The objects that hooks made and that are there.
+    pub(super) fn hooks(&self) -> Vec<(ObjectId, Tracked)> {
+        let hooks = self.all.iter().filter(|(_, object)| object.is_hook());
+        hooks.map(|(id, object)| (id.clone(), object.clone())).collect()
+    }
+
+    /// A hook's object is not there any more.
+    pub(super) fn lose_hook(&mut self, id: &ObjectId) {
+        if self.all.get(id).is_some_and(Tracked::is_hook) {
+            self.all.remove(id);
+        }
+    }
+
     /// A listing of a kind is complete: what is not in it is gone.
     pub(super) fn listed(&mut self, group: &str, kind: &str, listed: &Listed) -> Wake {
         let mut wake = Wake::No;
@@ -155,6 +168,11 @@ impl Objects {
         selected
             .map(|(id, object)| (id.clone(), object.clone()))
             .collect()
+    }
+
+    /// Whether a wanted object is so.
+    pub(super) fn has(&self, so: impl Fn(&Tracked) -> bool) -> bool {
+        self.all.iter().any(|(_, object)| object.wanted && so(object))
     }
 
     /// UIDs of the objects that are seen and that we made or took over. Labels alone make no object ours: anybody can

@@ -6,6 +6,7 @@ mod removal;
 mod revision;
 mod rollback;
 mod standing;
+mod tests;
 
 use helmapp_helm::plan::ObjectId;
 use helmapp_helm::release::{ApplyMethod, Release};
@@ -25,10 +26,11 @@ use super::{Context, asked, digests};
 
 pub(super) use failure::error;
 pub(super) use objects::{corrected, drifted, health, undetected, undrifted};
-pub(super) use removal::{left_behind, uninstall_begun, uninstalled, uninstalling};
-pub(super) use revision::{begun, failed, finished, settling};
+pub(super) use removal::{hook_failed, left_behind, unhooking, uninstall_begun, uninstalled, uninstalling};
+pub(super) use revision::{begun, failed, finished, hooking, settling};
 pub(super) use rollback::went_back;
 pub(super) use standing::{in_force, in_vain, observed, suspended, unchanged};
+pub(super) use tests::{tested, testing};
 
 /// Most objects that an event names.
 const MAX_NAMED: usize = 5;
@@ -202,7 +204,16 @@ fn attempted(report: &mut Report, input_digest: &str, reason: Option<&str>) {
 
 fn inventory(ctx: &Context, subject: &Subject, report: &mut Report) {
     let objects = ctx.memory.objects(&subject.key);
-    report.inventory(objects.iter().map(inventory_entry).collect());
+    let hooks = ctx
+        .memory
+        .hooks(&subject.key)
+        .into_iter()
+        .map(|hook| InventoryEntry {
+            hook: true,
+            health: None,
+            ..inventory_entry(&hook)
+        });
+    report.inventory(objects.iter().map(inventory_entry).chain(hooks).collect());
     report.status.inventory_digest = Some(known(ctx, subject).to_string());
 }
 
@@ -225,5 +236,6 @@ fn inventory_entry((id, object): &(ObjectId, Tracked)) -> InventoryEntry {
         name: id.name.clone(),
         uid: Some(object.uid.to_string()).filter(|uid| !uid.is_empty()),
         health: health.map(str::to_owned),
+        hook: false,
     }
 }

@@ -89,7 +89,10 @@ pub(in crate::controller) fn undrifted(ctx: &Context, subject: &Subject) {
     // The next process compares with this.
     let noted = report.status.inventory_digest.as_deref();
     let stale = noted.is_some_and(|noted| InventoryDigest::parse(noted).marks != known(ctx, subject).marks);
-    if stale && ctx.settling.get(&subject.key).is_none() {
+    let listed = report.status.inventory.iter().filter(|entry| entry.hook);
+    let complete = report.status.inventory_total == i64::try_from(report.status.inventory.len()).ok();
+    let gone = complete && listed.count() != ctx.memory.hooks(&subject.key).len();
+    if (stale || noted.is_some() && gone) && ctx.settling.get(&subject.key).is_none() {
         inventory(ctx, subject, &mut report);
         changed = true;
     }

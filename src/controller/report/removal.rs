@@ -46,6 +46,20 @@ pub(in crate::controller) fn uninstalling(
     put(ctx, subject, report, Urgency::Soon);
 }
 
+/// A hook of a deleted HelmApp's release is under way.
+pub(in crate::controller) fn unhooking(ctx: &Context, subject: &Subject, what: &str) {
+    let mut report = start(ctx, subject);
+    report.progressing(reason::PROGRESSING, &format!("waiting for {what}"));
+    put(ctx, subject, report, Urgency::Soon);
+}
+
+/// A hook of a deleted HelmApp's release failed, and the deletion goes on.
+pub(in crate::controller) fn hook_failed(ctx: &Context, subject: &Subject, message: &str) {
+    let message = ctx.clean(subject, message);
+    ctx.events
+        .warning(&subject.app, reason::UNINSTALL_FAILED, &message);
+}
+
 /// Something of a deleted HelmApp's release stays in the cluster.
 pub(in crate::controller) fn left_behind(ctx: &Context, subject: &Subject, what: &str, why: &str) {
     let message = format!("left in the cluster, as {why}: {what}");

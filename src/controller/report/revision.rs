@@ -1,7 +1,7 @@
 //! The way of a revision: begun, waited for, deployed or given up.
 
 use crate::api::conditions::{self, reason};
-use crate::api::{HelmAppStatus, MAX_CAUSE, RollbackStatus};
+use crate::api::{HelmAppStatus, MAX_CAUSE, RollbackStatus, TestRun};
 use crate::excerpt::excerpt;
 use crate::metrics::Action;
 use crate::status::Urgency;
@@ -10,9 +10,12 @@ use super::super::Context;
 use super::super::record::Record;
 use super::super::revision::Change;
 use super::super::settle::{self, Cause, Settling, Verdict};
+use super::super::stages::Stage;
 use super::super::subject::Subject;
+use super::super::testing;
 use super::failure::unremedied;
 use super::rollback::{leave_rollback, superseded};
+use super::tests::of_revision;
 use super::{are_ready, attempted, inventory, named, put, released, start};
 
 /// A revision was begun.
@@ -98,6 +101,15 @@ pub(in crate::controller) fn settling(ctx: &Context, subject: &Subject, settling
     put(ctx, subject, report, Urgency::Progress);
 }
 
+/// A hook of a revision is under way.
+pub(in crate::controller) fn hooking(ctx: &Context, subject: &Subject, settling: &Settling, what: &str) {
+    let mut report = start(ctx, subject);
+    let message = format!("waiting for revision {}: {what}", settling.record.head.revision);
+    report.progressing(reason::PROGRESSING, &message);
+    inventory(ctx, subject, &mut report);
+    put(ctx, subject, report, Urgency::Progress);
+}
+
 /// A revision is deployed and its objects are ready.
 pub(in crate::controller) fn finished(
     ctx: &Context,
@@ -108,6 +120,8 @@ pub(in crate::controller) fn finished(
     let mut report = start(ctx, subject);
     released(ctx, subject, &mut report, settling, deployed);
     let revision = deployed.head.revision;
+    let tests = deployed.held().map(testing::runs).unwrap_or_default();
+    of_revision(subject, &mut report, revision, tests);
     let (change, message) = match settling.change {
         Change::Rollback(to) => (
             settling.change,
@@ -155,17 +169,30 @@ pub(in crate::controller) fn finished(
 }
 
 /// A revision was given up.
-pub(in crate::controller) fn failed(ctx: &Context, subject: &Subject, settling: &Settling, cause: &Cause) {
+pub(in crate::controller) fn failed(
+    ctx: &Context,
+    subject: &Subject,
+    settling: &Settling,
+    cause: &Cause,
+    tests: Vec<TestRun>,
+) {
     let mut report = start(ctx, subject);
     released(ctx, subject, &mut report, settling, &settling.record);
-    let unhealthy = if settling.applied {
-        reason::HEALTH_CHECK_FAILED
-    } else {
-        cause.reason
-    };
-    report
-        .released(false, cause.reason, &cause.message)
-        .healthy(false, unhealthy, &cause.message);
+    of_revision(subject, &mut report, settling.record.head.revision, tests);
+    report.released(false, cause.reason, &cause.message);
+    match settling.stage {
+        Stage::After | Stage::Test => {
+            report.healthy(true, reason::HEALTH_CHECK_SUCCEEDED, "all objects are ready");
+        }
+        Stage::Wait => {
+            report.healthy(false, reason::HEALTH_CHECK_FAILED, &cause.message);
+        }
+        // The objects are those of the revision before.
+        Stage::Before if report.condition(conditions::HEALTHY).is_some() => {}
+        Stage::Before | Stage::Apply => {
+            report.healthy(false, cause.reason, &cause.message);
+        }
+    }
     match &settling.cause {
         Some(first) => {
             unremedied(&mut report, first, cause.reason, &cause.message);
