@@ -18,6 +18,7 @@ mod rollback;
 mod run;
 mod status;
 pub mod template;
+mod test;
 mod uninstall;
 mod version;
 
@@ -54,6 +55,7 @@ enum Command {
     Get(get::Arguments),
     Diff(diff::Arguments),
     Rollback(rollback::Arguments),
+    Test(test::Arguments),
     Uninstall(uninstall::Arguments),
     Crd(crd::Arguments),
     Template(Box<template::Arguments>),
@@ -75,6 +77,7 @@ impl Command {
                     ExitCode::SUCCESS
                 });
             }
+            Self::Test(arguments) => return block_on(test::run(arguments)),
             Self::Run(arguments) => on_threads(run::run(*arguments)),
             Self::List(arguments) => block_on(list::run(arguments)),
             Self::Status(arguments) => block_on(status::run(arguments)),

@@ -71,6 +71,32 @@ pub(super) async fn until_settled(
     follow(connection, name, waiting, "ready", judge).await
 }
 
+/// Waits until the HelmApp is so, whatever else it says of itself.
+pub(super) async fn until_so(
+    connection: &Connection,
+    name: &str,
+    waiting: WaitArguments,
+    wanted: &str,
+    so: impl Fn(&HelmApp) -> bool,
+) -> anyhow::Result<()> {
+    let judge = |app: Option<HelmApp>| match app {
+        None => Step::Fail(format!("the HelmApp {name} was deleted while we waited for it")),
+        Some(app) if so(&app) => Step::Done,
+        Some(app) => {
+            let said = [conditions::TEST_SUCCEEDED, conditions::READY].map(|kind| app.condition(kind));
+            let said = said
+                .into_iter()
+                .flatten()
+                .find(|condition| condition.status != "True");
+            Step::Wait(
+                said.map(|condition| condition.message.clone())
+                    .unwrap_or_default(),
+            )
+        }
+    };
+    follow(connection, name, waiting, wanted, judge).await
+}
+
 /// Waits until the HelmApp is gone.
 pub(super) async fn until_gone(
     connection: &Connection,

@@ -14,6 +14,7 @@ mod support;
 
 mod bad_input;
 mod capabilities;
+mod chart_tests;
 mod cli;
 mod completion;
 mod cut;
