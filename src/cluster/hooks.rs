@@ -25,6 +25,34 @@ pub async fn create(
     version: &str,
     object: &Value,
 ) -> Result<Option<ObjectMeta>> {
+    failpoint("hook.create.before");
+    let made = post(client, snapshot, id, version, object, false).await;
+    failpoint("hook.create.after");
+    made
+}
+
+/// Asks whether an object could be created, and creates none.
+///
+/// # Errors
+/// The server's refusal, or a transient failure after its retries.
+pub async fn dry_run(
+    client: &Client,
+    snapshot: &Arc<Snapshot>,
+    id: &ObjectId,
+    version: &str,
+    object: &Value,
+) -> Result<()> {
+    post(client, snapshot, id, version, object, true).await.map(drop)
+}
+
+async fn post(
+    client: &Client,
+    snapshot: &Arc<Snapshot>,
+    id: &ObjectId,
+    version: &str,
+    object: &Value,
+    dry_run: bool,
+) -> Result<Option<ObjectMeta>> {
     let doing = format!("create {id}");
     let namespace = (!id.namespace.is_empty()).then_some(id.namespace.as_str());
     let url = DynamicObject::url_path(&resource(snapshot, id, version)?, namespace);
@@ -34,11 +62,10 @@ pub async fn create(
     };
     let body = serde_json::to_vec(object).map_err(|error| unusable(error.to_string()))?;
     let parameters = PostParams {
-        dry_run: false,
+        dry_run,
         field_manager: Some(FIELD_MANAGER.to_owned()),
     };
-    failpoint("hook.create.before");
-    let made = retry::transient(|| async {
+    retry::transient(|| async {
         let request = request::Request::new(url.clone()).create(&parameters, body.clone());
         let request = request.map_err(|error| unusable(error.to_string()))?;
         match brief::send(client, request).await {
@@ -47,9 +74,7 @@ pub async fn create(
             Err(error) => Err(Error::from_kube(&doing, error, is_secret(id))),
         }
     })
-    .await;
-    failpoint("hook.create.after");
-    made
+    .await
 }
 
 /// Deletes the object that has the UID, and what it owns after it. True when it is gone, false while it is going.

@@ -19,7 +19,6 @@ use crate::cluster::pods as cluster;
 
 use super::memory::{Health, Tracked};
 use super::policy::Error;
-use super::revision::stored_objects;
 use super::subject::Subject;
 use super::{Context, drift, health, veil};
 
@@ -177,12 +176,11 @@ async fn tail(ctx: &Context, subject: &Subject, id: &ObjectId, log: &Log) -> Res
     if tail.is_empty() {
         return Ok(String::new());
     }
-    // Containers print what the release's own Secrets hold, too.
+    // Containers print what the release's own Secrets hold, too, and those of its hooks.
     let Some(release) = drift::applied(ctx, subject).await? else {
         return Ok(String::new());
     };
-    let snapshot = ctx.discovery.snapshot().await?;
-    veil::recall(ctx, subject, &stored_objects([&release], &snapshot)?.objects).await?;
+    veil::recall_all(ctx, subject, &release).await?;
     let tail = ctx.clean(subject, &tail);
     Ok(format!(
         "\nthe end of the log of container {container} of pod {pod}:\n{tail}"

@@ -298,7 +298,11 @@ async fn stored(ctx: &Context, subject: &Subject) -> Result<StoredObjects, Error
             Ok(None) => continue,
             Ok(Some(stored)) => {
                 let objects = stored_objects([&stored.release], &snapshot);
-                found.hooks.extend(hooks::objects_of(&stored.release, &snapshot));
+                let release = &stored.release;
+                let made = hooks::all(&release.hooks, &release.namespace, &snapshot);
+                found
+                    .hooks
+                    .extend(made.into_iter().map(|object| (object.id, object.version)));
                 if head.revision == newest {
                     found.newest = Some(stored);
                 }

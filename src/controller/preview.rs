@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use helmapp_helm::plan::{Action, Object, ObjectId};
+use helmapp_helm::release::Release;
 use serde_json::Value;
 
 use crate::api::{DriftMode, HelmApp};
@@ -17,7 +18,7 @@ use super::planning::{self, Known, NewObjects};
 use super::policy::Error;
 use super::revision::{all_objects, returned_objects};
 use super::subject::Subject;
-use super::{Context, Operator, advice, compare, inputs, namespace, rendering, rollback, rules, veil};
+use super::{Context, Operator, advice, compare, hooks, inputs, namespace, rendering, rollback, rules, veil};
 
 /// What the next revision of a release would do.
 #[derive(Debug, Clone)]
@@ -86,11 +87,11 @@ impl Operator {
             Asked::Nothing => None,
         };
         let from_record = stored.is_some();
-        let new = match stored {
-            Some(stored) => returned_objects(&stored.release, &[], &snapshot)?,
+        let (new, of_hooks) = match stored {
+            Some(stored) => of_record(&stored.release, &snapshot)?,
             None => wanted(ctx, subject, &base, &snapshot).await?,
         };
-        veil::learn(ctx, subject, &new.objects);
+        veil::learn(ctx, subject, new.objects.iter().chain(&of_hooks));
         let coming_namespaces = namespace::missing(ctx, subject).await?;
         let before = base.objects(base.is_deployed(), &snapshot)?;
         before.require_gone(ctx, &new.objects).await?;
@@ -122,10 +123,9 @@ impl Operator {
             DriftMode::Warn | DriftMode::Disabled => Vec::new(),
         };
         // What comes back is as it was stored; what is rendered holds what is read now.
-        let (returned, rendered) = match from_record {
-            true => (new.objects.as_slice(), &[][..]),
-            false => (&[][..], new.objects.as_slice()),
-        };
+        let both = || new.objects.iter().chain(&of_hooks);
+        let returned = both().filter(|_| from_record);
+        let rendered = both().filter(|_| !from_record);
         let stored = before.values().copied().chain(returned);
         let redactor = veil::redactor(
             &veil::names(subject),
@@ -167,6 +167,8 @@ impl Operator {
             rollback::stored(ctx, &subject, to).await?,
         );
         let snapshot = ctx.discovery.snapshot().await?;
+        let of_hooks = [&old.release, &new.release]
+            .map(|release| hooks::all(&release.hooks, &release.namespace, &snapshot));
         let (old, new) = (
             all_objects(&old.release, &snapshot)?,
             all_objects(&new.release, &snapshot)?,
@@ -175,8 +177,8 @@ impl Operator {
             &veil::names(&subject),
             veil::known(ctx, &subject).await.as_ref(),
             &self.secret_places(&subject).await?,
-            old.iter().chain(&new),
-            &[],
+            old.iter().chain(&new).chain(of_hooks.iter().flatten()),
+            std::iter::empty(),
         );
         let mut changes = between(&old, &new);
         veil::veil(&redactor, &mut changes);
@@ -195,14 +197,20 @@ impl Operator {
     }
 }
 
-/// The objects that the spec asks for. Where it asks for nothing new, nothing is rendered: random functions would give
+/// The objects of a record, and those of its hooks.
+fn of_record(release: &Release, snapshot: &Snapshot) -> Result<(NewObjects, Vec<Object>), Error> {
+    let of_hooks = hooks::all(&release.hooks, &release.namespace, snapshot);
+    Ok((returned_objects(release, &[], snapshot)?, of_hooks))
+}
+
+/// The objects that the spec asks for, and those of the hooks. Where it asks for nothing new, nothing is rendered: random functions would give
 /// something else.
 async fn wanted(
     ctx: &Context,
     subject: &Subject,
     base: &Base,
     snapshot: &Snapshot,
-) -> Result<NewObjects, Error> {
+) -> Result<(NewObjects, Vec<Object>), Error> {
     let mut gathered = inputs::gather(ctx, subject).await?;
     let seen = Observed {
         status: ctx.status.current(&subject.app),
@@ -211,12 +219,14 @@ async fn wanted(
         ..Observed::default()
     };
     if let Some(newest) = base.newest.as_ref().filter(|_| !seen.is_new(&gathered.digest)) {
-        return returned_objects(&newest.release, &[], snapshot);
+        return of_record(&newest.release, snapshot);
     }
     let install = base.is_install();
     let wanted = rendering::render(ctx, subject, &mut gathered, base.next(), install).await?;
     let namespace = &subject.release.namespace;
-    planning::new_objects(wanted.documents, &gathered.crds, namespace, snapshot).map_err(Error::Objects)
+    let of_hooks = hooks::all(&wanted.hooks, namespace, snapshot);
+    let new = planning::new_objects(wanted.documents, &gathered.crds, namespace, snapshot);
+    Ok((new.map_err(Error::Objects)?, of_hooks))
 }
 
 /// What makes of the objects of one revision those of another.

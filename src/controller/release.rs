@@ -65,10 +65,12 @@ pub(super) async fn release(
     mut revision: Revision,
     base: Base,
 ) -> Result<Next, Error> {
-    // What the server says to it can quote it.
-    veil::learn(ctx, subject, &revision.new.objects);
-    let places = veil::places(ctx, subject, &revision.new.objects).await?;
     let snapshot = ctx.discovery.snapshot().await?;
+    // What the server says to it can quote it.
+    let of_hooks = hooks::all(&revision.record.hooks, &subject.release.namespace, &snapshot);
+    let all = revision.new.objects.iter().chain(&of_hooks);
+    veil::learn(ctx, subject, all.clone());
+    let places = veil::places(ctx, subject, all).await?;
     let applier = Applier::new(subject.tenant.clone(), snapshot.clone(), subject.owner.clone());
     // 6 plan
     let coming_namespaces = namespace::missing(ctx, subject).await?;
@@ -97,6 +99,7 @@ pub(super) async fn release(
         namespaces: &coming_namespaces,
     };
     preflight::check(subject, &snapshot, coming, &plan).await?;
+    hooks::check(subject, &snapshot, revision.change, &revision.record).await?;
     let spared = match &mut revision.cause {
         Some(cause) => spare(ctx, subject, &mut plan, cause),
         None => Vec::new(),

@@ -181,6 +181,9 @@ pub(super) async fn resume(
     let crds = gathered.map_or(&[][..], |gathered| &gathered.crds);
     if !hooks::before(subject, settling.change, &release).is_empty() {
         settling.deadline = hooks::deadline(&settling.progress, subject.timeout(settling.change));
+        if let Err(error) = veil::recall_all(ctx, subject, &release).await {
+            return cut_short(ctx, subject, settling, error).await;
+        }
         return stages::begin(ctx, subject, settling, crds).await;
     }
     match go_on(ctx, subject, &mut settling, &release, crds).await {
@@ -266,7 +269,8 @@ async fn go_on(
     let snapshot = ctx.discovery.snapshot().await?;
     let snapshot = deploy::install_crds(ctx, subject, crds, snapshot).await?;
     let new = returned_objects(release, crds, &snapshot)?;
-    veil::recall(ctx, subject, &new.objects).await?;
+    let of_hooks = hooks::all(&release.hooks, &release.namespace, &snapshot);
+    veil::recall(ctx, subject, new.objects.iter().chain(&of_hooks)).await?;
     let deployed = deployed.iter().map(|stored| &stored.release);
     let before = Before::of(deployed, &between, false, &snapshot)?;
     before.require_gone(ctx, &new.objects).await?;

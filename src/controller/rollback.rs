@@ -15,7 +15,7 @@ use super::resume::Pending;
 use super::revision::{Change, returned, returned_objects};
 use super::settle::Cause;
 use super::subject::Subject;
-use super::{Context, history, reconcile, report, restore, resume, veil};
+use super::{Context, history, hooks, reconcile, report, restore, resume, veil};
 
 /// What `spec.rollback.toRevision` asks for now.
 pub(super) fn asked(ctx: &Context, subject: &Subject) -> Asked {
@@ -107,7 +107,8 @@ pub(super) async fn roll_back(
     let base = Base::read(ctx, subject).await?;
     let snapshot = ctx.discovery.snapshot().await?;
     let new = returned_objects(&target.release, &[], &snapshot)?;
-    veil::recall(ctx, subject, &new.objects).await?;
+    let of_hooks = hooks::all(&target.release.hooks, &target.release.namespace, &snapshot);
+    veil::recall(ctx, subject, new.objects.iter().chain(&of_hooks)).await?;
     let (input_digest, made_from) = match &cause {
         Some(cause) => (cause.input_digest.clone(), cause.made_from.clone()),
         None => {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use helmapp_helm::plan::Object;
+use helmapp_helm::release::Release;
 use serde_json::{Map, Value};
 
 use crate::api::ValuesKind;
@@ -17,8 +18,9 @@ use super::leaves::{leaves, text};
 use super::policy::Error;
 use super::preview::Change;
 use super::redact::{Finder, Redactor};
+use super::revision::stored_objects;
 use super::subject::Subject;
-use super::{Context, values};
+use super::{Context, hooks, values};
 
 /// Most bytes of texts of a revision's objects that are looked through for secrets. Of one with more, every text counts as
 /// secret.
@@ -32,8 +34,8 @@ struct Texts {
 }
 
 impl Texts {
-    fn of(objects: &[Object]) -> Self {
-        let objects = objects.iter().filter(|object| !is_secret(&object.id));
+    fn of<'a>(objects: impl IntoIterator<Item = &'a Object>) -> Self {
+        let objects = objects.into_iter().filter(|object| !is_secret(&object.id));
         let all: Vec<_> = objects
             .map(|object| (object.id.to_string(), leaves(&object.value)))
             .collect();
@@ -79,7 +81,11 @@ fn within(finder: &Finder<'_>, pointer: &str, text: &str) -> Vec<String> {
 ///
 /// # Errors
 /// No thread is free.
-pub(super) async fn places(ctx: &Context, subject: &Subject, objects: &[Object]) -> Result<Places, Error> {
+pub(super) async fn places<'a>(
+    ctx: &Context,
+    subject: &Subject,
+    objects: impl IntoIterator<Item = &'a Object>,
+) -> Result<Places, Error> {
     let Some(redactor) = ctx.redactors.get(&subject.key) else {
         return Ok(Places::default());
     };
@@ -100,7 +106,7 @@ pub(super) fn redactor<'a>(
     known: &Redactor,
     places: &Places,
     stored: impl Iterator<Item = &'a Object>,
-    rendered: &[Object],
+    rendered: impl Iterator<Item = &'a Object>,
 ) -> Redactor {
     let (mut texts, mut whole) = (Vec::new(), BTreeSet::new());
     for object in stored {
@@ -109,14 +115,14 @@ pub(super) fn redactor<'a>(
         let found = places.texts(&object.id.to_string(), &leaves);
         whole.extend(found.into_iter().map(str::to_owned));
     }
-    texts.extend(rendered.iter().flat_map(own));
+    texts.extend(rendered.flat_map(own));
     let own = texts.iter().map(String::as_str);
     known.and_own(own, names).with(&whole)
 }
 
 /// Keeps out of all messages about the HelmApp what the Secrets among its objects hold, until what is under way is over.
-pub(super) fn learn(ctx: &Context, subject: &Subject, objects: &[Object]) {
-    let texts: Vec<String> = objects.iter().flat_map(own).collect();
+pub(super) fn learn<'a>(ctx: &Context, subject: &Subject, objects: impl IntoIterator<Item = &'a Object>) {
+    let texts: Vec<String> = objects.into_iter().flat_map(own).collect();
     let own = texts.iter().map(String::as_str);
     let redactor = Redactor::default().and_own(own, &names(subject));
     if redactor.is_empty() {
@@ -138,20 +144,35 @@ pub(super) fn names(subject: &Subject) -> [&str; 4] {
 ///
 /// # Errors
 /// A failed request.
-pub(super) async fn recall(ctx: &Context, subject: &Subject, objects: &[Object]) -> Result<(), Error> {
+pub(super) async fn recall<'a>(
+    ctx: &Context,
+    subject: &Subject,
+    objects: impl IntoIterator<Item = &'a Object, IntoIter: Send> + Send,
+) -> Result<(), Error> {
     let companion = ctx.companions.known(ctx, subject).await?;
     let places = companion.map(|stored| stored.companion.secret_places.all());
     let redactor = redactor(
         &names(subject),
         known(ctx, subject).await.as_ref(),
         &places.unwrap_or_default(),
-        objects.iter(),
-        &[],
+        objects.into_iter(),
+        std::iter::empty(),
     );
     if !redactor.is_empty() {
         ctx.redactors.insert(&subject.key, Arc::new(redactor));
     }
     Ok(())
+}
+
+/// The same for all objects of a stored revision, those of its hooks among them.
+///
+/// # Errors
+/// A failed request, or a record that can't be read.
+pub(super) async fn recall_all(ctx: &Context, subject: &Subject, release: &Release) -> Result<(), Error> {
+    let snapshot = ctx.discovery.snapshot().await?;
+    let objects = stored_objects([release], &snapshot)?.objects;
+    let hooks = hooks::all(&release.hooks, &release.namespace, &snapshot);
+    recall(ctx, subject, objects.iter().chain(&hooks)).await
 }
 
 /// The texts of the Secrets that the spec names and the chart looked up. What can't be read was not rendered either.
@@ -323,7 +344,13 @@ mod tests {
                 "conf": "host: db\npassword: new-password\nport: 2", "new-password": "x",
             }})),
         );
-        let redactor = redactor(&["web"], &known(), &places, std::iter::once(&object), &[]);
+        let redactor = redactor(
+            &["web"],
+            &known(),
+            &places,
+            std::iter::once(&object),
+            std::iter::empty(),
+        );
         veil(&redactor, std::slice::from_mut(&mut change));
         assert_eq!(
             (change.before.unwrap(), change.after.unwrap()),
@@ -346,7 +373,13 @@ mod tests {
         let data = json!({"data": {"token": STANDARD.encode("token-of-the-chart")}, "stringData": {"port": "5432", "pass": "hunter2"}});
         let object = object("Secret", data.clone());
         let none = Redactor::default();
-        let known = redactor(&["web"], &none, &Places::default(), std::iter::empty(), &[object]);
+        let known = redactor(
+            &["web"],
+            &none,
+            &Places::default(),
+            std::iter::empty(),
+            std::iter::once(&object),
+        );
         let mut secret = change("Secret", None, Some(data.clone()));
         veil(&known, std::slice::from_mut(&mut secret));
         assert_eq!(secret.after, Some(data));

@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret};
 use kube::api::{Api, DeleteParams, ListParams};
 use serde_json::{Value, json};
 
-use crate::fixture::{CONFIG_MAP, Fixture, condition, condition_of, message, revision};
+use crate::fixture::{CONFIG_MAP, Fixture, Own, condition, condition_of, message, revision};
 use crate::support::wait::{events, eventually, until, within};
 
 /// Jobs that are hooks, each of `{name, on, weight, policy, output, pod, for}`.
@@ -190,7 +190,7 @@ async fn a_failed_hook_says_what_its_pod_wrote() {
     // The pods of the local control plane write one line, which says what they are.
     fixture
         .create::<Secret>(
-            json!({"metadata": {"name": "values"}, "stringData": {"values.yaml": "password: containers"}}),
+            json!({"metadata": {"name": "values"}, "stringData": {"values.yaml": "password: simulated"}}),
         )
         .await;
     wanted["valuesFrom"] = json!([{"kind": "Secret", "name": "values"}]);
@@ -205,7 +205,10 @@ async fn a_failed_hook_says_what_its_pod_wrote() {
         said.contains("the end of the log of container main of pod migrate-"),
         "{said}"
     );
-    assert!(!said.contains("containers"), "{said}");
+    assert!(
+        said.contains("the node is [redacted]") && !said.contains("simulated"),
+        "{said}"
+    );
     assert_eq!(condition_of(&status, "Released").status, "False");
     assert_eq!(
         condition_of(&status, "Healthy").status,
@@ -289,6 +292,65 @@ async fn a_hook_that_does_not_end_fails_when_its_time_is_over() {
         "{said}"
     );
     assert_eq!(text(&fixture).await, None);
+}
+
+/// It is not ended for what its pods say, which may pass, but that is told.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_keeps_a_hook_from_ending_is_told_when_its_time_is_over() {
+    let fixture = Fixture::shared("hookcause").await;
+    let jobs = json!([{"name": "pull", "on": "pre-install", "pod": "image-pull"}]);
+    let mut wanted = spec(&chart(&fixture), "one", jobs);
+    wanted["install"] = json!({"timeout": "4s"});
+    fixture.app("app", wanted).await;
+    let status = fixture.refused("app", "InstallFailed").await;
+    let said = message(&status, "Ready");
+    assert!(
+        said.contains("not through within 4 s") && said.contains("ImagePullBackOff"),
+        "{said}"
+    );
+}
+
+/// The Secrets of a release are secret in what its hooks' pods write, those that are hooks among them; also for a process
+/// that has not rendered them.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_secret_that_is_a_hook_holds_is_not_said() {
+    const SECRET: &str = "\
+apiVersion: v1
+kind: Secret
+metadata: {name: password, annotations: {helm.sh/hook: \"pre-install,test\", helm.sh/hook-weight: \"-1\"}}
+stringData: {word: simulated}
+";
+    let mut own = Own::start("hooksecret").await;
+    let chart = own.fixture.chart(
+        "app",
+        &[("templates/a.yaml", SECRET), ("templates/jobs.yaml", JOBS)],
+    );
+    let failing = |on: &str| json!([{"name": "check", "on": on, "pod": "fail"}]);
+    let asks = |on: &str, test: bool| {
+        let mut wanted = spec(&chart, "one", failing(on));
+        wanted["test"] = json!({"enable": test});
+        wanted
+    };
+    own.fixture.app("app", asks("pre-install", false)).await;
+    let status = own.fixture.refused("app", "InstallFailed").await;
+    let first = message(&status, "Ready");
+    own.fixture.app("app", asks("test", false)).await;
+    own.fixture.ready("app").await;
+    own.resume().await;
+    own.fixture.app("app", asks("test", true)).await;
+    let status = own
+        .fixture
+        .until("app", |app| {
+            condition(app, "TestSucceeded").is_some_and(|tested| tested.status == "False")
+        })
+        .await;
+    for said in [first, message(&status, "TestSucceeded")] {
+        assert!(
+            said.contains("the end of the log of container main") && said.contains("[redacted]"),
+            "{said}"
+        );
+        assert!(!said.contains("simulated"), "{said}");
+    }
 }
 
 /// What is asked for anew does not wait for the hook of what was asked for before.

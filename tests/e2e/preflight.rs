@@ -57,6 +57,43 @@ async fn refused(fixture: &Fixture, own: &[&str], spec: Value, reason: &str, wor
     fixture.delete("app").await;
 }
 
+/// Also those that run last. What only a hook before them brings is no reason to refuse one.
+#[tokio::test(flavor = "multi_thread")]
+async fn hooks_that_are_not_valid_are_refused_before_the_first_write() {
+    const HOOKS: &str = r#"
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: runner, annotations: {helm.sh/hook: pre-install}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: before, annotations: {helm.sh/hook: pre-install, helm.sh/hook-weight: "1"}}
+spec:
+  serviceAccountName: runner
+  restartPolicy: Never
+  terminationGracePeriodSeconds: 0
+  containers: [{name: main, image: registry.example.com/a:v1}]
+---
+apiVersion: batch/v1
+kind: Job
+metadata: {name: check, annotations: {helm.sh/hook: post-install}}
+spec:
+  template:
+    spec:
+      restartPolicy: {{ .Values.restart }}
+      containers: [{name: main, image: registry.example.com/a:v1}]
+"#;
+    let fixture = Fixture::shared("hookcheck").await;
+    let chart = fixture.chart("app", &[("templates/a.yaml", HOOKS)]);
+    let spec = |restart: &str| json!({"chart": {"path": chart}, "values": {"restart": restart}, "install": {"timeout": "60s"}});
+    let words = ["Job.batch", "check", "restartPolicy"];
+    refused(&fixture, &[], spec("Always"), "ObjectInvalid", &words).await;
+    fixture.app("app", spec("Never")).await;
+    assert_eq!(revision(&fixture.ready("app").await), 1);
+    fixture.delete("app").await;
+    fixture.namespace.left(&[]).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_comes_with_its_own_crd_is_checked_before_the_first_write() {
     let fixture = Fixture::shared("comes").await;

@@ -6,9 +6,11 @@
 //! none is made twice.
 
 mod call;
+mod cause;
 mod note;
 mod objects;
 mod output;
+mod preflight;
 mod removal;
 
 use std::time::Duration;
@@ -22,17 +24,18 @@ use tracing::{info, warn};
 
 use crate::store::Progress;
 
-use super::Context;
 use super::policy::{Again, Error};
 use super::record::Record;
 use super::settle::POLL;
 use super::subject::Subject;
+use super::{Context, veil};
 
 use note::{changed, note};
 use objects::{Made, Tools};
 
 pub(super) use call::{Call, after, before, has_failed};
-pub(super) use objects::{objects_of, sweep};
+pub(super) use objects::{all, sweep};
+pub(super) use preflight::check;
 pub(super) use removal::{after as after_delete, before as before_delete};
 
 /// The hooks of a record at one event, and how far they are.
@@ -173,17 +176,17 @@ async fn pursue(
     if !made {
         ctx.follow(&super::kinds(&ids)).await?;
         ctx.memory.wait_for(&subject.key, ids);
-        match make(&tools, hook, &objects).await? {
+        let made = make(&tools, hook, &objects).await;
+        if made.is_err() {
+            // What the server says can quote what the record has from Secrets.
+            veil::recall_all(ctx, subject, release).await?;
+        }
+        match made? {
             Made::Yes => {}
             Made::Refused(why) => return Ok(Fate::Ended(Some(why))),
             Made::NotYet(id) => {
-                return Ok(waiting(
-                    ctx,
-                    course,
-                    call,
-                    &objects,
-                    format!("{id} of an earlier run is still there"),
-                ));
+                let what = format!("{id} of an earlier run is still there");
+                return Ok(waiting(ctx, course, call, &objects, what));
             }
         }
         if !objects.iter().any(waits) {
@@ -207,8 +210,17 @@ async fn pursue(
     };
     let ids = objects.iter().map(|object| object.id.clone()).collect();
     ctx.memory.wait_for(&subject.key, ids);
-    let what = format!("{} hook {}", call.event.as_str(), object.id);
-    Ok(waiting(ctx, course, call, &objects, what))
+    let mut what = format!("{} hook {}", call.event.as_str(), object.id);
+    if cause::is_due(ctx, course, call, index)
+        && let Some(cause) = cause::of(ctx, subject, object).await
+    {
+        what = format!("{what}: {cause}");
+    }
+    let fate = waiting(ctx, course, call, &objects, what);
+    Ok(match fate {
+        Fate::Waiting(what, next) => Fate::Waiting(what, next.min(cause::next(ctx, course, call, index))),
+        ended @ Fate::Ended(_) => ended,
+    })
 }
 
 async fn make(tools: &Tools<'_>, hook: &Hook, objects: &[Object]) -> Result<Made, Error> {

@@ -60,7 +60,7 @@ impl<'a> Tools<'a> {
     /// # Errors
     /// What is no object, or of a kind that the cluster does not serve.
     pub(super) fn objects(&self, hook: &Hook, release: &Release) -> Result<Vec<Object>, Error> {
-        of_hook(hook, release, &self.snapshot)
+        of_hook(hook, &release.namespace, &self.snapshot)
     }
 
     /// Makes an object, unless this run has. What is under its name goes first, if the hook's policies say so.
@@ -165,7 +165,7 @@ impl<'a> Tools<'a> {
 ///
 /// # Errors
 /// What is no object, or of a kind that the cluster does not serve.
-pub(super) fn of_hook(hook: &Hook, release: &Release, snapshot: &Snapshot) -> Result<Vec<Object>, Error> {
+fn of_hook(hook: &Hook, namespace: &str, snapshot: &Snapshot) -> Result<Vec<Object>, Error> {
     let document = ManifestObject::parse(&hook.path, &hook.manifest).map_err(|error| Error::Input {
         reason: reason::RENDER_FAILED,
         message: error.to_string(),
@@ -173,14 +173,15 @@ pub(super) fn of_hook(hook: &Hook, release: &Release, snapshot: &Snapshot) -> Re
     })?;
     let scope =
         |group: &str, version: &str, kind: &str| snapshot.kind(group, version, kind).map(|kind| kind.scope);
-    objects([document.object], &release.namespace, scope).map_err(Error::Objects)
+    objects([document.object], namespace, scope).map_err(Error::Objects)
 }
 
-/// The objects of all hooks of a record, with their versions. Of kinds that are not served nothing is there.
-pub(in super::super) fn objects_of(release: &Release, snapshot: &Snapshot) -> Vec<(ObjectId, String)> {
-    let hooks = release.hooks.iter();
-    let objects = hooks.flat_map(|hook| of_hook(hook, release, snapshot).unwrap_or_default());
-    objects.map(|object| (object.id, object.version)).collect()
+/// The objects of hooks. Of kinds that are not served nothing is there.
+pub(in super::super) fn all(hooks: &[Hook], namespace: &str, snapshot: &Snapshot) -> Vec<Object> {
+    let hooks = hooks.iter();
+    hooks
+        .flat_map(|hook| of_hook(hook, namespace, snapshot).unwrap_or_default())
+        .collect()
 }
 
 /// Deletes what hooks made and left, `found` by the records and what is seen, when the release goes; not what has to be kept, nor what data could go with.

@@ -12,11 +12,9 @@ use crate::cluster::apply::Applier;
 use crate::cluster::pods;
 
 use super::super::policy::Error;
-use super::super::revision::stored_objects;
 use super::super::subject::Subject;
 use super::super::{Context, veil};
 use super::Call;
-use super::objects::of_hook;
 
 /// Shows the last lines of a hook in an event. That there are none to be had is no failure.
 pub(super) async fn show(
@@ -34,14 +32,19 @@ pub(super) async fn show(
 }
 
 /// The last lines of the container of a hook that says most, without what came from Secrets, and which that is.
+/// Containers print what the release's own Secrets hold, too, and those of its hooks.
 pub(super) async fn tail(
     ctx: &Context,
     subject: &Subject,
     release: &Release,
     objects: &[Object],
 ) -> Option<String> {
+    if let Err(error) = veil::recall_all(ctx, subject, release).await {
+        debug!(release = %subject.release, %error, "what is secret is not known");
+        return None;
+    }
     for object in objects {
-        match try_tail(ctx, subject, release, object).await {
+        match try_tail(ctx, subject, object).await {
             Ok(Some(tail)) => return Some(tail),
             Ok(None) => {}
             Err(error) => debug!(object = %object.id, %error, "no log"),
@@ -50,12 +53,7 @@ pub(super) async fn tail(
     None
 }
 
-async fn try_tail(
-    ctx: &Context,
-    subject: &Subject,
-    release: &Release,
-    object: &Object,
-) -> Result<Option<String>, Error> {
+async fn try_tail(ctx: &Context, subject: &Subject, object: &Object) -> Result<Option<String>, Error> {
     let Some(Log {
         pod,
         container,
@@ -66,13 +64,12 @@ async fn try_tail(
     };
     let operator = ctx.identities.operator();
     let text = pods::log_tail(&operator, &object.id.namespace, &pod, &container, previous).await?;
-    recall(ctx, subject, release).await?;
     let text = ctx.clean(subject, &text);
     let which = format!("the end of the log of container {container} of pod {pod}");
     Ok((!text.is_empty()).then(|| format!("{which}:\n{text}")))
 }
 
-async fn pods_of(ctx: &Context, subject: &Subject, object: &Object) -> Result<Vec<Value>, Error> {
+pub(super) async fn pods_of(ctx: &Context, subject: &Subject, object: &Object) -> Result<Vec<Value>, Error> {
     let (namespace, name) = (object.id.namespace.as_str(), object.id.name.as_str());
     Ok(match (object.id.group.as_str(), object.id.kind.as_str()) {
         ("batch", "Job") => {
@@ -89,14 +86,4 @@ async fn pods_of(ctx: &Context, subject: &Subject, object: &Object) -> Result<Ve
         }
         _ => Vec::new(),
     })
-}
-
-/// Containers print what the release's own Secrets hold, too, and those of its hooks.
-async fn recall(ctx: &Context, subject: &Subject, release: &Release) -> Result<(), Error> {
-    let snapshot = ctx.discovery.snapshot().await?;
-    let mut objects = stored_objects([release], &snapshot)?.objects;
-    for hook in &release.hooks {
-        objects.extend(of_hook(hook, release, &snapshot).unwrap_or_default());
-    }
-    veil::recall(ctx, subject, &objects).await
 }
