@@ -105,10 +105,16 @@ fn shown(report: &Report, revision: i64) -> Option<HistoryEntry> {
 
 /// Has the history show a revision, and of the others what became of them.
 fn remember(ctx: &Context, subject: &Subject, report: &mut Report, new: HistoryEntry) {
-    let heads = ctx.memory.records(&subject.release);
-    let mut history = std::mem::take(&mut report.status.history);
+    let history = &mut report.status.history;
     history.retain(|entry| entry.revision != new.revision);
     history.push(new);
+    refresh(ctx, subject, report);
+}
+
+/// Has the history show what became of its revisions.
+fn refresh(ctx: &Context, subject: &Subject, report: &mut Report) {
+    let heads = ctx.memory.records(&subject.release);
+    let mut history = std::mem::take(&mut report.status.history);
     for entry in &mut history {
         if let Some(head) = heads.iter().find(|head| head.revision == entry.revision) {
             entry.status = head.status.as_str().to_owned();

@@ -11,7 +11,7 @@ use super::super::revision::Change;
 use super::super::settle::{self, Verdict};
 use super::super::subject::Subject;
 use super::rollback::{leave_rollback, superseded};
-use super::{are_ready, attempted, found, inventory, named, put, release, start};
+use super::{are_ready, attempted, found, inventory, named, put, refresh, release, start};
 
 /// `spec.suspend` is true.
 pub(in crate::controller) fn suspended(ctx: &Context, subject: &Subject) {
@@ -77,11 +77,7 @@ pub(in crate::controller) fn in_force(ctx: &Context, subject: &Subject, head: &H
     if let Some(release) = &mut report.status.release {
         head.status.as_str().clone_into(&mut release.status);
     }
-    for entry in &mut report.status.history {
-        if entry.revision == head.revision {
-            head.status.as_str().clone_into(&mut entry.status);
-        }
-    }
+    refresh(ctx, subject, &mut report);
     let message = format!("revision {} is deployed", head.revision);
     let also = superseded(subject, &report);
     report.released(true, reason::UPGRADE_SUCCEEDED, &message);
