@@ -71,7 +71,10 @@ async fn a_revision_without_its_inputs_is_given_up_in_time() {
         // One of three fits, and when the values are gone another one.
         fixture.quota(json!({"count/configmaps": "4"})).await;
         fixture
-            .app("app", spec("two", &["first", "second", "third"]))
+            .app(
+                "app",
+                spec("two", &["first", "second", "third", "fourth", "fifth", "sixth"]),
+            )
             .await;
         without_values(&fixture, 2).await;
         let newest = expected.len() as i64;
