@@ -9,12 +9,11 @@ use kube::api::Api;
 use serde_json::{Value, json};
 
 use crate::fixture::{DEPLOYMENT, Fixture, install_crd, revision};
-use crate::support::not_run;
+use crate::operator;
 use crate::support::plane;
 use crate::support::process::Process;
 use crate::support::proxy::{Mode, Proxy};
 use crate::support::wait::{eventually, within};
-use crate::{is_long, operator};
 
 const MAP: &str = "\
 apiVersion: v1
@@ -148,13 +147,6 @@ async fn holds(process: &Process) {
 /// nothing that the other one has made.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_leader_that_was_paused_does_nothing_twice() {
-    if !is_long() {
-        not_run(
-            "paused leader",
-            "its last write is not always put back in time; `make chaos` has it",
-        );
-        return;
-    }
     let pair = Pair::new("paused-leader").await;
     let kubeconfig = pair.own.plane.kubeconfig_path();
     let first = pair.operator(kubeconfig, "first", None);
