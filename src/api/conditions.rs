@@ -60,6 +60,7 @@ pub mod reason {
     pub const FORBIDDEN: &str = "Forbidden";
     pub const IMMUTABLE_FIELD: &str = "ImmutableField";
     pub const OBJECT_INVALID: &str = "ObjectInvalid";
+    pub const MANIFEST_AMBIGUOUS: &str = "ManifestAmbiguous";
     pub const RELEASE_NAME_INVALID: &str = "ReleaseNameInvalid";
     pub const RELEASE_CLAIMED: &str = "ReleaseClaimed";
     pub const ADOPTION_REFUSED: &str = "AdoptionRefused";
@@ -88,7 +89,7 @@ pub mod reason {
     pub const RECORD_INVALID: &str = "RecordInvalid";
 
     /// Every reason, for tests and for metrics that must stay bounded.
-    pub const ALL: [&str; 42] = [
+    pub const ALL: [&str; 43] = [
         INSTALL_SUCCEEDED,
         INSTALL_FAILED,
         UPGRADE_SUCCEEDED,
@@ -112,6 +113,7 @@ pub mod reason {
         FORBIDDEN,
         IMMUTABLE_FIELD,
         OBJECT_INVALID,
+        MANIFEST_AMBIGUOUS,
         RELEASE_NAME_INVALID,
         RELEASE_CLAIMED,
         ADOPTION_REFUSED,

@@ -94,9 +94,10 @@ mod tests {
             &schema()["properties"]["spec"],
             "spec".to_owned(),
             &mut |path, field| {
-                let is_text = path.ends_with("[]") && field["type"] == "string";
+                // The items of a list of texts are explained by the list.
+                let is_item = path.ends_with("[]") && field["type"] == "string";
                 let description = field["description"].as_str().unwrap_or_default();
-                assert!(is_text || !description.is_empty(), "{path}");
+                assert!(is_item || !description.is_empty(), "{path}");
                 assert!(!description.contains('\n'), "{path}: {description}");
             },
         );
@@ -147,9 +148,11 @@ mod tests {
             ("/maxHistory/default", json!(10)),
             (
                 "/install/default",
-                json!({"disableHooks": false, "disableWait": false, "disableWaitForJobs": false, "timeout": "5m0s"}),
+                json!({"disableHooks": false, "crds": "Create", "disableWait": false, "disableWaitForJobs": false, "timeout": "5m0s"}),
             ),
             ("/driftDetection/properties/mode/default", json!("enabled")),
+            ("/upgrade/properties/crds/default", json!("Skip")),
+            ("/adoption/default", json!("refuse")),
             ("/install/properties/timeout/default", json!("5m0s")),
             (
                 "/upgrade/properties/remediation/properties/strategy/default",

@@ -23,9 +23,9 @@ pub use self::{
     duration::{Duration, ParseError as DurationError},
     health::HealthCheckExpr,
     status::{
-        AskedStatus, Attempt, ChartStatus, HelmAppStatus, HistoryEntry, InventoryEntry, MAX_CAUSE,
-        MAX_HISTORY, MAX_INVENTORY, MAX_MESSAGE, MAX_TESTS, MadeBy, ReleaseStatus, RollbackStatus, TestRun,
-        TestStatus,
+        AskedStatus, Attempt, ChartStatus, FieldConflict, HelmAppStatus, HistoryEntry, InventoryEntry,
+        MAX_CAUSE, MAX_CONFLICTS, MAX_HISTORY, MAX_INVENTORY, MAX_MESSAGE, MAX_TESTS, MadeBy, ReleaseStatus,
+        RollbackStatus, TestRun, TestStatus,
     },
 };
 
@@ -124,6 +124,13 @@ pub struct HelmAppSpec {
     pub rollback: RollbackSpec,
     #[serde(default)]
     pub uninstall: UninstallSpec,
+    /// What is done with objects of the chart that are in the cluster already and belong to no release: refuse changes
+    /// nothing and says so; unowned takes them over, also those of releases that are gone. What another release has is
+    /// never taken.
+    #[serde(default)]
+    pub adoption: Adoption,
+    #[serde(default)]
+    pub field_conflicts: FieldConflictsSpec,
     #[serde(default)]
     pub test: TestSpec,
     #[serde(default)]
@@ -158,6 +165,11 @@ pub struct InstallSpec {
     /// Do not run pre-install and post-install hooks.
     #[serde(default)]
     pub disable_hooks: bool,
+    /// What is done with the chart's crds/: Skip nothing; Create makes those that are not there; CreateReplace also
+    /// replaces those that are, as long as every version that objects are stored in stays. None is ever deleted. It
+    /// holds until the first revision is deployed.
+    #[serde(default = "crds_of_install")]
+    pub crds: CrdsPolicy,
 }
 
 /// How later revisions are made.
@@ -179,6 +191,47 @@ pub struct UpgradeSpec {
     pub disable_hooks: bool,
     #[serde(default)]
     pub remediation: Remediation,
+    /// What is done with the chart's crds/, as in install.crds.
+    #[serde(default = "crds_of_upgrade")]
+    pub crds: CrdsPolicy,
+    /// Kinds whose objects are deleted and made anew where a field changes that can not be changed: Deployment, or
+    /// Widget.example.com. Jobs are so without being named. The pods and the claims of a StatefulSet stay. Objects
+    /// that can hold data are never deleted for it. It holds for rollbacks as well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(length(min = 1, max = 253)))]
+    pub recreate: Vec<String>,
+}
+
+/// What is done with the chart's crds/.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum CrdsPolicy {
+    Skip,
+    Create,
+    CreateReplace,
+}
+
+/// What is done with objects that are in the cluster already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Adoption {
+    #[default]
+    Refuse,
+    Unowned,
+}
+
+/// What is done with fields that others have set otherwise.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FieldConflictsSpec {
+    /// Field managers whose fields are left to them, besides those of the operator's setting: MANAGER, or
+    /// MANAGER/SUBRESOURCE for what is set by a subresource, such as vpa-updater or keda/scale; a star at the end stands
+    /// for anything. Fields of all others are taken.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 32),
+        inner(length(min = 1, max = 128), regex(pattern = r"^[^/]+(/[^/]+)?$"))
+    )]
+    pub yield_to: Vec<String>,
 }
 
 /// What follows a failed upgrade.
@@ -285,6 +338,14 @@ const fn default_timeout() -> Duration {
     Duration::from_secs(300)
 }
 
+const fn crds_of_install() -> CrdsPolicy {
+    CrdsPolicy::Create
+}
+
+const fn crds_of_upgrade() -> CrdsPolicy {
+    CrdsPolicy::Skip
+}
+
 const fn default_max_history() -> u32 {
     10
 }
@@ -296,6 +357,7 @@ impl Default for InstallSpec {
             disable_wait: false,
             disable_wait_for_jobs: false,
             disable_hooks: false,
+            crds: crds_of_install(),
         }
     }
 }
@@ -308,6 +370,8 @@ impl Default for UpgradeSpec {
             disable_wait_for_jobs: false,
             disable_hooks: false,
             remediation: Remediation::default(),
+            crds: crds_of_upgrade(),
+            recreate: Vec::new(),
         }
     }
 }

@@ -13,6 +13,8 @@ pub const MAX_CAUSE: usize = 256;
 pub const MAX_INVENTORY: usize = 200;
 /// Tests listed in status.
 pub const MAX_TESTS: usize = 64;
+/// Fields in status that others have set otherwise.
+pub const MAX_CONFLICTS: usize = 20;
 /// Longest message of a condition, in bytes (the API's own maximum is 32768).
 pub const MAX_MESSAGE: usize = 4096;
 
@@ -47,6 +49,11 @@ pub struct HelmAppStatus {
     /// Digest of who owns which fields of the objects: while it is the same, nobody has changed them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub inventory_digest: Option<String>,
+    /// Fields of the release's objects that others had set otherwise when the newest revision was applied, or have
+    /// since: the first of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = MAX_CONFLICTS))]
+    pub conflicts: Vec<FieldConflict>,
     /// The rollback asked for by spec.rollback.toRevision that has been carried out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rollback: Option<RollbackStatus>,
@@ -171,6 +178,27 @@ pub struct InventoryEntry {
     /// A hook made it; it goes with the release.
     #[serde(default, skip_serializing_if = "is_false")]
     pub hook: bool,
+}
+
+/// A field that another manager has set otherwise.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FieldConflict {
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub group: String,
+    pub kind: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    pub name: String,
+    /// The field, such as spec.replicas.
+    pub field: String,
+    /// Who has set it.
+    pub manager: String,
+    /// By which subresource.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub subresource: String,
+    /// Taken by the release, or Yielded to the manager.
+    pub resolution: String,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, str::FromStr, sync::Arc, time};
 
 use anyhow::{Context as _, bail, ensure};
 use futures::FutureExt as _;
+use helmapp_helm::plan::Yield;
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::watch,
@@ -17,7 +18,7 @@ use crate::{
     leader::{Elector, Lead},
     metrics::Metrics,
     server::{Readiness, Server},
-    settings::{Allowed, Backoff, Election, Fetch, Settings},
+    settings::{Allowed, Backoff, Election, Fetch, Settings, YIELD_TO},
     telemetry::{self, LogFormat},
 };
 
@@ -83,6 +84,16 @@ struct SettingsArguments {
         value_parser = clap::value_parser!(u16).range(1..)
     )]
     renderers: u16,
+    /// Field manager whose fields no release takes, as MANAGER or MANAGER/SUBRESOURCE; a star at the end stands for
+    /// anything. Can be given several times, and separated by commas
+    #[arg(
+        long = "yield-to",
+        env = "HELMAPP_YIELD_TO",
+        value_delimiter = ',',
+        default_values = YIELD_TO,
+        value_name = "MANAGER"
+    )]
+    yield_to: Vec<Yield>,
     /// How long another's pending revision is left alone while nothing of it changes
     #[arg(
         long,
@@ -292,6 +303,7 @@ impl SettingsArguments {
             workers: self.workers,
             renderers: self.renderers,
             compiled_cache_bytes: self.compiled_cache_bytes,
+            yield_to: self.yield_to,
             pending_takeover: self.pending_takeover.0,
             retry,
             slow_retry,
@@ -516,6 +528,7 @@ mod tests {
             "--default-service-account=app",
             "--workers=3",
             "--renderers=4",
+            "--yield-to=vpa-updater,keda/scale",
             "--pending-takeover=1m",
             "--retry-least=2s",
             "--retry-most=3s",
@@ -570,6 +583,9 @@ mod tests {
             workers: 3,
             renderers: 4,
             compiled_cache_bytes: 12,
+            yield_to: ["vpa-updater", "keda/scale"]
+                .map(|text| text.parse().unwrap())
+                .to_vec(),
             pending_takeover: seconds(60),
             retry: Backoff {
                 least: seconds(2),

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use helmapp_helm::plan::{Answer, Object, ObjectId, Owner, Ownership, classify, prepare};
+use helmapp_helm::plan::{
+    Answer, Conflict, Live, Object, ObjectId, Owner, Ownership, Yield, classify, give_way, leftovers, prepare,
+};
 use http::{HeaderValue, Method, Request, StatusCode, header};
 use kube::Client;
+use kube::api::PropagationPolicy;
 use kube::client::Body;
 use kube::core::{ApiResource, DynamicObject, Resource};
 use serde_json::Value;
@@ -12,13 +15,14 @@ use serde_json::Value;
 use super::brief::METADATA_ONLY;
 use super::discovery::Snapshot;
 use super::managed_fields::take_over;
-use super::{Error, Result, retry};
+use super::{Error, Result, prune, retry};
 use crate::failpoints::failpoint;
 
 /// The manager of our fields: the one that Helm 4 uses, so that its CLI and we own the same fields.
 pub const FIELD_MANAGER: &str = "helm";
 
 const APPLY_PATCH: &str = "application/apply-patch+yaml";
+const MERGE_PATCH: &str = "application/merge-patch+json";
 const WHOLE: HeaderValue = HeaderValue::from_static("application/json");
 /// Most bytes of one answer that are read; etcd's own limit for an object is far below.
 const MAX_ANSWER: usize = 16 << 20;
@@ -30,6 +34,8 @@ pub struct Applied {
     pub created: bool,
     /// The object as the server keeps it, or of it what was asked for.
     pub live: Value,
+    /// Fields that others had set otherwise.
+    pub conflicts: Vec<Conflict>,
 }
 
 /// How much of an object an answer has.
@@ -47,6 +53,7 @@ pub struct Applier {
     client: Client,
     snapshot: Arc<Snapshot>,
     owner: Owner,
+    yields: Arc<[Yield]>,
 }
 
 impl std::fmt::Debug for Applier {
@@ -64,7 +71,14 @@ impl Applier {
             client,
             snapshot,
             owner,
+            yields: Arc::default(),
         }
+    }
+
+    /// The same, without taking fields from these managers.
+    #[must_use]
+    pub fn yielding(self, yields: Arc<[Yield]>) -> Self {
+        Self { yields, ..self }
     }
 
     /// The same with newer discovery, after a CRD was established.
@@ -78,42 +92,57 @@ impl Applier {
     /// # Errors
     /// Only what says nothing about the object: transient failures after their retries.
     pub async fn dry_run(&self, object: &Object, known_uid: Option<&str>) -> Result<Answer> {
-        let applied = match self.send(object, None, true, METADATA_ONLY).await {
+        let applied = match self.write(object, None, true, METADATA_ONLY).await {
             Ok(applied) => applied,
-            Err(error) => return refusal(error),
+            Err(error) => {
+                let mut answer = refusal(error)?;
+                if let Answer::Immutable { live, .. } = &mut answer {
+                    *live = self.standing(object).await?;
+                }
+                return Ok(answer);
+            }
         };
+        let conflicts = applied.conflicts;
         if applied.created {
             return Ok(Answer::Absent);
         }
-        let uid = applied
-            .live
-            .pointer("/metadata/uid")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
+        let uid = uid_of(&applied.live);
         if known_uid == Some(uid) {
             return Ok(Answer::Present {
                 uid: uid.to_owned(),
                 ownership: Ownership::Ours,
+                conflicts,
             });
         }
         // Our own marks are in the answer, so it can't tell whose the object was.
         match self.metadata(&object.id, &object.version).await {
-            Ok(Some(live)) => {
-                let uid = live
-                    .pointer("/metadata/uid")
-                    .and_then(Value::as_str)
-                    .unwrap_or_default();
-                Ok(Answer::Present {
-                    uid: uid.to_owned(),
-                    ownership: classify(&live, &self.owner),
-                })
-            }
+            Ok(Some(live)) => Ok(Answer::Present {
+                uid: uid_of(&live).to_owned(),
+                ownership: classify(&live, &self.owner),
+                conflicts,
+            }),
             Ok(None) => Ok(Answer::Absent),
             Err(error) => refusal(error),
         }
     }
 
-    /// Applies the object, taking fields from other managers. With `uid` only while the live object has that UID.
+    /// The live object that stands in the way of another; `None` where it can't be read.
+    async fn standing(&self, object: &Object) -> Result<Option<Live>> {
+        // Only of StatefulSets more than the metadata matters.
+        let whole = object.id.group == "apps" && object.id.kind == "StatefulSet";
+        let detail = if whole { WHOLE } else { METADATA_ONLY };
+        let live = match self.read(&object.id, &object.version, detail).await {
+            Err(error) if error.is_forbidden() => None,
+            read => read?,
+        };
+        Ok(live.map(|live| Live {
+            uid: uid_of(&live).to_owned(),
+            ownership: classify(&live, &self.owner),
+            spec: live.get("spec").cloned().unwrap_or_default(),
+        }))
+    }
+
+    /// Applies the object. Fields are taken from other managers, but for those that the release yields to. With `uid` only while the live object has that UID.
     ///
     /// # Errors
     /// The server's refusal, or a transient failure after its retries; [`Error::is_replaced`] for another object
@@ -124,10 +153,11 @@ impl Applier {
             Detail::Object => WHOLE,
         };
         failpoint("object.apply.before");
-        let mut applied = self.send(object, uid, false, answer.clone()).await?;
+        let mut applied = self.write(object, uid, false, answer.clone()).await?;
         if !applied.created && self.take_over(object, &applied.live).await? {
             // What another Helm had and the chart has not goes only now that it is ours.
-            applied = self.send(object, uid, false, answer).await?;
+            let again = self.write(object, uid, false, answer).await?;
+            applied.live = again.live;
         }
         failpoint("object.apply.after");
         Ok(applied)
@@ -140,12 +170,26 @@ impl Applier {
         take_over(&self.client, &uri, &doing, is_secret(&object.id), live).await
     }
 
+    /// Deletes the object that has this UID, and no other. `false` when it is not there any more.
+    ///
+    /// # Errors
+    /// The server's refusal, or a transient failure after its retries.
+    pub async fn delete(
+        &self,
+        id: &ObjectId,
+        version: &str,
+        uid: &str,
+        propagation: &PropagationPolicy,
+    ) -> Result<bool> {
+        prune::delete(&self.client, &self.snapshot, id, version, uid, propagation).await
+    }
+
     /// The object as an apply would leave it; nothing is written.
     ///
     /// # Errors
     /// The server's refusal, or a transient failure after its retries.
     pub async fn would_be(&self, object: &Object) -> Result<Value> {
-        Ok(self.send(object, None, true, WHOLE).await?.live)
+        Ok(self.write(object, None, true, WHOLE).await?.live)
     }
 
     /// The live object, `None` when it does not exist.
@@ -164,23 +208,70 @@ impl Applier {
         self.read(id, version, METADATA_ONLY).await
     }
 
-    async fn send(
+    /// Applies the object, dry or not: first without taking anything from anybody. What others have set otherwise is
+    /// taken or left to them then, and what only defaults made and stands in the way is cleared away.
+    async fn write(
         &self,
         object: &Object,
         uid: Option<&str>,
         dry: bool,
         answer: HeaderValue,
     ) -> Result<Applied> {
-        let doing = format!("{} {}", if dry { "check" } else { "apply" }, object.id);
-        let resource = self.resource(&object.id, &object.version)?;
-        let query = if dry { "&dryRun=All" } else { "" };
-        let path = object_path(&resource, &object.id);
-        let uri = format!("{path}?fieldManager={FIELD_MANAGER}&force=true{query}");
         let mut value = prepare(&object.value, &self.owner);
         if let (Some(uid), Some(metadata)) = (uid, value.get_mut("metadata").and_then(Value::as_object_mut)) {
             metadata.insert("uid".to_owned(), uid.into());
         }
-        let body = serde_json::to_vec(&value).map_err(|error| Error::Connection {
+        let write = Write { object, dry, answer };
+        match self.apply_or_take(&write, &mut value).await {
+            Err(error) if error.is_invalid() && !is_secret(&object.id) => {
+                self.clear(&write, value, error).await
+            }
+            other => other,
+        }
+    }
+
+    async fn apply_or_take(&self, write: &Write<'_>, value: &mut Value) -> Result<Applied> {
+        match self.patch(write, APPLY_PATCH, "", value).await {
+            Err(Error::Conflicts { conflicts, .. }) => {
+                let mut conflicts = give_way(value, conflicts, &self.yields);
+                // A client-side Helm is no other.
+                conflicts.retain(|conflict| conflict.manager != FIELD_MANAGER);
+                let applied = self.patch(write, APPLY_PATCH, "&force=true", value).await?;
+                Ok(Applied { conflicts, ..applied })
+            }
+            other => other,
+        }
+    }
+
+    /// An object that the server does not accept, perhaps for what its defaults left in the live one.
+    async fn clear(&self, write: &Write<'_>, mut value: Value, refused: Error) -> Result<Applied> {
+        let object = write.object;
+        let Ok(Some(live)) = self.get(&object.id, &object.version).await else {
+            return Err(refused);
+        };
+        let Some(mut found) = leftovers(&value, &live, FIELD_MANAGER) else {
+            return Err(refused);
+        };
+        if write.dry {
+            // One request can't show what two would do; a patch can take away what an apply can't.
+            let without = self.patch(write, MERGE_PATCH, "", &found.without).await;
+            return without.map_err(|_| refused);
+        }
+        if let Some(metadata) = found.claim.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.insert("uid".to_owned(), uid_of(&live).into());
+        }
+        self.patch(write, APPLY_PATCH, "", &found.claim).await?;
+        self.apply_or_take(write, &mut value).await
+    }
+
+    async fn patch(&self, write: &Write<'_>, form: &str, force: &str, value: &Value) -> Result<Applied> {
+        let Write { object, dry, answer } = write;
+        let doing = format!("{} {}", if *dry { "check" } else { "apply" }, object.id);
+        let resource = self.resource(&object.id, &object.version)?;
+        let query = if *dry { "&dryRun=All" } else { "" };
+        let path = object_path(&resource, &object.id);
+        let uri = format!("{path}?fieldManager={FIELD_MANAGER}{force}{query}");
+        let body = serde_json::to_vec(value).map_err(|error| Error::Connection {
             doing: doing.clone(),
             message: error.to_string(),
         })?;
@@ -189,13 +280,14 @@ impl Applier {
             let request = Request::builder()
                 .method(Method::PATCH)
                 .uri(&uri)
-                .header(header::CONTENT_TYPE, APPLY_PATCH)
+                .header(header::CONTENT_TYPE, form)
                 .header(header::ACCEPT, answer.clone())
                 .body(Body::from(body.clone()));
             let (status, live) = send(&self.client, request, &doing, secret).await?;
             Ok(Applied {
                 created: status == StatusCode::CREATED,
                 live,
+                conflicts: Vec::new(),
             })
         })
         .await
@@ -232,6 +324,20 @@ impl Applier {
     }
 }
 
+/// One object on its way to the server.
+struct Write<'a> {
+    object: &'a Object,
+    /// Nothing is to be written.
+    dry: bool,
+    /// The form of the answer.
+    answer: HeaderValue,
+}
+
+fn uid_of(live: &Value) -> &str {
+    let uid = live.pointer("/metadata/uid").and_then(Value::as_str);
+    uid.unwrap_or_default()
+}
+
 /// Whether the server's words about the object could quote a secret.
 pub fn is_secret(id: &ObjectId) -> bool {
     id.group.is_empty() && id.kind == "Secret"
@@ -253,7 +359,11 @@ fn refusal(error: Error) -> Result<Answer> {
     let forbidden = error.is_forbidden();
     let untyped = error.is_untyped();
     match error {
-        Error::Api { message, fields, .. } if immutable => Ok(Answer::Immutable { fields, message }),
+        Error::Api { message, fields, .. } if immutable => Ok(Answer::Immutable {
+            fields,
+            message,
+            live: None,
+        }),
         Error::Api { message, .. } if forbidden => Ok(Answer::Forbidden { message }),
         Error::Api {
             code: 404, message, ..
@@ -349,6 +459,7 @@ mod tests {
                 Some(Answer::Immutable {
                     fields: vec!["spec.f".into()],
                     message: message("field is immutable"),
+                    live: None,
                 }),
             ),
             (

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use helmapp_helm::plan::Conflict;
+use kube::core::response::StatusCause;
+
 use crate::excerpt::excerpt;
 
 /// Result of a cluster request.
@@ -28,6 +31,14 @@ pub enum Error {
         fields: Vec<String>,
         /// How long it asks us to wait.
         retry_after: Option<Duration>,
+    },
+    /// Others have set fields otherwise, and the apply was not to take them.
+    #[error("{doing}: others have set fields otherwise: {}", conflicts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
+    Conflicts {
+        /// What we were doing, with the object.
+        doing: String,
+        /// The fields and whose they are.
+        conflicts: Vec<Conflict>,
     },
     /// No answer: connection, TLS, timeout, or an answer that can't be read.
     #[error("{doing}: {message}")]
@@ -72,6 +83,10 @@ impl Error {
         let causes = details
             .map(|details| details.causes.as_slice())
             .unwrap_or_default();
+        let conflicts: Vec<Conflict> = causes.iter().filter_map(conflict).collect();
+        if !conflicts.is_empty() {
+            return Self::Conflicts { doing, conflicts };
+        }
         let mut fields: Vec<String> = causes
             .iter()
             .map(|cause| cause.field.clone())
@@ -125,7 +140,7 @@ impl Error {
     /// The identity lacks a right. A quota or a terminating namespace also answers 403, but means something else.
     pub fn is_forbidden(&self) -> bool {
         matches!(self, Self::Api { code: 403, message, .. }
-            if !message.contains("exceeded quota") && !message.contains("being terminated"))
+            if !message.contains("exceeded quota") && !message.contains("being terminated") && !message.contains(NOT_RESIZABLE))
     }
 
     /// Another writer was there first, or the object already exists.
@@ -150,7 +165,20 @@ impl Error {
 
     /// The change would touch a field that can't be changed.
     pub fn is_immutable(&self) -> bool {
-        matches!(self, Self::Api { code: 422, message, .. } if says_immutable(message))
+        match self {
+            Self::Api {
+                code: 422, message, ..
+            } => says_immutable(message),
+            Self::Api {
+                code: 403, message, ..
+            } => message.contains(NOT_RESIZABLE),
+            _ => false,
+        }
+    }
+
+    /// The server does not accept the object as it would become.
+    pub fn is_invalid(&self) -> bool {
+        self.code() == Some(422) && !self.is_immutable() && !self.is_replaced()
     }
 
     /// Server-side apply could not read the object by its kind's schema. The server answers 500 for that, but
@@ -166,7 +194,7 @@ impl Error {
             Self::Api { .. } if self.is_replaced() => true,
             Self::Api { code, .. } => matches!(code, 408 | 409 | 410 | 429 | 500 | 502 | 503 | 504),
             Self::Connection { .. } => true,
-            Self::UnknownKind { .. } | Self::Timeout { .. } => false,
+            Self::Conflicts { .. } | Self::UnknownKind { .. } | Self::Timeout { .. } => false,
         }
     }
 
@@ -183,6 +211,27 @@ impl Error {
 fn silent_webhook(message: &str) -> Option<&str> {
     let (_, rest) = message.split_once("failed calling webhook \"")?;
     rest.split('"').next()
+}
+
+/// The words of an admission plugin about a claim whose StorageClass does not let it grow.
+const NOT_RESIZABLE: &str = "pvc can be resized";
+
+/// Reads `conflict with "kubectl" with subresource "scale" using apps/v1`.
+fn conflict(cause: &StatusCause) -> Option<Conflict> {
+    if cause.reason != "FieldManagerConflict" {
+        return None;
+    }
+    let quoted = |after: &str| {
+        let (_, rest) = cause.message.split_once(after)?;
+        let mut values = serde_json::Deserializer::from_str(rest).into_iter::<String>();
+        values.next()?.ok()
+    };
+    Some(Conflict {
+        field: cause.field.clone(),
+        manager: quoted("conflict with ")?,
+        subresource: quoted(" with subresource ").unwrap_or_default(),
+        yielded: false,
+    })
 }
 
 fn says_immutable(message: &str) -> bool {
@@ -286,6 +335,42 @@ mod tests {
             assert_eq!(got, (forbidden, immutable, transient), "{code} {message}");
             assert_eq!(error.retry_after(), Some(Duration::from_secs(3)));
         }
+    }
+
+    #[test]
+    fn conflicts_are_read_from_the_causes() {
+        let cause = |field: &str, message: &str| StatusCause {
+            reason: "FieldManagerConflict".into(),
+            message: message.into(),
+            field: field.into(),
+        };
+        let details = StatusDetails {
+            causes: vec![
+                cause(
+                    ".spec.replicas",
+                    "conflict with \"kubectl\" with subresource \"scale\" using apps/v1 at 2026-01-01T00:00:00Z",
+                ),
+                cause(".data.a", "conflict with \"some \\\"one\\\"\""),
+            ],
+            ..empty()
+        };
+        let status = Status {
+            details: Some(details),
+            ..Status::failure("Apply failed with 2 conflicts", "Conflict").with_code(409)
+        };
+        let error = Error::from_kube("apply x", kube::Error::Api(status.boxed()), true);
+        assert!(!error.is_transient());
+        assert_eq!(
+            error.to_string(),
+            "apply x: others have set fields otherwise: spec.replicas of kubectl (scale), data.a of some \"one\""
+        );
+    }
+
+    #[test]
+    fn a_claim_that_can_not_grow_is_no_missing_right() {
+        let message = "persistentvolumeclaims \"p\" is forbidden: only dynamically provisioned pvc can be resized and so on";
+        let error = Error::from_kube("apply x", api(403, "Forbidden", message, ""), false);
+        assert!(error.is_immutable() && !error.is_forbidden());
     }
 
     #[test]

@@ -31,7 +31,7 @@ fn advice(error: &Error, text: &str, subject: &Subject) -> Option<String> {
         (Error::Objects(_) | Error::Refused(_) | Error::Cluster(_), reason::UNKNOWN_KIND) => {
             Some("install the CRD that defines it; it is tried again by itself".to_owned())
         }
-        (Error::Refused(_), reason::IMMUTABLE_FIELD) => {
+        (Error::Cluster(_), reason::IMMUTABLE_FIELD) => {
             Some("leave the field as it is, or delete the object yourself if it may be made anew".to_owned())
         }
         (Error::Input { .. }, reason::RELEASE_NAME_INVALID) => Some("set spec.releaseName".to_owned()),

@@ -5,7 +5,7 @@ use futures::{FutureExt, StreamExt, TryStreamExt};
 use helmapp_helm::plan::{Action, Object, Ownership, classify};
 use serde_json::{Map, Value};
 
-use crate::cluster::apply::{Applier, is_secret};
+use crate::cluster::apply::Applier;
 
 use super::drift::{Ignore, differences};
 use super::planning::PARALLEL;
@@ -46,6 +46,7 @@ async fn one(
         action,
         before,
         after: Some(after),
+        conflicts: Vec::new(),
         drifted: true,
     };
     let Some(live) = applier.get(&object.id, &object.version).await? else {
@@ -60,29 +61,11 @@ async fn one(
     if may_stay {
         return Ok(None);
     }
-    let shape = shape(object);
-    let (before, after) = (within(&live, &shape), within(&applied, &shape));
+    let shape = &object.value;
+    let (before, after) = (within(&live, shape), within(&applied, shape));
     let uid = live.pointer("/metadata/uid").and_then(Value::as_str);
     let uid = uid.unwrap_or_default().to_owned();
     Ok((before != after).then(|| change(Action::Apply { uid }, Some(before), after)))
-}
-
-/// The fields that the release sets, as the server keeps them.
-fn shape(object: &Object) -> Value {
-    let mut shape = object.value.clone();
-    if !is_secret(&object.id) {
-        return shape;
-    }
-    // Written as text, kept in base64.
-    if let Some(members) = shape.as_object_mut()
-        && let Some(Value::Object(texts)) = members.remove("stringData")
-    {
-        let data = members.entry("data").or_insert_with(|| Map::new().into());
-        if let Some(data) = data.as_object_mut() {
-            data.extend(texts);
-        }
-    }
-    shape
 }
 
 /// What of a live object stands where the shape has something. A list with another number of items comes whole.
@@ -105,7 +88,6 @@ fn within(live: &Value, shape: &Value) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use helmapp_helm::plan::ObjectId;
     use serde_json::json;
 
     use super::*;
@@ -126,21 +108,5 @@ mod tests {
             "spec": {"replicas": 3, "ports": [{"port": 80}], "args": ["a", "b"]},
         });
         assert_eq!(within(&live, &shape), expected);
-    }
-
-    #[test]
-    fn texts_of_a_secret_are_looked_for_where_the_server_keeps_them() {
-        let id = ObjectId {
-            group: String::new(),
-            kind: "Secret".into(),
-            namespace: "web".into(),
-            name: "s".into(),
-        };
-        let object = Object {
-            id,
-            version: "v1".into(),
-            value: json!({"data": {"a": "eA=="}, "stringData": {"b": "x"}}),
-        };
-        assert_eq!(shape(&object), json!({"data": {"a": "eA==", "b": "x"}}));
     }
 }

@@ -1,78 +1,265 @@
-//! Step 8: the operations of a plan, in order. Each can be done again, so a crash only costs a repetition.
+//! Step 8: the operations of a plan, in the order of their objects. Each can be done again, so a crash only costs a
+//! repetition.
+//!
+//! Where objects wait for others, or for the end of what they take the place of, nobody waits here either: what is left
+//! to do stays with the revision that settles, and goes on from there.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::{FutureExt, StreamExt, TryStreamExt};
-use helmapp_helm::plan::{Action, Answer, Draft, Need, Object, ObjectId, Operation, Plan, Step, decide};
+use helmapp_helm::plan::{
+    Action, Answer, Draft, Need, Object, ObjectId, Operation, Order, Plan, Propagation, Step, Turn, decide,
+};
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::PropagationPolicy;
 use serde_json::Value;
+use tokio::time::sleep;
 use tracing::info;
 
+use crate::api::conditions::reason;
 use crate::cluster::apply::{Applied, Applier, Detail};
 use crate::cluster::discovery::Snapshot;
-use crate::cluster::{crds, prune};
+use crate::cluster::prune::{self, Doomed};
 
-use super::Context;
-use super::health;
+use super::memory::Health;
 use super::planning::PARALLEL;
-use super::policy::Error;
+use super::policy::{Again, Error};
 use super::subject::Subject;
+use super::{Context, crds, health, report, settle};
 
-/// Creates the CRDs of the chart's crds/ directories that are missing, and waits until they are served.
-///
-/// # Errors
-/// The server's refusal, or CRDs that are not established in time.
-pub(super) async fn install_crds(
-    ctx: &Context,
-    subject: &Subject,
-    documents: &[Value],
-    snapshot: Arc<Snapshot>,
-) -> Result<Arc<Snapshot>, Error> {
-    let missing = crds::missing(documents, &snapshot);
-    if missing.is_empty() {
-        return Ok(snapshot);
-    }
-    crds::create(&subject.tenant, &missing, false).await?;
-    let names: Vec<String> = missing.iter().filter_map(|crd| crd_name(crd)).collect();
-    serve(ctx, subject, &names).await
+/// Most deletions are through when the server has answered, or a moment later: so long it is looked for.
+const MOMENTS: [Duration; 4] = [
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+    Duration::from_millis(200),
+    Duration::from_millis(400),
+];
+
+/// A plan that is being carried out.
+#[derive(Debug, Clone)]
+pub(super) struct Work<'a> {
+    /// The objects' operations, as the order counts them, then the removals.
+    operations: Vec<Operation<'a>>,
+    order: Order,
+    /// Which of the objects' operations are done.
+    done: Vec<bool>,
+    /// Only what was made since then is removed.
+    since: Option<Timestamp>,
 }
 
-/// Does the operations of a plan.
+/// What keeps a plan from going on.
+#[derive(Debug, Clone)]
+pub(super) struct Waiting {
+    work: Work<'static>,
+    /// Objects that have to be ready first.
+    pub ready: BTreeSet<ObjectId>,
+    /// Objects that have to be gone first.
+    pub gone: BTreeSet<ObjectId>,
+}
+
+impl Waiting {
+    /// Whether the object is still to be written.
+    pub(super) fn is_to_come(&self, id: &ObjectId) -> bool {
+        let steps = self.work.operations.iter().zip(&self.work.done);
+        steps
+            .filter(|(_, done)| !**done)
+            .any(|(one, _)| one.object.id == *id)
+    }
+
+    /// Goes on where it stopped. What is to be waited for, if anything.
+    ///
+    /// # Errors
+    /// The first operation that fails; what was done before stays done.
+    pub(super) async fn go_on(&self, ctx: &Context, subject: &Subject) -> Result<Option<Waiting>, Error> {
+        let applier = subject.applier(ctx.discovery.snapshot().await?);
+        self.work.clone().go_on(ctx, subject, applier).await
+    }
+}
+
+/// Does the operations of a plan; with `since`, it removes nothing that is older. What is to be waited for before it goes
+/// on, if anything.
 ///
 /// # Errors
 /// The first operation that fails; what was done before stays done.
 pub(super) async fn run(
     ctx: &Context,
     subject: &Subject,
-    mut applier: Applier,
-    plan: &Plan<'_>,
-) -> Result<(), Error> {
-    let mut rest = plan.operations.as_slice();
-    while let Some(first) = rest.first() {
-        let length = rest
-            .iter()
-            .take_while(|operation| is_alike(first, operation))
-            .count()
-            .max(1);
-        let (batch, after) = rest.split_at(length.min(rest.len()));
-        rest = after;
-        match first.action {
-            Action::Keep | Action::LeaveBehind => {}
-            Action::Delete => delete_all(ctx, subject, batch).await?,
-            _ => {
-                apply_all(ctx, subject, &applier, batch).await?;
-                let names = new_crds(batch);
-                if !names.is_empty() {
-                    applier = applier.with_snapshot(serve(ctx, subject, &names).await?);
-                    // Kinds that are served only now have no watch yet.
-                    let ids = plan.operations.iter().map(|operation| &operation.object.id);
-                    ctx.follow(&super::kinds(ids)).await?;
-                }
-            }
+    applier: Applier,
+    plan: Plan<'_>,
+    order: Order,
+    since: Option<Timestamp>,
+) -> Result<Option<Waiting>, Error> {
+    Work::of(plan, order, since).go_on(ctx, subject, applier).await
+}
+
+impl Work<'_> {
+    fn of(plan: Plan<'_>, order: Order, since: Option<Timestamp>) -> Work<'_> {
+        let steps = plan.operations.iter().map(|operation| &operation.action);
+        let steps = steps.filter(|action| !matches!(action, Action::Delete | Action::LeaveBehind));
+        let done = steps
+            .map(|action| matches!(action, Action::Keep | Action::SkipCreate))
+            .collect();
+        Work {
+            operations: plan.operations,
+            order,
+            done,
+            since,
         }
     }
-    Ok(())
+
+    async fn go_on(
+        mut self,
+        ctx: &Context,
+        subject: &Subject,
+        mut applier: Applier,
+    ) -> Result<Option<Waiting>, Error> {
+        loop {
+            let ready = self.ready(ctx, subject);
+            match self.order.next(&self.done, |step| ready.contains(&step)) {
+                Turn::Apply(steps) => {
+                    let outcomes = self.apply(ctx, subject, &applier, &steps).await?;
+                    let mut gone = BTreeSet::new();
+                    for (step, applied) in steps.iter().zip(outcomes) {
+                        match self.done.get_mut(*step) {
+                            Some(done) if applied => *done = true,
+                            _ => gone.extend(self.id(*step)),
+                        }
+                    }
+                    if !gone.is_empty() {
+                        return Ok(Some(self.waiting(BTreeSet::new(), gone)));
+                    }
+                    applier = self.served(ctx, subject, applier, &steps).await?;
+                }
+                Turn::Wait(on) => {
+                    settle::look(ctx, subject).await?;
+                    let ready = self.ready(ctx, subject);
+                    let late: Vec<usize> = on.into_iter().filter(|step| !ready.contains(step)).collect();
+                    if !late.is_empty() {
+                        let ready = late.iter().filter_map(|step| self.id(*step)).collect();
+                        return Ok(Some(self.waiting(ready, BTreeSet::new())));
+                    }
+                }
+                Turn::Done => break,
+            }
+        }
+        self.remove(ctx, subject).await?;
+        Ok(None)
+    }
+
+    fn id(&self, step: usize) -> Option<ObjectId> {
+        self.operations
+            .get(step)
+            .map(|operation| operation.object.id.clone())
+    }
+
+    fn waiting(self, ready: BTreeSet<ObjectId>, gone: BTreeSet<ObjectId>) -> Waiting {
+        let operations = self.operations.into_iter().map(Operation::into_owned);
+        Waiting {
+            work: Work {
+                operations: operations.collect(),
+                order: self.order,
+                done: self.done,
+                since: self.since,
+            },
+            ready,
+            gone,
+        }
+    }
+
+    /// The steps whose objects are ready; none where nobody asks.
+    fn ready(&self, ctx: &Context, subject: &Subject) -> BTreeSet<usize> {
+        if !self.order.waits() {
+            return BTreeSet::new();
+        }
+        let objects = ctx.memory.objects(&subject.key);
+        let ready: BTreeSet<&ObjectId> = objects
+            .iter()
+            .filter(|(_, object)| object.health == Health::Ready)
+            .map(|(id, _)| id)
+            .collect();
+        let steps = self.operations.iter().enumerate();
+        steps
+            .filter(|(_, one)| one.action == Action::SkipCreate || ready.contains(&one.object.id))
+            .map(|(step, _)| step)
+            .collect()
+    }
+
+    /// Applies the objects of these steps; whether each of them is.
+    async fn apply(
+        &self,
+        ctx: &Context,
+        subject: &Subject,
+        applier: &Applier,
+        steps: &[usize],
+    ) -> Result<Vec<bool>, Error> {
+        // Collected first: a closure that is kept across an await makes the future's bounds too narrow.
+        let writes: Vec<_> = steps
+            .iter()
+            .filter_map(|step| self.operations.get(*step))
+            .map(|one| apply_one(ctx, subject, applier, one).boxed())
+            .collect();
+        futures::stream::iter(writes)
+            .buffered(PARALLEL)
+            .try_collect()
+            .await
+    }
+
+    /// Waits until the kinds of CRDs among these steps are served, and has them watched.
+    async fn served(
+        &self,
+        ctx: &Context,
+        subject: &Subject,
+        applier: Applier,
+        steps: &[usize],
+    ) -> Result<Applier, Error> {
+        let ids = steps.iter().filter_map(|step| self.id(*step));
+        let names: Vec<String> = ids
+            .filter(|id| id.kind == "CustomResourceDefinition")
+            .map(|id| id.name)
+            .collect();
+        if names.is_empty() {
+            return Ok(applier);
+        }
+        let applier = applier.with_snapshot(crds::serve(ctx, subject, &names).await?);
+        let ids = self.operations.iter().map(|operation| &operation.object.id);
+        ctx.follow(&super::kinds(ids)).await?;
+        Ok(applier)
+    }
+
+    /// Deletes what the release no longer has.
+    async fn remove(&self, ctx: &Context, subject: &Subject) -> Result<(), Error> {
+        let removals: Vec<&Operation<'_>> = self
+            .operations
+            .iter()
+            .filter(|operation| operation.action == Action::Delete)
+            .collect();
+        if removals.is_empty() {
+            return Ok(());
+        }
+        let snapshot = ctx.discovery.snapshot().await?;
+        let uids = ctx.memory.uids(&subject.key);
+        let made = self.operations.iter().take(self.done.len());
+        let stay = made.filter_map(|operation| uids.get(&operation.object.id).cloned());
+        let stay: BTreeSet<String> = stay.filter(|uid| !uid.is_empty()).collect();
+        for operation in removals {
+            let object = &operation.object;
+            let doomed = Doomed {
+                id: &object.id,
+                version: &object.version,
+                uid: uids
+                    .get(&object.id)
+                    .map(String::as_str)
+                    .filter(|uid| !uid.is_empty()),
+                stay: &stay,
+                since: self.since,
+            };
+            let_go(subject, &snapshot, &doomed, &PropagationPolicy::Background).await?;
+        }
+        Ok(())
+    }
 }
 
 /// Applies one object and remembers how it is. With a UID it has to be the object that has it.
@@ -93,6 +280,7 @@ pub(super) async fn apply(
         Detail::Object
     };
     let applied = applier.apply(object, uid, detail).await?;
+    report::conflicts(ctx, subject, &object.id, &applied.conflicts);
     remember(ctx, subject, &object.id, &applied.live).await;
     Ok(applied)
 }
@@ -110,41 +298,35 @@ pub(super) fn metadata(live: &Value) -> ObjectMeta {
         .unwrap_or_default()
 }
 
-async fn apply_all(
-    ctx: &Context,
-    subject: &Subject,
-    applier: &Applier,
-    batch: &[Operation<'_>],
-) -> Result<(), Error> {
-    // Collected first: a closure that is kept across an await makes the future's bounds too narrow.
-    let writes: Vec<_> = batch
-        .iter()
-        .map(|one| apply_one(ctx, subject, applier, one).boxed())
-        .collect();
-    futures::stream::iter(writes)
-        .buffered(PARALLEL)
-        .try_collect()
-        .await
-}
-
+/// Applies one object. `false` while what it takes the place of is still there.
 async fn apply_one(
     ctx: &Context,
     subject: &Subject,
     applier: &Applier,
     one: &Operation<'_>,
-) -> Result<(), Error> {
-    if one.action == Action::CheckAndApply {
-        check(applier, one.object).await?;
-    }
-    let uid = match &one.action {
+) -> Result<bool, Error> {
+    let object = one.object.as_ref();
+    let action = match &one.action {
+        Action::CheckAndApply => check(subject, applier, object).await?,
+        action => action.clone(),
+    };
+    let uid = match &action {
+        Action::Keep | Action::SkipCreate => return Ok(true),
+        Action::Recreate { uid, propagation, .. } => {
+            if !make_way(subject, applier, object, uid, *propagation).await? {
+                return Ok(false);
+            }
+            None
+        }
         Action::Apply { uid } | Action::Adopt { uid } => Some(uid.as_str()).filter(|uid| !uid.is_empty()),
         _ => None,
     };
-    apply(ctx, subject, applier, one.object, uid).await.map(|_| ())
+    apply(ctx, subject, applier, object, uid).await?;
+    Ok(true)
 }
 
 /// The dry run of an object that could not be checked before the first write.
-async fn check(applier: &Applier, object: &Object) -> Result<(), Error> {
+async fn check(subject: &Subject, applier: &Applier, object: &Object) -> Result<Action, Error> {
     let answer: Answer = applier.dry_run(object, None).await?;
     let draft = Draft {
         steps: vec![Step {
@@ -156,24 +338,52 @@ async fn check(applier: &Applier, object: &Object) -> Result<(), Error> {
         removals: Vec::new(),
     };
     let answers = std::iter::once((object.id.clone(), answer)).collect();
-    decide(&draft, &answers).map(|_| ()).map_err(Error::Refused)
+    let plan = decide(&draft, &answers, &subject.rules()).map_err(Error::Refused)?;
+    let decided = plan.operations.into_iter().next();
+    Ok(decided.map_or(Action::Create, |operation| operation.action))
 }
 
-async fn delete_all(ctx: &Context, subject: &Subject, batch: &[Operation<'_>]) -> Result<(), Error> {
-    let snapshot = ctx.discovery.snapshot().await?;
-    for operation in batch {
-        let object = operation.object;
-        delete(
-            subject,
-            &snapshot,
-            &object.id,
-            &object.version,
-            None,
-            &PropagationPolicy::Background,
-        )
-        .await?;
+/// Deletes the object that another is to take the place of. Whether it is gone.
+async fn make_way(
+    subject: &Subject,
+    applier: &Applier,
+    object: &Object,
+    uid: &str,
+    propagation: Propagation,
+) -> Result<bool, Error> {
+    let (id, version) = (&object.id, object.version.as_str());
+    let mut asked = false;
+    for moment in MOMENTS {
+        let Some(live) = applier.metadata(id, version).await? else {
+            return Ok(true);
+        };
+        let live = metadata(&live);
+        if live.uid.as_deref() != Some(uid) {
+            return Err(Error::Input {
+                reason: reason::IMMUTABLE_FIELD,
+                message: format!("{id} was made anew by somebody else while it was to be made anew here"),
+                again: Again::Soon(None),
+            });
+        }
+        if live.deletion_timestamp.is_none() && !asked {
+            info!(app = %subject.key.name, namespace = %subject.key.namespace, object = %id, ?propagation, "deleting, to make it anew");
+            let policy = policy(propagation);
+            if !applier.delete(id, version, uid, &policy).await? {
+                return Ok(true);
+            }
+            asked = true;
+        }
+        sleep(moment).await;
     }
-    Ok(())
+    Ok(applier.metadata(id, version).await?.is_none())
+}
+
+fn policy(propagation: Propagation) -> PropagationPolicy {
+    match propagation {
+        Propagation::Foreground => PropagationPolicy::Foreground,
+        Propagation::Background => PropagationPolicy::Background,
+        Propagation::Orphan => PropagationPolicy::Orphan,
+    }
 }
 
 /// Deletes one object if it is still the release's and, where the UID is known, still the same.
@@ -188,57 +398,23 @@ pub(super) async fn delete(
     uid: Option<&str>,
     propagation: &PropagationPolicy,
 ) -> Result<prune::Pruned, Error> {
-    let pruned = prune::prune(
-        &subject.tenant,
-        snapshot,
+    let doomed = Doomed {
         id,
         version,
         uid,
-        &subject.owner,
-        propagation,
-    )
-    .await?;
-    info!(app = %subject.key.name, namespace = %subject.key.namespace, object = %id, ?pruned, "let go of object");
-    Ok(pruned)
+        stay: &BTreeSet::new(),
+        since: None,
+    };
+    let_go(subject, snapshot, &doomed, propagation).await
 }
 
-/// Waits until CRDs are served.
-///
-/// # Errors
-/// A failed request, or CRDs that are not established in time.
-pub(super) async fn serve(
-    ctx: &Context,
+async fn let_go(
     subject: &Subject,
-    names: &[String],
-) -> Result<Arc<Snapshot>, Error> {
-    crds::established(&subject.tenant, names).await?;
-    ctx.discovery.invalidate();
-    Ok(ctx.discovery.snapshot().await?)
-}
-
-fn new_crds(batch: &[Operation<'_>]) -> Vec<String> {
-    let crds = batch
-        .iter()
-        .filter(|operation| operation.object.id.kind == "CustomResourceDefinition");
-    crds.map(|operation| operation.object.id.name.clone()).collect()
-}
-
-fn crd_name(crd: &Value) -> Option<String> {
-    crd.pointer("/metadata/name")?.as_str().map(str::to_owned)
-}
-
-/// Operations that are done at once: applies of one kind, which Helm does not order either.
-fn is_alike(first: &Operation<'_>, other: &Operation<'_>) -> bool {
-    let class = |action: &Action| match action {
-        Action::Keep | Action::LeaveBehind => 0,
-        Action::Delete => 1,
-        Action::Create | Action::Apply { .. } | Action::Adopt { .. } | Action::CheckAndApply => 2,
-    };
-    let kind = |operation: &Operation<'_>| {
-        (
-            operation.object.id.group.clone(),
-            operation.object.id.kind.clone(),
-        )
-    };
-    class(&first.action) == class(&other.action) && (class(&first.action) != 2 || kind(first) == kind(other))
+    snapshot: &Arc<Snapshot>,
+    doomed: &Doomed<'_>,
+    propagation: &PropagationPolicy,
+) -> Result<prune::Pruned, Error> {
+    let pruned = prune::prune(&subject.tenant, snapshot, doomed, &subject.owner, propagation).await?;
+    info!(app = %subject.key.name, namespace = %subject.key.namespace, object = %doomed.id, ?pruned, "let go of object");
+    Ok(pruned)
 }

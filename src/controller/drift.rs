@@ -55,7 +55,12 @@ pub(super) async fn correct(ctx: &Context, subject: &Subject) -> Result<Option<D
     if let Some(interval) = spec.interval {
         found.wait(inspect(ctx, subject, interval.0.max(LEAST_INTERVAL)));
     }
-    let dirty = ctx.memory.dirty(&subject.key);
+    let mut dirty = ctx.memory.dirty(&subject.key);
+    let settling = ctx.settling.get(&subject.key);
+    if let Some(waiting) = settling.as_ref().and_then(|settling| settling.waiting.as_ref()) {
+        // Its turn comes.
+        dirty.retain(|(id, _)| !waiting.is_to_come(id));
+    }
     let mut due = BTreeMap::new();
     for (id, was) in dirty {
         let correction = ctx.memory.correction(&subject.key, &id, subject.generation());

@@ -165,7 +165,7 @@ async fn delete(ctx: &Context, subject: &Subject, stored: &StoredObjects) -> Res
     for Going { id, version, uid } in &stored.going {
         match deploy::delete(subject, &snapshot, id, version, uid.as_deref(), &propagation).await {
             Ok(Pruned::Deleted) => deleted.push((id, version)),
-            Ok(Pruned::Gone | Pruned::Kept | Pruned::NotOurs) => {}
+            Ok(Pruned::Gone | Pruned::Kept | Pruned::NotOurs | Pruned::Same | Pruned::Older) => {}
             Err(error) => refused.add(ctx, id, error).await?,
         }
     }

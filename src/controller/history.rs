@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use helmapp_helm::plan::{Object, ObjectId, keeps};
+use helmapp_helm::plan::{Object, ObjectId, holds_data, keeps};
 use helmapp_helm::release::Status;
 use kube::api::PropagationPolicy;
 use tracing::warn;
 
 use crate::store::{Companion, Head, surplus};
 
-use super::leftover::{holds_data, leave, left_object};
+use super::leftover::{leave, left_object};
 use super::policy::Error;
 use super::record::Record;
 use super::revision::{Found, stored_objects};

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::api::conditions::reason;
-use crate::api::{ChartStatus, HelmApp};
+use crate::api::{ChartStatus, CrdsPolicy, HelmApp};
 use crate::cluster::discovery::hex;
 use crate::source;
 
@@ -19,7 +19,7 @@ use super::policy::{Again, Error};
 use super::redact::Redactor;
 use super::subject::Subject;
 use super::values::{self, Contents};
-use super::{Context, asked};
+use super::{Context, asked, crds};
 
 /// Everything that a rendering is made from.
 #[derive(Debug, Clone)]
@@ -36,7 +36,7 @@ pub struct Gathered {
     pub chart: Arc<Chart>,
     /// The chart, for status.
     pub chart_status: ChartStatus,
-    /// Documents of the chart's crds/ directories.
+    /// Documents of the chart's crds/ directories, where something is to be done with them.
     pub crds: Vec<Value>,
     /// The user's values, merged.
     pub values: Map<String, Value>,
@@ -91,7 +91,10 @@ pub async fn gather(ctx: &Context, subject: &Subject) -> Result<Gathered, Error>
     ctx.attempts.insert(&subject.key, Arc::new(nothing.clone()));
     let values =
         values::compose(spec, &fetched.chart, &contents, &ctx.settings.limits.yaml).map_err(values_error)?;
-    let crds = crds(&fetched.chart)?;
+    let crds = match crds::policy(ctx, subject) {
+        CrdsPolicy::Skip => Vec::new(),
+        CrdsPolicy::Create | CrdsPolicy::CreateReplace => documents_of_crds(&fetched.chart)?,
+    };
     let capabilities = Arc::new(asked::capabilities(&snapshot, &crds));
     let table = asked::known(ctx, subject);
     let digest = asked::find(&table, &inputs, &capabilities).unwrap_or(nothing);
@@ -154,7 +157,7 @@ fn digest(subject: &Subject, chart: &str, contents: &Contents) -> String {
 }
 
 /// The documents of the chart's crds/ directories and its sub-charts'.
-fn crds(chart: &Chart) -> Result<Vec<Value>, Error> {
+fn documents_of_crds(chart: &Chart) -> Result<Vec<Value>, Error> {
     let mut all = Vec::new();
     for crd in chart.crd_objects() {
         let documents = parse_stored(crd.file.text().unwrap_or_default()).map_err(|error| Error::Input {

@@ -30,13 +30,3 @@ pub(super) fn leave(companion: &mut Companion, subject: &Subject, left: Vec<Left
               "left in the cluster for good: the companion record has no place for it");
     }
 }
-
-/// Whether data can go with an object of the kind.
-pub(super) fn holds_data(id: &ObjectId) -> bool {
-    matches!(
-        (id.group.as_str(), id.kind.as_str()),
-        ("", "PersistentVolumeClaim" | "PersistentVolume" | "Namespace")
-            | ("apps", "StatefulSet")
-            | ("apiextensions.k8s.io", "CustomResourceDefinition")
-    )
-}

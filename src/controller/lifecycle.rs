@@ -253,6 +253,14 @@ pub(super) fn between(heads: &[Head]) -> impl Iterator<Item = &Head> {
     unended.skip(1)
 }
 
+/// When the first revision since the deployed one was begun.
+pub(super) fn unended_since(heads: &[Head]) -> Option<Timestamp> {
+    let unended = heads
+        .iter()
+        .take_while(|head| !matches!(head.status, Status::Deployed | Status::Uninstalled));
+    unended.filter_map(|head| head.created).min()
+}
+
 /// What `spec.rollback.toRevision` asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Asked {

@@ -7,6 +7,7 @@ mod base;
 mod causes;
 mod claim;
 mod compare;
+mod crds;
 mod deploy;
 mod digests;
 mod drift;
@@ -129,6 +130,7 @@ pub struct Context {
     attempts: Slots<String>,
     asked: Slots<asked::Table>,
     begun: Slots<Basis>,
+    conflicts: Slots<report::Conflicts>,
     /// When revisions are given up whose apply was interrupted.
     deadlines: Slots<(i64, Instant)>,
     redactors: Slots<Redactor>,
@@ -203,6 +205,7 @@ impl Operator {
             attempts: Slots::default(),
             asked: Slots::default(),
             begun: Slots::default(),
+            conflicts: Slots::default(),
             deadlines: Slots::default(),
             redactors: Slots::default(),
             own_secrets: Slots::default(),
@@ -461,6 +464,7 @@ impl Context {
         self.attempts.remove(&subject.key);
         self.asked.remove(&subject.key);
         self.begun.remove(&subject.key);
+        self.conflicts.remove(&subject.key);
         self.deadlines.remove(&subject.key);
         self.redactors.remove(&subject.key);
         self.own_secrets.remove(&subject.key);

@@ -5,16 +5,18 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use helmapp_helm::plan::{
-    Action, Answer, Draft, Inputs, Object, ObjectError, ObjectId, Plan, Scope, crd_kinds, decide, draft,
-    objects,
+    Action, Answer, Document, Draft, Inputs, Live, Object, ObjectId, Order, Ownership, Plan, Rules, Scope,
+    crd_kinds, decide, draft, holds_data, objects,
 };
+use helmapp_helm::release::Status;
 use serde_json::Value;
 
+use crate::api::conditions::reason;
 use crate::cluster::apply::Applier;
 use crate::cluster::discovery::Snapshot;
+use crate::store::{ReleaseKey, Store};
 
-use super::leftover::holds_data;
-use super::policy::Error;
+use super::policy::{self, Again, Error};
 
 /// Dry runs that are under way at once.
 pub const PARALLEL: usize = 8;
@@ -26,19 +28,39 @@ pub struct NewObjects {
     pub objects: Vec<Object>,
     /// (group, kind) that CRDs of the revision bring.
     pub coming_kinds: BTreeSet<(String, String)>,
+    /// Which of the objects wait for which.
+    pub order: Order,
 }
 
-/// Gives the documents of a manifest their identity. `crds` are those of the chart's crds/ directories.
+impl NewObjects {
+    /// What of the manifest is not followed to the letter.
+    pub fn warnings(&self) -> Vec<String> {
+        let of_objects = self.objects.iter().flat_map(|object| {
+            let id = &object.id;
+            object
+                .warnings
+                .iter()
+                .map(move |warning| format!("{id}: {warning}"))
+        });
+        of_objects.chain(self.order.warnings.iter().cloned()).collect()
+    }
+}
+
+/// Gives the documents of a manifest their identity and their order. `crds` are those of the chart's crds/ directories,
+/// `subcharts` those that come before the chart's own objects.
 ///
 /// # Errors
-/// Every document that is no object or whose kind neither the cluster nor a CRD of the release has.
+/// Every document that is no object or whose kind neither the cluster nor a CRD of the release has; annotations that
+/// give no order.
 pub fn new_objects(
-    documents: Vec<Value>,
+    documents: Vec<Document>,
     crds: &[Value],
+    subcharts: &[String],
     namespace: &str,
     snapshot: &Snapshot,
-) -> Result<NewObjects, Vec<ObjectError>> {
-    let brought = crd_kinds(documents.iter().chain(crds));
+) -> Result<NewObjects, Error> {
+    let values = documents.iter().map(|document| &document.value);
+    let brought = crd_kinds(values.chain(crds));
     let served =
         |group: &str, version: &str, kind: &str| snapshot.kind(group, version, kind).map(|kind| kind.scope);
     let coming = |group: &str, version: &str, kind: &str| -> Option<Scope> {
@@ -48,7 +70,12 @@ pub fn new_objects(
     let scope = |group: &str, version: &str, kind: &str| {
         served(group, version, kind).or_else(|| coming(group, version, kind))
     };
-    let objects = objects(documents, namespace, scope)?;
+    let objects = objects(documents, namespace, scope).map_err(Error::Objects)?;
+    let order = Order::of(&objects, subcharts).map_err(|errors| Error::Input {
+        reason: reason::OBJECT_INVALID,
+        message: policy::join(&errors),
+        again: Again::OnChange,
+    })?;
     let unserved = brought
         .keys()
         .filter(|(group, version, kind)| served(group, version, kind).is_none());
@@ -58,6 +85,7 @@ pub fn new_objects(
     Ok(NewObjects {
         objects,
         coming_kinds,
+        order,
     })
 }
 
@@ -76,13 +104,20 @@ pub struct Known<'a> {
     pub uids: &'a HashMap<ObjectId, String>,
     /// Namespaces that are made with this revision.
     pub coming_namespaces: &'a BTreeSet<String>,
+    /// What may be done with objects that stand in the way.
+    pub rules: Rules<'a>,
 }
 
 /// Compares, asks the server, decides.
 ///
 /// # Errors
 /// [`Error::Refused`] with everything that the server refuses; a request that failed.
-pub async fn plan<'a>(applier: &Applier, new: &'a NewObjects, known: &Known<'a>) -> Result<Plan<'a>, Error> {
+pub async fn plan<'a>(
+    store: &Store,
+    applier: &Applier,
+    new: &'a NewObjects,
+    known: &Known<'a>,
+) -> Result<Plan<'a>, Error> {
     let mut namespaces = known.coming_namespaces.clone();
     let old: BTreeSet<&ObjectId> = known.last.iter().map(|object| &object.id).collect();
     let made = new
@@ -100,17 +135,58 @@ pub async fn plan<'a>(applier: &Applier, new: &'a NewObjects, known: &Known<'a>)
         coming_namespaces: &namespaces,
     });
     let answers = ask(applier, &draft, known.uids).await?;
-    decide(&draft, &answers).map_err(Error::Refused)
+    let ended = ended(store, &answers, &known.rules).await?;
+    let rules = Rules {
+        ended: Some(&ended),
+        ..known.rules
+    };
+    decide(&draft, &answers, &rules).map_err(Error::Refused)
+}
+
+/// The releases whose marks objects carry and of which no record is left. It is only asked for where it matters.
+///
+/// # Errors
+/// A failed request.
+async fn ended(
+    store: &Store,
+    answers: &BTreeMap<ObjectId, Answer>,
+    rules: &Rules<'_>,
+) -> Result<BTreeSet<(String, String)>, Error> {
+    let marked = answers.values().filter_map(|answer| match answer {
+        Answer::Present { ownership, .. }
+        | Answer::Immutable {
+            live: Some(Live { ownership, .. }),
+            ..
+        } => Some(ownership),
+        _ => None,
+    });
+    let others: BTreeSet<(String, String)> = marked
+        .filter_map(|ownership| match ownership {
+            Ownership::Another { release, namespace } => Some((namespace.clone(), release.clone())),
+            Ownership::Ours | Ownership::Unowned => None,
+        })
+        .collect();
+    let mut ended = BTreeSet::new();
+    for (namespace, release) in others.into_iter().filter(|_| rules.adopt) {
+        let heads = store.heads(&ReleaseKey::new(&namespace, &release)).await?;
+        if heads
+            .first()
+            .is_none_or(|head| head.status == Status::Uninstalled)
+        {
+            ended.insert((namespace, release));
+        }
+    }
+    Ok(ended)
 }
 
 /// Leaves in the cluster what a plan would delete and what can hold data. A remedy does so: what it takes away
 /// was made by the failed revision, but may have been used since. Returns what is left.
-pub fn spare_data<'a>(plan: &mut Plan<'a>) -> Vec<&'a Object> {
+pub fn spare_data(plan: &mut Plan<'_>) -> Vec<Object> {
     let mut spared = Vec::new();
     for operation in &mut plan.operations {
         if operation.action == Action::Delete && holds_data(&operation.object.id) {
             operation.action = Action::LeaveBehind;
-            spared.push(operation.object);
+            spared.push(operation.object.as_ref().clone());
         }
     }
     spared

@@ -53,7 +53,7 @@ pub(super) async fn check(
     let later: Vec<&Object> = applied
         .clone()
         .filter(|operation| operation.action == Action::CheckAndApply)
-        .map(|operation| operation.object)
+        .map(|operation| operation.object.as_ref())
         .collect();
     let brought: Vec<&Value> = coming
         .crds
@@ -202,6 +202,8 @@ mod tests {
             },
             version: "v1".to_owned(),
             value: Value::Null,
+            chart: String::new(),
+            warnings: Vec::new(),
         };
         let violation = |path: &str| Violation {
             chart: String::new(),

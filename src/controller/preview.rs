@@ -3,12 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use helmapp_helm::plan::{Action, Object, ObjectId};
+use helmapp_helm::plan::{Action, Conflict, Object, ObjectId, Operation, ResourcePolicy, subcharts_before};
 use helmapp_helm::release::Release;
 use serde_json::Value;
 
 use crate::api::{DriftMode, HelmApp};
-use crate::cluster::apply::Applier;
 use crate::cluster::discovery::Snapshot;
 use crate::store::{self, Places};
 
@@ -18,7 +17,7 @@ use super::planning::{self, Known, NewObjects};
 use super::policy::Error;
 use super::revision::{all_objects, returned_objects};
 use super::subject::Subject;
-use super::{Context, Operator, advice, compare, hooks, inputs, namespace, rendering, rollback, rules, veil};
+use super::{Context, Operator, advice, compare, crds, hooks, inputs, namespace, rendering, rollback, rules, veil};
 
 /// What the next revision of a release would do.
 #[derive(Debug, Clone)]
@@ -28,6 +27,8 @@ pub struct Preview {
     /// Objects in the order in which they would be written, then those that others changed and that would be put
     /// back; without those that stay as they are.
     pub changes: Vec<Change>,
+    /// What of the manifest would not be followed to the letter.
+    pub warnings: Vec<String>,
 }
 
 /// What would become of one object.
@@ -41,6 +42,8 @@ pub struct Change {
     pub before: Option<Value>,
     /// As the next one would have it.
     pub after: Option<Value>,
+    /// Its fields that others have set otherwise.
+    pub conflicts: Vec<Conflict>,
     /// The release does not change it: others did, and it would be put back. Both sides are of the live object then.
     pub drifted: bool,
 }
@@ -102,22 +105,22 @@ impl Operator {
             dirty: &BTreeSet::new(),
             uids: &HashMap::new(),
             coming_namespaces: &coming_namespaces,
+            rules: subject.rules(),
         };
-        let applier = Applier::new(subject.tenant.clone(), snapshot.clone(), subject.owner.clone());
-        let plan = planning::plan(&applier, &new, &known).await?;
+        let applier = subject.applier(snapshot.clone());
+        let plan = planning::plan(&ctx.store, &applier, &new, &known).await?;
         let before: BTreeMap<&ObjectId, &Object> = before
             .left
             .iter()
             .chain(&before.last)
             .map(|object| (&object.id, object))
             .collect();
-        let kept = plan.operations.iter();
-        let kept = kept.filter(|operation| operation.action == Action::Keep);
+        let kept = plan.operations.iter().filter(|operation| is_kept(operation));
         rules::learn(ctx, subject)?;
         let rules = ctx.rules.get(&subject.key).unwrap_or_default();
         let drifted = match subject.app.spec.drift_detection.mode {
             DriftMode::Enabled => {
-                let kept = kept.map(|kept| kept.object).collect();
+                let kept = kept.map(|kept| kept.object.as_ref()).collect();
                 compare::drifted(&applier, subject, &rules.ignore, kept).await?
             }
             DriftMode::Warn | DriftMode::Disabled => Vec::new(),
@@ -137,14 +140,22 @@ impl Operator {
         let mut changes: Vec<Change> = plan
             .operations
             .iter()
-            .filter(|operation| operation.action != Action::Keep)
-            .map(|operation| change(operation.object, &operation.action, &before))
+            .filter(|operation| !matches!(operation.action, Action::Keep | Action::SkipCreate))
+            .map(|operation| Change {
+                conflicts: operation.conflicts.clone(),
+                ..change(&operation.object, &operation.action, &before)
+            })
             .chain(drifted)
             .collect();
         veil::veil(&redactor, &mut changes);
         Ok(Preview {
             revision: base.next(),
             changes,
+            warnings: new
+                .warnings()
+                .iter()
+                .map(|warning| redactor.clean(warning))
+                .collect(),
         })
     }
 
@@ -225,8 +236,10 @@ async fn wanted(
     let wanted = rendering::render(ctx, subject, &mut gathered, base.next(), install).await?;
     let namespace = &subject.release.namespace;
     let of_hooks = hooks::all(&wanted.hooks, namespace, snapshot);
-    let new = planning::new_objects(wanted.documents, &gathered.crds, namespace, snapshot);
-    Ok((new.map_err(Error::Objects)?, of_hooks))
+    let subcharts = subcharts_before(&wanted.chart.metadata);
+    crds::check(ctx, subject, &gathered.crds).await?;
+    let new = planning::new_objects(wanted.documents, &gathered.crds, &subcharts, namespace, snapshot)?;
+    Ok((new, of_hooks))
 }
 
 /// What makes of the objects of one revision those of another.
@@ -247,11 +260,18 @@ fn between(old: &[Object], new: &[Object]) -> Vec<Change> {
         .collect()
 }
 
+/// Whether the object is put back as the release has it.
+fn is_kept(operation: &Operation<'_>) -> bool {
+    let left = ResourcePolicy::SkipUpdate.is_of(&operation.object.value);
+    operation.action == Action::Keep && !left
+}
+
 fn change(object: &Object, action: &Action, before: &BTreeMap<&ObjectId, &Object>) -> Change {
     let goes = matches!(action, Action::Delete | Action::LeaveBehind);
     Change {
         id: object.id.clone(),
         action: action.clone(),
+        conflicts: Vec::new(),
         before: before.get(&object.id).map(|object| object.value.clone()),
         after: (!goes).then(|| object.value.clone()),
         drifted: false,
@@ -274,6 +294,8 @@ mod tests {
             },
             version: "v1".to_owned(),
             value: json!({"data": {"text": text}}),
+            chart: String::new(),
+            warnings: Vec::new(),
         }
     }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
+use helmapp_helm::plan::subcharts_before;
 use helmapp_helm::release::Status;
 use jiff::Timestamp;
 use kube::runtime::controller::Action;
@@ -216,10 +217,10 @@ async fn follow_spec(ctx: &Context, subject: &Subject, pending: Option<Pending>)
     let new = planning::new_objects(
         wanted.documents.clone(),
         &gathered.crds,
+        &subcharts_before(&wanted.chart.metadata),
         &subject.release.namespace,
         &snapshot,
-    )
-    .map_err(Error::Objects)?;
+    )?;
     let change = if base.is_install() {
         Change::Install
     } else {

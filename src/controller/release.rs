@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use helmapp_helm::plan::{Object, ObjectId, Plan};
 use helmapp_helm::release::{Release, Status};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use tracing::info;
@@ -18,6 +19,7 @@ use crate::store::{
 };
 
 use super::base::Base;
+use super::deploy::Waiting;
 use super::planning::{self, Known, NewObjects};
 use super::policy::{self, Again, Error};
 use super::preflight::{self, Coming};
@@ -28,7 +30,8 @@ use super::settle::{self, Cause, Settling};
 use super::stages::{self, Stage};
 use super::subject::Subject;
 use super::{
-    Context, asked, deploy, digests, finalize, history, hooks, leftover, namespace, report, resume, veil,
+    Context, asked, crds, deploy, digests, finalize, history, hooks, leftover, lifecycle, namespace, report,
+    resume, veil,
 };
 
 /// A revision that is about to be made.
@@ -71,7 +74,7 @@ pub(super) async fn release(
     let all = revision.new.objects.iter().chain(&of_hooks);
     veil::learn(ctx, subject, all.clone());
     let places = veil::places(ctx, subject, all).await?;
-    let applier = Applier::new(subject.tenant.clone(), snapshot.clone(), subject.owner.clone());
+    let applier = subject.applier(snapshot.clone());
     // 6 plan
     let coming_namespaces = namespace::missing(ctx, subject).await?;
     let before = base.objects(base.is_applied(ctx, subject), &snapshot)?;
@@ -92,14 +95,21 @@ pub(super) async fn release(
         dirty: &dirty,
         uids: &uids,
         coming_namespaces: &coming_namespaces,
+        rules: subject.rules(),
     };
-    let mut plan = planning::plan(&applier, &revision.new, &known).await?;
+    let mut plan = planning::plan(&ctx.store, &applier, &revision.new, &known).await?;
     let coming = Coming {
         crds: &revision.crds,
         namespaces: &coming_namespaces,
     };
     preflight::check(subject, &snapshot, coming, &plan).await?;
     hooks::check(subject, &snapshot, revision.change, &revision.record).await?;
+    crds::check(ctx, subject, &revision.crds).await?;
+    // A remedy takes away what failed revisions made, not what they took over.
+    let since = revision
+        .cause
+        .as_ref()
+        .and_then(|_| lifecycle::unended_since(&ctx.memory.records(&subject.release)));
     let spared = match &mut revision.cause {
         Some(cause) => spare(ctx, subject, &mut plan, cause),
         None => Vec::new(),
@@ -126,29 +136,25 @@ pub(super) async fn release(
         cause: revision.cause,
         stage: Stage::Apply,
         progress: Progress::default(),
+        waiting: None,
         failed: false,
     };
     failpoint("release.begun");
     report::begun(ctx, subject, &settling);
+    report::warnings(ctx, subject, &revision.new.warnings());
     if has_hooks {
         // The plan is made again when they are through: they may change what is there.
         return stages::begin(ctx, subject, settling, &revision.crds).await;
     }
     // 8 apply
     let applied = async {
-        follow(ctx, subject, &revision.new.objects, number).await?;
-        let snapshot = deploy::install_crds(ctx, subject, &revision.crds, snapshot).await?;
-        apply(
-            ctx,
-            subject,
-            &revision.new,
-            applier.with_snapshot(snapshot),
-            &plan,
-        )
-        .await
+        follow(ctx, subject, &plan.made().collect::<Vec<_>>(), number).await?;
+        let snapshot = crds::install(ctx, subject, &revision.crds, snapshot).await?;
+        let applier = applier.with_snapshot(snapshot);
+        apply(ctx, subject, &revision.new, applier, plan, since).await
     };
     match applied.await {
-        Ok(()) => start_settling(ctx, subject, settling).await,
+        Ok(waiting) => start_settling(ctx, subject, settling, waiting).await,
         Err(error) => cut_short(ctx, subject, settling, error).await,
     }
 }
@@ -186,7 +192,7 @@ pub(super) fn spare(
     left
 }
 
-/// Step 8: the operations of a plan. Kinds that came with the revision's own CRDs are watched from here on.
+/// Step 8: the operations of a plan. What is to be waited for before it goes on, if anything. Kinds that came with the revision's own CRDs are watched from here on.
 ///
 /// # Errors
 /// The server's refusal, or a failed request.
@@ -195,16 +201,17 @@ pub(super) async fn apply(
     subject: &Subject,
     new: &NewObjects,
     applier: Applier,
-    plan: &Plan<'_>,
-) -> Result<(), Error> {
+    plan: Plan<'_>,
+    since: Option<Timestamp>,
+) -> Result<Option<Waiting>, Error> {
     if !new.coming_kinds.is_empty() {
         let ids = new.objects.iter().map(|object| &object.id);
         ctx.follow(&super::kinds(ids)).await?;
     }
-    deploy::run(ctx, subject, applier, plan).await
+    deploy::run(ctx, subject, applier, plan, new.order.clone(), since).await
 }
 
-/// The objects are applied: waits for their health.
+/// The objects are applied, or as far as they can be now: waits for their health.
 ///
 /// # Errors
 /// A failed request.
@@ -212,10 +219,15 @@ pub(super) async fn start_settling(
     ctx: &Context,
     subject: &Subject,
     settling: Settling,
+    waiting: Option<Waiting>,
 ) -> Result<Next, Error> {
     failpoint("release.applied");
     let settling = Arc::new(Settling {
-        stage: Stage::Wait,
+        stage: match waiting {
+            Some(_) => Stage::Apply,
+            None => Stage::Wait,
+        },
+        waiting: waiting.map(Arc::new),
         ..settling
     });
     ctx.deadlines.remove(&subject.key);
@@ -265,7 +277,7 @@ pub(super) async fn cut_short(
 pub(super) async fn follow(
     ctx: &Context,
     subject: &Subject,
-    objects: &[Object],
+    objects: &[&Object],
     revision: i64,
 ) -> Result<(), Error> {
     ctx.follow(&super::kinds(objects.iter().map(|object| &object.id)))

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use helmapp_helm::capabilities::Capabilities;
 use helmapp_helm::chart::Chart;
 use helmapp_helm::manifest::Manifest;
+use helmapp_helm::plan::Document;
 use helmapp_helm::release::{ChartRecord, Hook};
 use helmapp_helm::render::{
     Asked, CompiledCharts, Limit, Memo, PrepareError, Questions, Recorder, ReleaseOptions, RenderInput,
@@ -39,7 +40,7 @@ pub struct Wanted {
     /// The rendered notes.
     pub notes: String,
     /// The objects.
-    pub documents: Vec<Value>,
+    pub documents: Vec<Document>,
     /// What was looked up, and the digest of each answer.
     pub lookups: Map<String, Value>,
     /// What made its random values, if there are any.
@@ -173,7 +174,7 @@ struct Work {
 
 impl Work {
     /// The manifest, and its objects.
-    fn done(self) -> Result<(Manifest, Vec<Value>), Error> {
+    fn done(self) -> Result<(Manifest, Vec<Document>), Error> {
         let refused = |reason, message: String| Error::Input {
             reason,
             message,
@@ -224,7 +225,8 @@ impl Work {
         })?;
         let manifest = Manifest::build_within(self.chart.name(), files, &self.limits.of_manifest())
             .map_err(|error| failed(error.to_string()))?;
-        let documents = manifest.parse_objects();
+        let objects = manifest.objects.iter().filter(|object| !object.object.is_null());
+        let documents = objects.cloned().map(Document::from).collect();
         Ok((manifest, documents))
     }
 }

@@ -4,18 +4,18 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use helmapp_helm::plan::{ObjectId, split_api_version};
+use helmapp_helm::plan::{Action, Object, ObjectId, split_api_version};
 use helmapp_helm::release::Status;
 use tokio::time::Instant;
 
+use crate::api::conditions::reason;
 use crate::api::{HelmAppStatus, InventoryEntry, TestRun};
-use crate::cluster::apply::Applier;
 use crate::failpoints::failpoint;
 use crate::store::{Head, Progress, Stored};
 
 use super::memory::{Health, InventoryDigest};
 use super::planning::{self, Known};
-use super::policy::Error;
+use super::policy::{self, Again, Error};
 use super::record::Record;
 use super::revision::{Change, returned_objects, stored_objects};
 use super::settle::{self, Settling};
@@ -116,7 +116,7 @@ pub(super) async fn adopt(ctx: &Context, subject: &Subject, newest: &Stored) -> 
     let snapshot = ctx.discovery.snapshot().await?;
     let new = returned_objects(&newest.release, &[], &snapshot)?;
     veil::recall(ctx, subject, &new.objects).await?;
-    let applier = Applier::new(subject.tenant.clone(), snapshot, subject.owner.clone());
+    let applier = subject.applier(snapshot);
     let known = Known {
         last: &new.objects,
         left: &[],
@@ -124,12 +124,33 @@ pub(super) async fn adopt(ctx: &Context, subject: &Subject, newest: &Stored) -> 
         dirty: &BTreeSet::new(),
         uids: &ctx.memory.uids(&subject.key),
         coming_namespaces: &BTreeSet::new(),
+        rules: subject.rules(),
     };
-    let plan = planning::plan(&applier, &new, &known).await?;
+    let plan = planning::plan(&ctx.store, &applier, &new, &known).await?;
     finalize::ensure(ctx, subject).await?;
-    deploy::run(ctx, subject, applier, &plan).await?;
+    let skipped = plan
+        .operations
+        .iter()
+        .filter(|one| one.action == Action::SkipCreate);
+    let skipped: BTreeSet<ObjectId> = skipped.map(|one| one.object.id.clone()).collect();
+    let made: Vec<&Object> = new
+        .objects
+        .iter()
+        .filter(|object| !skipped.contains(&object.id))
+        .collect();
+    let waiting = deploy::run(ctx, subject, applier, plan, new.order.at_once(), None).await?;
+    if let Some(waiting) = waiting {
+        return Err(Error::Input {
+            reason: reason::IMMUTABLE_FIELD,
+            message: format!(
+                "going before it is made anew: {}",
+                policy::ids(waiting.gone.iter())
+            ),
+            again: Again::Soon(None),
+        });
+    }
     failpoint("adopt.applied");
-    release::follow(ctx, subject, &new.objects, newest.head.revision).await
+    release::follow(ctx, subject, &made, newest.head.revision).await
 }
 
 /// An object as status or a record has it.
@@ -250,6 +271,7 @@ async fn given_up(
         cause: companion.as_ref().and_then(resume::cause),
         stage,
         progress,
+        waiting: None,
         made_from: companion.map(|companion| companion.made_from).unwrap_or_default(),
         failed: true,
         record: Record::from(stored).let_go(),

@@ -12,11 +12,11 @@ use tracing::info;
 
 use crate::api::ChartStatus;
 use crate::api::conditions::reason;
-use crate::cluster::apply::Applier;
 use crate::failpoints::failpoint;
 use crate::store::{Companion, Progress, Stored, StoredCompanion};
 
 use super::base::{self, Before};
+use super::deploy::Waiting;
 use super::inputs::Gathered;
 use super::planning::{self, Known};
 use super::policy::Error;
@@ -27,7 +27,7 @@ use super::revision::{Change, returned_objects};
 use super::settle::{self, Cause, Settling};
 use super::stages::{self, Stage};
 use super::subject::Subject;
-use super::{Context, asked, deploy, finalize, hooks, report, veil};
+use super::{Context, asked, crds, finalize, hooks, lifecycle, report, veil};
 
 /// Where the companion keeps why a revision remedies another.
 pub(super) const CAUSE: &str = "cause";
@@ -100,6 +100,7 @@ impl Pending {
             cause,
             stage: Stage::Apply,
             progress,
+            waiting: None,
             failed: false,
             record: stored.into(),
         }
@@ -187,7 +188,7 @@ pub(super) async fn resume(
         return stages::begin(ctx, subject, settling, crds).await;
     }
     match go_on(ctx, subject, &mut settling, &release, crds).await {
-        Ok(()) => start_settling(ctx, subject, settling).await,
+        Ok(waiting) => start_settling(ctx, subject, settling, waiting).await,
         Err(error) => cut_short(ctx, subject, settling, error).await,
     }
 }
@@ -221,7 +222,7 @@ async fn apply_after_hooks(
     // What interrupts it goes on from the record.
     ctx.settling.remove(&subject.key);
     match go_on(ctx, subject, &mut settling, release, &[]).await {
-        Ok(()) => start_settling(ctx, subject, settling).await,
+        Ok(waiting) => start_settling(ctx, subject, settling, waiting).await,
         Err(error) => cut_short(ctx, subject, settling, error).await,
     }
 }
@@ -260,15 +261,15 @@ async fn go_on(
     subject: &Subject,
     settling: &mut Settling,
     release: &Release,
-    crds: &[Value],
-) -> Result<(), Error> {
+    documents: &[Value],
+) -> Result<Option<Waiting>, Error> {
     finalize::ensure(ctx, subject).await?;
     let deployed = base::deployed(ctx, subject).await?;
     settling.replaces = deployed.clone().map(Record::from);
     let between = base::between(ctx, subject, &ctx.memory.records(&subject.release)).await?;
     let snapshot = ctx.discovery.snapshot().await?;
-    let snapshot = deploy::install_crds(ctx, subject, crds, snapshot).await?;
-    let new = returned_objects(release, crds, &snapshot)?;
+    let snapshot = crds::install(ctx, subject, documents, snapshot).await?;
+    let new = returned_objects(release, documents, &snapshot)?;
     let of_hooks = hooks::all(&release.hooks, &release.namespace, &snapshot);
     veil::recall(ctx, subject, new.objects.iter().chain(&of_hooks)).await?;
     let deployed = deployed.iter().map(|stored| &stored.release);
@@ -281,16 +282,22 @@ async fn go_on(
         dirty: &BTreeSet::new(),
         uids: &ctx.memory.uids(&subject.key),
         coming_namespaces: &BTreeSet::new(),
+        rules: subject.rules(),
     };
-    let applier = Applier::new(subject.tenant.clone(), snapshot, subject.owner.clone());
-    let mut plan = planning::plan(&applier, &new, &known).await?;
+    let applier = subject.applier(snapshot);
+    let mut plan = planning::plan(&ctx.store, &applier, &new, &known).await?;
     if let Some(cause) = &mut settling.cause {
         // They are in the companion since the revision was begun.
         spare(ctx, subject, &mut plan, cause);
     }
     failpoint("resume.planned");
-    follow(ctx, subject, &new.objects, release.version).await?;
-    apply(ctx, subject, &new, applier, &plan).await
+    follow(ctx, subject, &plan.made().collect::<Vec<_>>(), release.version).await?;
+    let heads = ctx.memory.records(&subject.release);
+    let since = settling
+        .cause
+        .as_ref()
+        .and_then(|_| lifecycle::unended_since(&heads));
+    apply(ctx, subject, &new, applier, plan, since).await
 }
 
 /// Why the companion's revision remedies another.

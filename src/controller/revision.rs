@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use helmapp_helm::manifest::{ManifestObject, parse_stored};
-use helmapp_helm::plan::{Object, ObjectError, ObjectId, Scope, objects};
+use helmapp_helm::plan::{Document, Object, ObjectError, ObjectId, Scope, objects, subcharts_before};
 use helmapp_helm::release::{ApplyMethod, Hook, HookExecution, Info, Release, Status, Time, secret_name};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -271,9 +271,15 @@ pub(super) fn returned_objects(
 ) -> Result<NewObjects, Error> {
     let documents = documents(release)?
         .into_iter()
-        .map(|document| document.object)
-        .filter(|object| !object.is_null());
-    planning::new_objects(documents.collect(), crds, &release.namespace, snapshot).map_err(Error::Objects)
+        .filter(|document| !document.object.is_null())
+        .map(Document::from);
+    planning::new_objects(
+        documents.collect(),
+        crds,
+        &subcharts_before(&release.chart.metadata),
+        &release.namespace,
+        snapshot,
+    )
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use helmapp_helm::plan::ObjectId;
 use helmapp_helm::release::Status;
@@ -19,16 +20,16 @@ use crate::excerpt::excerpt;
 use crate::failpoints::failpoint;
 use crate::store::{self, Companion, Progress, Stored};
 
+use super::deploy::Waiting;
 use super::memory::{Health, Tracked};
 use super::planning::PARALLEL;
-use super::policy::Error;
+use super::policy::{self, Error};
 use super::reconcile::Next;
 use super::record::Record;
-use super::report;
 use super::revision::Change;
 use super::stages::{self, Stage};
 use super::subject::Subject;
-use super::{Context, causes, deploy, health, history, testing};
+use super::{Context, causes, deploy, health, history, release, report, testing};
 
 /// How often objects are looked at whose kind can't be watched.
 pub(super) const POLL: Duration = Duration::from_secs(5);
@@ -58,6 +59,8 @@ pub(super) struct Settling {
     pub stage: Stage,
     /// What its hooks did.
     pub progress: Progress,
+    /// What is left to apply, and what that waits for.
+    pub waiting: Option<Arc<Waiting>>,
     /// It was given up.
     pub failed: bool,
 }
@@ -121,6 +124,9 @@ pub(super) async fn settle(ctx: &Context, subject: &Subject, settling: Arc<Settl
     if !settling.failed {
         causes::ask(ctx, subject, settling.is_late()).await;
     }
+    if let Some(waiting) = &settling.waiting {
+        return go_on(ctx, subject, &settling, waiting).await;
+    }
     let waits = subject.waits(settling.change);
     let mut objects = ctx.memory.objects(&subject.key);
     objects.retain(|(id, _)| waits.includes(&id.group, &id.kind));
@@ -131,15 +137,70 @@ pub(super) async fn settle(ctx: &Context, subject: &Subject, settling: Arc<Settl
             give_up(ctx, subject, &settling, &late(subject, &settling, &message)).await
         }
         Verdict::Waiting(message) if !settling.failed => {
-            report::settling(ctx, subject, &settling, &message);
-            let left = settling.deadline.saturating_duration_since(Instant::now());
-            let poll = has_unwatched(ctx, &objects).then_some(POLL);
-            let due = causes::due(ctx, subject);
-            Ok(Next::After(
-                [poll, due].into_iter().flatten().fold(left, Duration::min),
-            ))
+            let polled = has_unwatched(ctx, &objects);
+            Ok(wait(ctx, subject, &settling, &message, polled))
         }
         Verdict::Ready | Verdict::Waiting(_) | Verdict::Failed(_) => Ok(Next::Change),
+    }
+}
+
+/// Says what is waited for, until a watch tells of it or the deadline comes; `polled` where no watch may tell.
+fn wait(ctx: &Context, subject: &Subject, settling: &Settling, message: &str, polled: bool) -> Next {
+    report::settling(ctx, subject, settling, message);
+    let left = settling.deadline.saturating_duration_since(Instant::now());
+    let poll = polled.then_some(POLL);
+    let due = causes::due(ctx, subject);
+    Next::After([poll, due].into_iter().flatten().fold(left, Duration::min))
+}
+
+/// Goes on with the apply when what the rest of it waits for is ready, or gone. What comes after may be the same again.
+fn go_on<'a>(
+    ctx: &'a Context,
+    subject: &'a Subject,
+    settling: &'a Settling,
+    waiting: &'a Waiting,
+) -> BoxFuture<'a, Result<Next, Error>> {
+    apply_rest(ctx, subject, settling, waiting).boxed()
+}
+
+async fn apply_rest(
+    ctx: &Context,
+    subject: &Subject,
+    settling: &Settling,
+    waiting: &Waiting,
+) -> Result<Next, Error> {
+    let mut objects = ctx.memory.objects(&subject.key);
+    objects.retain(|(id, _)| waiting.ready.contains(id));
+    match verdict(&objects) {
+        Verdict::Failed(message) => return give_up(ctx, subject, settling, &message).await,
+        Verdict::Waiting(message) if settling.is_late() => {
+            return give_up(ctx, subject, settling, &late(subject, settling, &message)).await;
+        }
+        Verdict::Waiting(message) => {
+            let polled = has_unwatched(ctx, &objects);
+            return Ok(wait(ctx, subject, settling, &message, polled));
+        }
+        Verdict::Ready => {}
+    }
+    match waiting.go_on(ctx, subject).await {
+        Ok(Some(again)) if !again.gone.is_empty() => {
+            let message = format!("going before it is made anew: {}", policy::ids(again.gone.iter()));
+            if settling.is_late() {
+                return give_up(ctx, subject, settling, &late(subject, settling, &message)).await;
+            }
+            let settling = Settling {
+                waiting: Some(Arc::new(again)),
+                ..settling.clone()
+            };
+            ctx.settling.insert(&subject.key, Arc::new(settling.clone()));
+            Ok(wait(ctx, subject, &settling, &message, true))
+        }
+        Ok(next) => release::start_settling(ctx, subject, settling.clone(), next).await,
+        Err(error) => {
+            // What it was planned from does not hold any more.
+            ctx.settling.remove(&subject.key);
+            release::cut_short(ctx, subject, settling.clone(), error).await
+        }
     }
 }
 
@@ -232,7 +293,7 @@ pub(super) async fn look(ctx: &Context, subject: &Subject) -> Result<(), Error> 
         return Ok(());
     }
     let snapshot = ctx.discovery.snapshot().await?;
-    let applier = &Applier::new(subject.tenant.clone(), snapshot, subject.owner.clone());
+    let applier = &subject.applier(snapshot);
     let reads: Vec<_> = objects
         .iter()
         .map(|(id, object)| read(applier, id, object).boxed())
@@ -419,6 +480,7 @@ pub(super) async fn give_up(
     let settling = Arc::new(Settling {
         record: Record::from(failed).let_go().described(description),
         replaces: settling.replaces.clone().map(Record::let_go),
+        waiting: None,
         failed: true,
         ..settling.clone()
     });

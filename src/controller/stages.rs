@@ -18,7 +18,7 @@ use super::reconcile::Next;
 use super::release::cut_short;
 use super::settle::{self, Settling};
 use super::subject::Subject;
-use super::{Context, deploy, report, resume, testing};
+use super::{Context, crds, report, resume, testing};
 
 /// How far a revision is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,10 +61,10 @@ pub(super) async fn begin(
     ctx: &Context,
     subject: &Subject,
     settling: Settling,
-    crds: &[Value],
+    documents: &[Value],
 ) -> Result<Next, Error> {
     let snapshot = ctx.discovery.snapshot().await?;
-    if let Err(error) = deploy::install_crds(ctx, subject, crds, snapshot).await {
+    if let Err(error) = crds::install(ctx, subject, documents, snapshot).await {
         return cut_short(ctx, subject, settling, error).await;
     }
     let settling = Arc::new(Settling {

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use helmapp_helm::plan::Owner;
+use helmapp_helm::plan::{Owner, Rules, Yield};
 use kube::Client;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::api::{DeletionPropagation, HelmApp};
-use crate::cluster::discovery::hex;
+use crate::api::{Adoption, DeletionPropagation, HelmApp};
+use crate::cluster::apply::Applier;
+use crate::cluster::discovery::{Snapshot, hex};
 use crate::cluster::identity::{Identities, user_name};
 use crate::settings::Settings;
 use crate::store::ReleaseKey;
@@ -31,6 +32,8 @@ pub struct Subject {
     pub tenant: Client,
     /// The ServiceAccount behind `tenant`; `None` for the operator itself.
     pub user: Option<String>,
+    /// Whose fields the release leaves to them.
+    yields: Arc<[Yield]>,
 }
 
 /// Which objects a revision waits for.
@@ -81,13 +84,33 @@ impl Subject {
             .or(settings.default_service_account.as_deref());
         let tenant = identities.tenant(account.map(|name| (key.namespace.as_str(), name)));
         let user = account.map(|name| user_name(&key.namespace, name));
+        let named = &app.spec.field_conflicts.yield_to;
+        // What is no manager's name does not pass the schema.
+        let named = named.iter().filter_map(|text| text.parse().ok());
+        let yields = settings.yield_to.iter().cloned().chain(named).collect();
         Self {
             key,
             release,
             owner,
             tenant,
             user,
+            yields,
             app,
+        }
+    }
+
+    /// Applies the release's objects, with its rights.
+    pub fn applier(&self, snapshot: Arc<Snapshot>) -> Applier {
+        let applier = Applier::new(self.tenant.clone(), snapshot, self.owner.clone());
+        applier.yielding(self.yields.clone())
+    }
+
+    /// What the release may do with objects that stand in its way.
+    pub fn rules(&self) -> Rules<'_> {
+        Rules {
+            adopt: self.app.spec.adoption == Adoption::Unowned,
+            ended: None,
+            recreate: &self.app.spec.upgrade.recreate,
         }
     }
 

@@ -242,6 +242,9 @@ fn veil_one(finder: &Finder<'_>, change: &mut Change) {
         hide(&change.after, &change.before, " (after)"),
     );
     (change.before, change.after) = (before, after);
+    for conflict in &mut change.conflicts {
+        conflict.field = finder.clean(&conflict.field);
+    }
 }
 
 /// A value without secrets, in keys as well. Members of it that are `kept` stay as they are.
@@ -305,6 +308,7 @@ mod tests {
             action: Action::Keep,
             before,
             after,
+            conflicts: Vec::new(),
             drifted: false,
         }
     }
@@ -314,6 +318,8 @@ mod tests {
             id: id(kind),
             version: "v1".to_owned(),
             value,
+            chart: String::new(),
+            warnings: Vec::new(),
         }
     }
 

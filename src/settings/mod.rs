@@ -6,6 +6,7 @@ mod limits;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use helmapp_helm::health::pods::Patience;
+use helmapp_helm::plan::Yield;
 
 pub use self::{
     allowed::{Allowed, AllowedError},
@@ -26,6 +27,8 @@ pub struct Settings {
     pub renderers: u16,
     /// Bytes of compiled charts that are kept for the next rendering.
     pub compiled_cache_bytes: usize,
+    /// Field managers whose fields no release takes.
+    pub yield_to: Vec<Yield>,
     /// How long another's pending revision is left alone while nothing of it changes.
     pub pending_takeover: Duration,
     /// Least and most time between two tries of what fails in a way that passes.
@@ -43,6 +46,9 @@ pub struct Settings {
     /// This process's name in events and Leases: the pod's.
     pub identity: String,
 }
+
+/// What scales workloads: the controller of HorizontalPodAutoscalers, and KEDA.
+pub const YIELD_TO: [&str; 2] = ["kube-controller-manager/scale", "keda/scale"];
 
 /// Bounds of a delay that doubles with each failure and is spread at random.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +106,7 @@ impl Default for Settings {
             workers: 16,
             renderers: 2,
             compiled_cache_bytes: 32 * 1024 * 1024,
+            yield_to: YIELD_TO.iter().filter_map(|text| text.parse().ok()).collect(),
             pending_takeover: Duration::from_secs(15 * 60),
             retry: Backoff {
                 least: Duration::from_secs(1),

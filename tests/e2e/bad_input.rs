@@ -190,7 +190,7 @@ async fn immutable_fields_keep_the_release_as_it_is() {
     assert!(
         said.contains("Deployment.apps")
             && said.contains("spec.selector")
-            && said.contains("delete the object yourself"),
+            && said.contains("with Deployment in spec.upgrade.recreate"),
         "{said}"
     );
     assert_eq!(revision(&status), 1);

@@ -12,23 +12,29 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod adoption;
 mod bad_input;
 mod capabilities;
 mod chart_tests;
 mod cli;
 mod completion;
+mod crds;
 mod cut;
 mod drift;
 mod events;
+mod fields;
 mod fixture;
 mod health;
 mod history;
 mod hook_runs;
 mod hooks;
+mod immutable;
 mod interrupted;
 mod kubectl;
 mod lifecycle;
+mod order;
 mod preflight;
+mod prune;
 mod recovery;
 mod rendering;
 mod requests;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
-use helmapp_helm::plan::Action;
+use helmapp_helm::plan::{Action, Propagation};
 use kube::{Api, ResourceExt as _};
 use serde::Serialize;
 use serde_json::Value;
@@ -55,6 +55,9 @@ pub(super) struct Arguments {
 struct Document {
     object: String,
     action: &'static str,
+    /// What a person should know of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
     diff: String,
 }
 
@@ -165,8 +168,13 @@ fn word(action: &Action) -> &'static str {
         Action::Create => "create",
         Action::Apply { .. } => "change",
         Action::Adopt { .. } => "adopt",
+        Action::Recreate {
+            propagation: Propagation::Orphan,
+            ..
+        } => "make anew around what it owns",
+        Action::Recreate { .. } => "delete and make anew",
         Action::CheckAndApply => "apply",
-        Action::Keep => "keep",
+        Action::Keep | Action::SkipCreate => "keep",
         Action::Delete => "delete",
         Action::LeaveBehind => "leave behind",
     }
@@ -190,8 +198,22 @@ fn document(change: &Change) -> Document {
         } else {
             word(&change.action)
         },
+        notes: notes(change),
         diff,
     }
+}
+
+/// Why an object is made anew, and what becomes of fields that others have set.
+fn notes(change: &Change) -> Vec<String> {
+    let mut notes = Vec::new();
+    if let Action::Recreate { fields, .. } = &change.action {
+        notes.push(format!("can not be changed: {}", fields.join(", ")));
+    }
+    notes.extend(change.conflicts.iter().map(|conflict| match conflict.yielded {
+        true => format!("left to its manager: {conflict}"),
+        false => format!("taken from its manager: {conflict}"),
+    }));
+    notes
 }
 
 fn yaml(object: Option<&Value>) -> String {
@@ -240,6 +262,9 @@ fn preview_head(name: &str, preview: &Preview) -> String {
             "{name}: others have changed {drifted} objects, which would be put back\n"
         ));
     }
+    for warning in &preview.warnings {
+        text.push_str(&format!("{name}: {}\n", output::printable(warning)));
+    }
     text
 }
 
@@ -255,6 +280,9 @@ fn text(documents: &[Document], colour: bool) -> String {
     let mut text = String::new();
     for document in documents {
         text.push_str(&format!("\n{} {}\n", document.action, document.object));
+        for note in &document.notes {
+            text.push_str(&format!("  {}\n", output::printable(note)));
+        }
         for line in output::printable(&document.diff).lines() {
             let code = match line.as_bytes().first() {
                 Some(b'+') => "32",
@@ -290,6 +318,7 @@ mod tests {
             action: Action::Apply { uid: "1".to_owned() },
             before,
             after,
+            conflicts: Vec::new(),
             drifted: false,
         }
     }

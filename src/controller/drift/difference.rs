@@ -152,6 +152,8 @@ mod tests {
             id,
             version: "v1".into(),
             value: Value::Null,
+            chart: String::new(),
+            warnings: Vec::new(),
         }
     }
 

@@ -122,11 +122,9 @@ fn upper(wanted: &Value) -> impl Iterator<Item = (&str, &str, &Value)> {
         };
         // The server takes an object's status from nobody but its controller.
         let identity = ["apiVersion", "kind", "status"].contains(&section.as_str());
-        // Written as text, kept as data.
-        let section = if section == "stringData" { "data" } else { section };
         fields.into_iter().filter_map(move |(name, value)| {
             let named = section == "metadata" && ["name", "namespace"].contains(&name);
-            (!identity && !named).then_some((section, name, value))
+            (!identity && !named).then_some((section.as_str(), name, value))
         })
     })
 }
@@ -224,7 +222,7 @@ mod tests {
     fn fields_and_who_has_them_now() {
         let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"},
                          "data": {"a": "1", "b": "2"}});
-        let secret = json!({"kind": "Secret", "stringData": {"a": "hidden"}});
+        let secret = json!({"kind": "Secret", "data": {"a": "aGlkZGVu"}});
         let deployment = json!({"spec": {"replicas": 1, "template": {"spec": {"containers": [
             {"name": "main", "image": "a", "ports": [{"containerPort": 80}]}]}}}});
         let image = |key: &str| json!({"f:spec": {"f:template": {"f:spec": {"f:containers": {"k:{\"name\":\"main\"}": {key: {}}}}}}});

@@ -209,6 +209,8 @@ mod tests {
             id,
             version: "v1".into(),
             value: json!({"metadata": {"labels": labels}}),
+            chart: String::new(),
+            warnings: Vec::new(),
         }
     }
 

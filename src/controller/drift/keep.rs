@@ -3,8 +3,6 @@
 use helmapp_helm::plan::Object;
 use serde_json::{Map, Value};
 
-use crate::cluster::apply::is_secret;
-
 use super::difference::Difference;
 
 /// The object, with what may stay taken over from the live one, which it is bound to. What is left out of an apply is
@@ -20,14 +18,6 @@ pub(super) fn keeping(object: &Object, live: &Value, may_stay: &[&Difference]) -
             .map(|part| part.replace("~1", "/").replace("~0", "~"))
             .collect();
         put(&mut kept.value, live, &parts, difference.live.as_ref())?;
-        // Text wins over data.
-        if let [section, key] = parts.as_slice()
-            && is_secret(&object.id)
-            && section == "data"
-            && let Some(texts) = kept.value.get_mut("stringData").and_then(Value::as_object_mut)
-        {
-            texts.remove(key);
-        }
     }
     let version = live.pointer("/metadata/resourceVersion")?.clone();
     let metadata = kept.value.get_mut("metadata")?.as_object_mut()?;
@@ -95,6 +85,8 @@ mod tests {
             },
             version: "v1".into(),
             value,
+            chart: String::new(),
+            warnings: Vec::new(),
         };
         let all = differences(&live, &applied);
         let may_stay: Vec<&Difference> = all.iter().filter(|one| one.at == at).collect();
@@ -134,18 +126,6 @@ mod tests {
         let live = json!({"metadata": {"resourceVersion": "7"}, "data": {"b": "2"}});
         let got = kept("ConfigMap", chart.clone(), live, chart, "/data/a").unwrap();
         assert_eq!(got["data"], json!({"b": "2"}));
-    }
-
-    #[test]
-    fn the_text_of_a_secret_is_its_data() {
-        let chart = json!({"metadata": {}, "stringData": {"a": "one", "b": "two"}});
-        let live = json!({"metadata": {"resourceVersion": "7"}, "data": {"a": "bWluZQ==", "b": "dHdv"}});
-        let applied = json!({"data": {"a": "b25l", "b": "dHdv"}});
-        let got = kept("Secret", chart, live, applied, "/data/a").unwrap();
-        assert_eq!(
-            (&got["stringData"], &got["data"]),
-            (&json!({"b": "two"}), &json!({"a": "bWluZQ=="}))
-        );
     }
 
     #[test]

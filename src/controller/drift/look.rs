@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use helmapp_helm::plan::{Object, Ownership, classify};
+use helmapp_helm::plan::{Object, Ownership, ResourcePolicy, classify};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value;
 use tokio::sync::OnceCell;
@@ -11,14 +11,14 @@ use tokio::time::Instant;
 
 use crate::api::DriftMode;
 use crate::api::conditions::reason;
-use crate::cluster::apply::{Applier, Detail};
+use crate::cluster::apply::{Applied, Applier, Detail};
 use crate::cluster::discovery::Snapshot;
 
 use super::super::memory::{Health, Tracked};
 use super::super::policy::Error;
 use super::super::rules::Rules;
 use super::super::subject::Subject;
-use super::super::{Context, deploy, health, veil};
+use super::super::{Context, deploy, health, report, veil};
 use super::correction::{Correction, Left};
 use super::difference::{Difference, differences, told};
 use super::fields;
@@ -61,7 +61,7 @@ impl<'c> Look<'c> {
         objects: &'c [Object],
     ) -> Self {
         Self {
-            applier: Applier::new(subject.tenant.clone(), snapshot, subject.owner.clone()),
+            applier: subject.applier(snapshot),
             rules: ctx.rules.get(&subject.key).unwrap_or_default(),
             veiled: OnceCell::new(),
             ctx,
@@ -86,7 +86,7 @@ impl<'c> Look<'c> {
             return Ok(Outcome::Left(left, Some(rest)));
         }
         let exempt = self.rules.ignore.of(object, &live);
-        if exempt.is_whole() {
+        if exempt.is_whole() || ResourcePolicy::SkipUpdate.is_of(&object.value) {
             return Ok(self.accept(object, &live, &seen).await);
         }
         if !self.warns() && exempt.is_nothing() {
@@ -117,15 +117,16 @@ impl<'c> Look<'c> {
     }
 
     async fn absent(&self, object: &Object, was: &Tracked) -> Result<Outcome, Error> {
-        if is_done(object, was) || self.rules.ignore.of(object, &Value::Null).is_whole() {
+        let may_be_absent = is_done(object, was) || ResourcePolicy::SkipCreate.is_of(&object.value);
+        if may_be_absent || self.rules.ignore.of(object, &Value::Null).is_whole() {
             self.ctx.memory.done(&self.subject.key, &object.id);
             return Ok(Outcome::AsItMayBe);
         }
         if self.warns() {
             return Ok(self.only_tell(object, was, DELETED.to_owned()));
         }
-        let applied = self.applier.apply(object, None, Detail::Object).await?.live;
-        deploy::remember(self.ctx, self.subject, &object.id, &applied).await;
+        let applied = self.applier.apply(object, None, Detail::Object).await?;
+        self.applied(object, &applied).await;
         let mut correction = self.correction(object);
         correction.made(Instant::now(), DELETED, "");
         self.note(object, correction);
@@ -146,12 +147,13 @@ impl<'c> Look<'c> {
             .apply(kept, seen.uid.as_deref(), Detail::Object)
             .await;
         let applied = match applied {
-            Ok(applied) => applied.live,
+            Ok(applied) => applied,
             // Bound to what was read, which is no more.
             Err(error) if kept != object && error.is_conflict() => return Ok(Outcome::Later(SOON)),
             Err(error) => return Err(error.into()),
         };
-        deploy::remember(self.ctx, self.subject, &object.id, &applied).await;
+        self.applied(object, &applied).await;
+        let applied = applied.live;
         let written = deploy::metadata(&applied).resource_version != seen.resource_version;
         if written || !was.is_at(seen) {
             let mut correction = self.correction(object);
@@ -167,6 +169,11 @@ impl<'c> Look<'c> {
         }
         let found = differences(live, &applied);
         Ok(Outcome::Corrected(self.words(object, seen, &found).await))
+    }
+
+    async fn applied(&self, object: &Object, applied: &Applied) {
+        report::conflicts(self.ctx, self.subject, &object.id, &applied.conflicts);
+        deploy::remember(self.ctx, self.subject, &object.id, &applied.live).await;
     }
 
     async fn accept(&self, object: &Object, live: &Value, seen: &ObjectMeta) -> Outcome {

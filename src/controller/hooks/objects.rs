@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use helmapp_helm::hooks::{Existing, RUN_ANNOTATION, Verdict, existing, is_owned, mark, verdict, waits};
 use helmapp_helm::manifest::ManifestObject;
-use helmapp_helm::plan::{Object, ObjectId, keeps, objects};
+use helmapp_helm::plan::{Object, ObjectId, holds_data, keeps, objects};
 use helmapp_helm::release::{Hook, Release};
 use serde_json::Value;
 use tracing::info;
@@ -14,10 +14,9 @@ use crate::cluster::apply::Applier;
 use crate::cluster::discovery::Snapshot;
 use crate::cluster::hooks;
 
-use super::super::leftover::holds_data;
 use super::super::policy::{Again, Error};
 use super::super::subject::Subject;
-use super::super::{Context, deploy};
+use super::super::{Context, crds};
 
 /// How often an object that is in the way is deleted before its end is waited for.
 const TRIES: u32 = 2;
@@ -155,7 +154,7 @@ impl<'a> Tools<'a> {
     /// The next hook may have objects of the kinds that a CRD brings.
     async fn serve(&self, id: &ObjectId) -> Result<(), Error> {
         if id.group == "apiextensions.k8s.io" && id.kind == "CustomResourceDefinition" {
-            deploy::serve(self.ctx, self.subject, std::slice::from_ref(&id.name)).await?;
+            crds::serve(self.ctx, self.subject, std::slice::from_ref(&id.name)).await?;
         }
         Ok(())
     }

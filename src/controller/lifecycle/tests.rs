@@ -57,6 +57,7 @@ fn settling(revision: i64, stage: Stage, failed: bool) -> Option<Arc<Settling>> 
         cause: None,
         stage,
         progress: Progress::default(),
+        waiting: None,
         failed,
     }))
 }

@@ -1,5 +1,6 @@
 //! Step 11: what happened, as conditions, history, inventory and events. The only place that writes status.
 
+mod conflicts;
 mod failure;
 mod objects;
 mod removal;
@@ -24,10 +25,11 @@ use super::settle::Settling;
 use super::subject::Subject;
 use super::{Context, asked, digests};
 
+pub(super) use conflicts::{Conflicts, met as conflicts};
 pub(super) use failure::error;
 pub(super) use objects::{corrected, drifted, health, undetected, undrifted};
 pub(super) use removal::{hook_failed, left_behind, unhooking, uninstall_begun, uninstalled, uninstalling};
-pub(super) use revision::{begun, failed, finished, hooking, settling};
+pub(super) use revision::{begun, failed, finished, hooking, settling, warnings};
 pub(super) use rollback::went_back;
 pub(super) use standing::{in_force, in_vain, observed, suspended, unchanged};
 pub(super) use tests::{tested, testing};
@@ -57,6 +59,7 @@ fn start(ctx: &Context, subject: &Subject) -> Report {
 
 fn put(ctx: &Context, subject: &Subject, report: Report, urgency: Urgency) {
     let mut status = report.build();
+    conflicts::add(ctx, subject, &mut status);
     status.asked = asked::shown(ctx, subject, &status);
     count(ctx, subject, &status);
     ctx.status.put(&subject.app, status, urgency);

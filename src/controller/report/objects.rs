@@ -144,7 +144,7 @@ pub(in crate::controller) fn health(ctx: &Context, subject: &Subject) {
 }
 
 /// The first texts, and how many more there are.
-fn some(all: impl ExactSizeIterator<Item = String>) -> Vec<String> {
+pub(super) fn some(all: impl ExactSizeIterator<Item = String>) -> Vec<String> {
     let more = all.len().saturating_sub(MAX_NAMED);
     let mut texts: Vec<String> = all.take(MAX_NAMED).collect();
     if more > 0 {

@@ -1,5 +1,7 @@
 //! The way of a revision: begun, waited for, deployed or given up.
 
+use tracing::warn;
+
 use crate::api::conditions::{self, reason};
 use crate::api::{HelmAppStatus, MAX_CAUSE, RollbackStatus, TestRun};
 use crate::excerpt::excerpt;
@@ -14,6 +16,7 @@ use super::super::stages::Stage;
 use super::super::subject::Subject;
 use super::super::testing;
 use super::failure::unremedied;
+use super::objects::some;
 use super::rollback::{leave_rollback, superseded};
 use super::tests::of_revision;
 use super::{are_ready, attempted, inventory, named, put, released, start};
@@ -34,6 +37,8 @@ pub(in crate::controller) fn begun(ctx: &Context, subject: &Subject, settling: &
     if let Some(entry) = entry.filter(|entry| entry.cause.is_none()) {
         entry.cause = Some(excerpt(&why, MAX_CAUSE));
     }
+    report.status.conflicts.clear();
+    ctx.conflicts.remove(&subject.key);
     if let (Change::Rollback(to_revision), None) = (settling.change, &settling.cause) {
         let revision = settling.record.head.revision;
         let spec_digest = subject.spec_digest();
@@ -76,6 +81,18 @@ fn why(last: &HelmAppStatus, settling: &Settling, generation: i64) -> String {
             }
         }
     }
+}
+
+/// What of a revision's manifest is not followed to the letter.
+pub(in crate::controller) fn warnings(ctx: &Context, subject: &Subject, warnings: &[String]) {
+    if warnings.is_empty() {
+        return;
+    }
+    let named = some(warnings.iter().cloned()).join("; ");
+    let message = ctx.clean(subject, &named);
+    warn!(app = %subject.key.name, namespace = %subject.key.namespace, message, "not all of the manifest is followed");
+    ctx.events
+        .warning(&subject.app, reason::MANIFEST_AMBIGUOUS, &message);
 }
 
 /// What a revision remedies belongs to its beginning.

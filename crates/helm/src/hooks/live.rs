@@ -198,6 +198,8 @@ mod tests {
             id,
             version: "v1".into(),
             value: json!({"kind": kind, "metadata": {"name": "migrate"}}),
+            chart: String::new(),
+            warnings: Vec::new(),
         }
     }
 

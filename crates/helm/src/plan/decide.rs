@@ -1,11 +1,17 @@
 //! The decision: the server's answers turn a draft into operations, or into every reason to refuse.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde_json::Value;
+
+use super::conflicts::Conflict;
 use super::draft::{Draft, Need, Step};
+use super::hygiene::directive;
 use super::object::{Object, ObjectId};
 use super::ownership::Ownership;
+use super::policy::{Obstacle, Propagation, ResourcePolicy, Rules, recreation};
 
 /// What the server said to the dry run of one object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +24,8 @@ pub enum Answer {
         uid: String,
         /// Whose the live object is.
         ownership: Ownership,
+        /// Fields that others have set otherwise.
+        conflicts: Vec<Conflict>,
     },
     /// A field that can't be changed would be changed.
     Immutable {
@@ -25,6 +33,8 @@ pub enum Answer {
         fields: Vec<String>,
         /// The server's words.
         message: String,
+        /// The object that can't be changed; `None` where it can't be read.
+        live: Option<Live>,
     },
     /// The server, or an admission webhook, does not accept the object.
     Invalid {
@@ -43,6 +53,17 @@ pub enum Answer {
     },
 }
 
+/// A live object, as far as it matters whether another may take its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Live {
+    /// Its UID.
+    pub uid: String,
+    /// Whose it is.
+    pub ownership: Ownership,
+    /// Its spec, where the kind has rules about that; otherwise null.
+    pub spec: Value,
+}
+
 /// What is done with one object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
@@ -53,15 +74,27 @@ pub enum Action {
         /// UID of the live object.
         uid: String,
     },
-    /// Applied onto a live object that carries this release's marks but was not in the last revision.
+    /// Applied onto a live object that was not in the last revision: it carries this release's marks, or nobody's, and
+    /// the release may take such.
     Adopt {
         /// UID of the live object.
         uid: String,
     },
+    /// Deleted, and made anew once it is gone: a field of it can't be changed.
+    Recreate {
+        /// UID of the live object.
+        uid: String,
+        /// What becomes of what it owns.
+        propagation: Propagation,
+        /// The fields that can't be changed.
+        fields: Vec<String>,
+    },
     /// Dry-run, then applied, when its turn comes.
     CheckAndApply,
-    /// Left as it is: nothing changed.
+    /// Left as it is: nothing changed, or it asks not to be changed.
     Keep,
+    /// Not there, and not made: it asks for that.
+    SkipCreate,
     /// Deleted: the new revision no longer has it.
     Delete,
     /// Left in the cluster by the keep policy although the new revision no longer has it.
@@ -72,9 +105,11 @@ pub enum Action {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Operation<'a> {
     /// The object.
-    pub object: &'a Object,
+    pub object: Cow<'a, Object>,
     /// What is done with it.
     pub action: Action,
+    /// Its fields that others have set otherwise.
+    pub conflicts: Vec<Conflict>,
 }
 
 /// Operations in the order in which they are done.
@@ -85,13 +120,26 @@ pub struct Plan<'a> {
 }
 
 impl Plan<'_> {
-    /// Operations that write to the cluster.
-    pub fn writes(&self) -> usize {
-        let idle = |action: &Action| matches!(action, Action::Keep | Action::LeaveBehind);
-        self.operations
+    /// The objects that are in the cluster once the plan is done.
+    pub fn made(&self) -> impl Iterator<Item = &Object> {
+        let goes =
+            |action: &Action| matches!(action, Action::Delete | Action::LeaveBehind | Action::SkipCreate);
+        let stays = self
+            .operations
             .iter()
-            .filter(|operation| !idle(&operation.action))
-            .count()
+            .filter(move |operation| !goes(&operation.action));
+        stays.map(|operation| operation.object.as_ref())
+    }
+}
+
+impl Operation<'_> {
+    /// The same with an object of its own.
+    pub fn into_owned(self) -> Operation<'static> {
+        Operation {
+            object: Cow::Owned(self.object.into_owned()),
+            action: self.action,
+            conflicts: self.conflicts,
+        }
     }
 }
 
@@ -167,18 +215,25 @@ impl fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
-/// Decides every object of a draft. An object whose dry run was not answered is checked when its turn comes.
+/// Decides every object of a draft by the rules. An object whose dry run was not answered is checked when its turn
+/// comes.
 ///
 /// # Errors
 /// [`Refused`] with every object that can't be applied; then nothing may be written.
-pub fn decide<'a>(draft: &Draft<'a>, answers: &BTreeMap<ObjectId, Answer>) -> Result<Plan<'a>, Refused> {
+pub fn decide<'a>(
+    draft: &Draft<'a>,
+    answers: &BTreeMap<ObjectId, Answer>,
+    rules: &Rules<'_>,
+) -> Result<Plan<'a>, Refused> {
     let mut operations = Vec::with_capacity(draft.steps.len() + draft.removals.len());
     let mut refusals = Vec::new();
     for step in &draft.steps {
-        match action(step, answers.get(&step.object.id)) {
+        let answer = answers.get(&step.object.id);
+        match action(step, answer, rules) {
             Ok(action) => operations.push(Operation {
-                object: step.object,
+                object: Cow::Borrowed(step.object),
                 action,
+                conflicts: conflicts(answer),
             }),
             Err((reason, message)) => {
                 refusals.push(Refusal {
@@ -196,8 +251,9 @@ pub fn decide<'a>(draft: &Draft<'a>, answers: &BTreeMap<ObjectId, Answer>) -> Re
             Action::Delete
         };
         operations.push(Operation {
-            object: removal.object,
+            object: Cow::Borrowed(removal.object),
             action,
+            conflicts: Vec::new(),
         });
     }
     if refusals.is_empty() {
@@ -207,63 +263,130 @@ pub fn decide<'a>(draft: &Draft<'a>, answers: &BTreeMap<ObjectId, Answer>) -> Re
     }
 }
 
-fn action(step: &Step<'_>, answer: Option<&Answer>) -> Result<Action, (RefusalReason, String)> {
+fn conflicts(answer: Option<&Answer>) -> Vec<Conflict> {
+    match answer {
+        Some(Answer::Present { conflicts, .. }) => conflicts.clone(),
+        _ => Vec::new(),
+    }
+}
+
+type Refuse = (RefusalReason, String);
+
+fn action(step: &Step<'_>, answer: Option<&Answer>, rules: &Rules<'_>) -> Result<Action, Refuse> {
     let answer = match (step.need, answer) {
         (Need::Nothing, _) => return Ok(Action::Keep),
         (Need::Later, None) | (Need::DryRun, None) => return Ok(Action::CheckAndApply),
         (_, Some(answer)) => answer,
     };
-    let refuse = |reason, message: String| Err((reason, message));
+    let has = |policy: ResourcePolicy| policy.is_of(&step.object.value);
     match answer {
+        Answer::Absent if has(ResourcePolicy::SkipCreate) => Ok(Action::SkipCreate),
         Answer::Absent => Ok(Action::Create),
-        Answer::Present {
-            uid,
-            ownership: Ownership::Ours,
-        } if step.known => Ok(Action::Apply { uid: uid.clone() }),
-        Answer::Present {
-            uid,
-            ownership: Ownership::Ours,
-        } => Ok(Action::Adopt { uid: uid.clone() }),
-        // Its marks were removed behind us; applying puts them back.
-        Answer::Present {
-            uid,
-            ownership: Ownership::Unowned,
-        } if step.known => Ok(Action::Apply { uid: uid.clone() }),
-        Answer::Present {
-            ownership: Ownership::Unowned,
-            ..
-        } => refuse(
+        Answer::Present { uid, ownership, .. } => {
+            let uid = uid.clone();
+            Ok(match takes(step, ownership, rules)? {
+                _ if has(ResourcePolicy::SkipUpdate) && *ownership == Ownership::Ours => Action::Keep,
+                Taken::Known => Action::Apply { uid },
+                Taken::New => Action::Adopt { uid },
+            })
+        }
+        Answer::Immutable {
+            fields,
+            message,
+            live,
+        } => match live {
+            Some(live) => blocked(step, live, fields, rules)?.map_err(|way| immutable(fields, message, &way)),
+            None => Err(immutable(
+                fields,
+                message,
+                "set it back, or delete the object yourself",
+            )),
+        },
+        Answer::Invalid { message } => Err((RefusalReason::Invalid, invalid(step.object, message))),
+        Answer::Forbidden { message } => Err((RefusalReason::Forbidden, message.clone())),
+        Answer::Missing { .. } if step.awaits_role => Ok(Action::CheckAndApply),
+        Answer::Missing { message } => Err((RefusalReason::Missing, message.clone())),
+    }
+}
+
+/// What is done with an object that can't become what it should; where nothing is, the way out.
+fn blocked(
+    step: &Step<'_>,
+    live: &Live,
+    fields: &[String],
+    rules: &Rules<'_>,
+) -> Result<Result<Action, String>, Refuse> {
+    let taken = takes(step, &live.ownership, rules)?;
+    let ours = live.ownership == Ownership::Ours;
+    if ours && ResourcePolicy::SkipUpdate.is_of(&step.object.value) {
+        return Ok(Ok(Action::Keep));
+    }
+    if taken == Taken::New && !ours {
+        // What was never this release's is not deleted.
+        return Ok(Err("set it back, or delete the object yourself".to_owned()));
+    }
+    Ok(match recreation(step.object, &live.spec, rules) {
+        Ok(propagation) => Ok(Action::Recreate {
+            uid: live.uid.clone(),
+            propagation,
+            fields: fields.to_vec(),
+        }),
+        Err(Obstacle::NotAsked(way) | Obstacle::Never(way)) => Err(way),
+    })
+}
+
+/// Whether an object is the release's already.
+#[derive(Debug, PartialEq, Eq)]
+enum Taken {
+    /// The last revision had it.
+    Known,
+    /// It is taken over.
+    New,
+}
+
+fn takes(step: &Step<'_>, ownership: &Ownership, rules: &Rules<'_>) -> Result<Taken, Refuse> {
+    match ownership {
+        // Marks that were removed behind us are put back by applying.
+        Ownership::Ours | Ownership::Unowned if step.known => Ok(Taken::Known),
+        Ownership::Ours => Ok(Taken::New),
+        Ownership::Unowned if rules.adopt => Ok(Taken::New),
+        Ownership::Another { release, namespace } if rules.adopt && has_ended(rules, namespace, release) => Ok(Taken::New),
+        Ownership::Unowned => Err((
             RefusalReason::NotOwned,
-            "exists and was not made by this release; delete it, or give it the label \
-             app.kubernetes.io/managed-by=Helm and the annotations meta.helm.sh/release-name and \
-             meta.helm.sh/release-namespace of this release to hand it over"
+            "exists and was not made by this release; delete it, let the release take it with spec.adoption: unowned, or \
+             hand it over: with the label app.kubernetes.io/managed-by=Helm and the annotations \
+             meta.helm.sh/release-name and meta.helm.sh/release-namespace of this release"
                 .to_owned(),
-        ),
-        Answer::Present {
-            ownership: Ownership::Another { release, namespace },
-            ..
-        } => refuse(
+        )),
+        Ownership::Another { release, namespace } => Err((
             RefusalReason::OwnedByAnother,
             format!(
                 "belongs to release {namespace}/{release}; remove it from that release, or give it another name in this chart's values"
             ),
-        ),
-        Answer::Immutable { fields, message } => {
-            refuse(RefusalReason::ImmutableField, immutable(fields, message))
-        }
-        Answer::Invalid { message } => refuse(RefusalReason::Invalid, message.clone()),
-        Answer::Forbidden { message } => refuse(RefusalReason::Forbidden, message.clone()),
-        Answer::Missing { .. } if step.awaits_role => Ok(Action::CheckAndApply),
-        Answer::Missing { message } => refuse(RefusalReason::Missing, message.clone()),
+        )),
     }
 }
 
-fn immutable(fields: &[String], message: &str) -> String {
-    if fields.is_empty() {
-        return format!("an immutable field would change: {message}");
+fn has_ended(rules: &Rules<'_>, namespace: &str, release: &str) -> bool {
+    let key = (namespace.to_owned(), release.to_owned());
+    rules.ended.is_some_and(|ended| ended.contains(&key))
+}
+
+fn immutable(fields: &[String], message: &str, way: &str) -> Refuse {
+    let what = if fields.is_empty() {
+        format!("an immutable field would change ({message})")
+    } else {
+        format!("{} can't be changed on the live object", fields.join(", "))
+    };
+    (RefusalReason::ImmutableField, format!("{what}; {way}"))
+}
+
+/// The server's words, and what it does not know about the manifest.
+fn invalid(object: &Object, message: &str) -> String {
+    match directive(&object.value) {
+        Some(path) => format!(
+            "{message}; {path} is an instruction for patches that clients make, which an API server that applies does not follow: write the object as it is to be"
+        ),
+        None => message.to_owned(),
     }
-    format!(
-        "{} can't be changed on the live object; set it back, or delete the object so that it is made again",
-        fields.join(", ")
-    )
 }

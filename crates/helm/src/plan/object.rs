@@ -5,6 +5,9 @@ use std::fmt;
 
 use serde_json::Value;
 
+use super::hygiene;
+use crate::manifest::ManifestObject;
+
 /// Lists inside lists deeper than this are refused.
 const MAX_LIST_DEPTH: usize = 8;
 
@@ -44,8 +47,45 @@ pub struct Object {
     pub id: ObjectId,
     /// API version without the group: `v1`, `v1beta1`.
     pub version: String,
-    /// The object as rendered, with `metadata.namespace` set (namespaced) or dropped (cluster-scoped).
+    /// The object as rendered, with `metadata.namespace` set (namespaced) or dropped (cluster-scoped), as
+    /// server-side apply takes it.
     pub value: Value,
+    /// The chart that it came from, as `shop/charts/database`; empty where that is not known.
+    pub chart: String,
+    /// What of it was not taken as it stands.
+    pub warnings: Vec<String>,
+}
+
+/// One document of a manifest.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Document {
+    /// The template that it came from, as `shop/charts/database/templates/secret.yaml`; empty where that is not known.
+    pub source: String,
+    /// What it says.
+    pub value: Value,
+}
+
+impl From<Value> for Document {
+    fn from(value: Value) -> Self {
+        let source = String::new();
+        Self { source, value }
+    }
+}
+
+impl From<ManifestObject> for Document {
+    fn from(object: ManifestObject) -> Self {
+        Self {
+            source: object.source,
+            value: object.object,
+        }
+    }
+}
+
+impl Document {
+    fn chart(&self) -> &str {
+        let (chart, _) = self.source.split_once("/templates/").unwrap_or_default();
+        chart
+    }
 }
 
 impl Object {
@@ -109,8 +149,8 @@ pub enum ObjectError {
 ///
 /// # Errors
 /// Every document that is not an object or whose kind is unknown, not only the first.
-pub fn objects(
-    documents: impl IntoIterator<Item = Value>,
+pub fn objects<D: Into<Document>>(
+    documents: impl IntoIterator<Item = D>,
     release_namespace: &str,
     scope: impl Fn(&str, &str, &str) -> Option<Scope>,
 ) -> Result<Vec<Object>, Vec<ObjectError>> {
@@ -118,13 +158,18 @@ pub fn objects(
     let mut errors = Vec::new();
     for (index, document) in documents.into_iter().enumerate() {
         let position = index + 1;
+        let document: Document = document.into();
+        let chart = document.chart().to_owned();
         flatten(
-            document,
+            document.value,
             0,
             position,
             &mut errors,
             &mut |value, errors| match identify(value, position, release_namespace, &scope) {
-                Ok(object) => found.push(object),
+                Ok(object) => found.push(Object {
+                    chart: chart.clone(),
+                    ..object
+                }),
                 Err(error) => errors.push(error),
             },
         );
@@ -228,15 +273,19 @@ fn identify(
     };
     let (group, version) = (group.to_owned(), version.to_owned());
     let namespace = place(&mut value, release_namespace, scope);
+    let id = ObjectId {
+        group,
+        kind,
+        namespace,
+        name,
+    };
+    let warnings = hygiene::tidy(&id, &mut value);
     Ok(Object {
-        id: ObjectId {
-            group,
-            kind,
-            namespace,
-            name,
-        },
+        id,
         version,
         value,
+        chart: String::new(),
+        warnings,
     })
 }
 

@@ -2,6 +2,9 @@
 
 use serde_json::{Map, Value};
 
+use super::order::DEPENDS_ON_GROUPS;
+use super::policy::ResourcePolicy;
+
 /// Nesting below which nulls are looked for; the API server itself refuses deeper objects.
 const MAX_DEPTH: usize = 512;
 
@@ -19,8 +22,6 @@ pub const OWNER_NAME_LABEL: &str = "helmapp.io/name";
 pub const OWNER_NAMESPACE_LABEL: &str = "helmapp.io/namespace";
 /// Annotation that says what may be done with an object.
 pub const RESOURCE_POLICY_ANNOTATION: &str = "helm.sh/resource-policy";
-/// Value of [`RESOURCE_POLICY_ANNOTATION`] that keeps an object when its release lets go of it.
-pub const KEEP_POLICY: &str = "keep";
 
 /// The release, and the HelmApp behind it, that objects are marked with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +50,7 @@ pub enum Ownership {
     },
 }
 
-/// The object as it is sent to the server: marked with its owner, without nulls.
+/// The object as it is sent to the server: marked with its owner, without nulls and what only says something to us.
 ///
 /// Pod templates are left alone: a label there would restart the pods. A null in a mapping means "not set" in
 /// a rendered manifest, while server-side apply would take it for a value or refuse it.
@@ -57,6 +58,9 @@ pub fn prepare(object: &Value, owner: &Owner) -> Value {
     let mut value = object.clone();
     drop_nulls(&mut value, 0);
     if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
+        if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
+            annotations.remove(DEPENDS_ON_GROUPS);
+        }
         mark(metadata, "labels", MANAGED_BY_LABEL, MANAGED_BY_HELM);
         if let Some((namespace, name)) = &owner.app {
             mark(metadata, "labels", OWNER_NAME_LABEL, name);
@@ -96,11 +100,11 @@ pub fn classify(live: &Value, owner: &Owner) -> Ownership {
 
 /// Whether an object asks to be kept when its release lets go of it.
 pub fn keeps(value: &Value) -> bool {
-    metadata_text(value, "annotations", RESOURCE_POLICY_ANNOTATION)
-        .is_some_and(|policy| policy.trim().eq_ignore_ascii_case(KEEP_POLICY))
+    ResourcePolicy::Keep.is_of(value)
 }
 
-fn metadata_text<'a>(value: &'a Value, section: &str, key: &str) -> Option<&'a str> {
+/// A text in a mapping of the metadata.
+pub(super) fn metadata_text<'a>(value: &'a Value, section: &str, key: &str) -> Option<&'a str> {
     value.get("metadata")?.get(section)?.get(key)?.as_str()
 }
 

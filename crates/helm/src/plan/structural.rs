@@ -173,6 +173,8 @@ mod tests {
             },
             version: version.to_owned(),
             value: json!({"apiVersion": format!("e.io/{version}"), "kind": "Gear", "metadata": {"name": "g"}, "spec": spec}),
+            chart: String::new(),
+            warnings: Vec::new(),
         };
         let violations = violations(&object, [&json!({"kind": "ConfigMap"}), &crd()]);
         violations

@@ -42,6 +42,7 @@ struct Case {
     answers: Vec<(&'static str, Answer)>,
     coming_kinds: BTreeSet<(String, String)>,
     coming_namespaces: BTreeSet<String>,
+    rules: Rules<'static>,
 }
 
 impl Case {
@@ -55,6 +56,7 @@ impl Case {
             answers: Vec::new(),
             coming_kinds: BTreeSet::new(),
             coming_namespaces: BTreeSet::new(),
+            rules: Rules::default(),
         }
     }
 
@@ -93,7 +95,7 @@ impl Case {
             .map(|(name, answer)| (self.find(name), answer.clone()))
             .collect();
         self.draft(|draft| {
-            let plan = decide(draft, &answers)?;
+            let plan = decide(draft, &answers, &self.rules)?;
             Ok(plan
                 .operations
                 .into_iter()
@@ -107,6 +109,7 @@ fn ours(uid: &str) -> Answer {
     Answer::Present {
         uid: uid.into(),
         ownership: Ownership::Ours,
+        conflicts: Vec::new(),
     }
 }
 
@@ -114,6 +117,7 @@ fn unowned() -> Answer {
     Answer::Present {
         uid: "u".into(),
         ownership: Ownership::Unowned,
+        conflicts: Vec::new(),
     }
 }
 
@@ -125,6 +129,7 @@ fn another() -> Answer {
     Answer::Present {
         uid: "u".into(),
         ownership,
+        conflicts: Vec::new(),
     }
 }
 
@@ -289,6 +294,7 @@ fn every_refusal_is_reported_and_nothing_is_planned() {
         Answer::Immutable {
             fields: vec!["spec.selector".into()],
             message: message.clone(),
+            live: None,
         },
     )
     .answer(
@@ -430,7 +436,7 @@ fn documents_that_are_no_objects_are_all_named() {
 fn prepare_marks_the_object_and_not_its_pods() {
     let object = json!({
         "apiVersion": "apps/v1", "kind": "Deployment",
-        "metadata": {"name": "d", "labels": null, "annotations": {"a": "b"}, "creationTimestamp": null},
+        "metadata": {"name": "d", "labels": null, "annotations": {"a": "b", "helm.sh/depends-on/resource-groups": "[]"}, "creationTimestamp": null},
         "spec": {"template": {"metadata": {"labels": {"x": "y"}}, "spec": {"nodeSelector": null, "args": [null, "1"]}}},
     });
     assert_eq!(
@@ -496,5 +502,115 @@ fn crds_name_the_kinds_they_serve() {
     assert_eq!(
         kinds,
         BTreeMap::from([(key("v1"), plural.clone()), (key("v2"), plural)])
+    );
+}
+
+fn immutable(live: Option<Live>) -> Answer {
+    Answer::Immutable {
+        fields: vec!["spec.x".into()],
+        message: "m".into(),
+        live,
+    }
+}
+
+fn live(ownership: Ownership) -> Option<Live> {
+    Some(Live {
+        uid: "u".into(),
+        ownership,
+        spec: Value::Null,
+    })
+}
+
+#[test]
+fn what_can_not_be_changed_is_made_anew_only_if_it_is_the_releases() {
+    let recreate = Ok(Action::Recreate {
+        uid: "u".into(),
+        propagation: Propagation::Foreground,
+        fields: vec!["spec.x".into()],
+    });
+    let refused = || Err(RefusalReason::ImmutableField);
+    let anew = json!({"werf.io/delete-policy": "before-creation-if-immutable"});
+    let frozen = json!({"werf.io/resource-policy": "skip-update", "werf.io/delete-policy": "before-creation-if-immutable"});
+    let table = [
+        (true, &anew, live(Ownership::Ours), recreate.clone()),
+        (true, &anew, live(Ownership::Unowned), recreate.clone()),
+        (false, &anew, live(Ownership::Ours), recreate),
+        (false, &anew, live(Ownership::Unowned), refused()),
+        (true, &anew, None, refused()),
+        (true, &json!({}), live(Ownership::Ours), refused()),
+        (true, &frozen, live(Ownership::Ours), Ok(Action::Keep)),
+    ];
+    for (known, annotations, live, expected) in table {
+        let mut new = config_map("a", "2");
+        new["metadata"]["annotations"] = annotations.clone();
+        let last = if known { vec![config_map("a", "1")] } else { vec![] };
+        let mut case = Case::new(last, vec![new]).answer("a", immutable(live.clone()));
+        case.rules.adopt = true;
+        let got = case
+            .decide()
+            .map(|plan| plan[0].1.clone())
+            .map_err(|refused| refused.reason());
+        assert_eq!(got, expected, "{known} {annotations} {live:?}");
+    }
+}
+
+#[test]
+fn objects_are_taken_over_only_where_that_is_asked_for_and_never_from_a_release() {
+    let ended = BTreeSet::from([("prod".to_owned(), "blog".to_owned())]);
+    let ended: &'static BTreeSet<_> = Box::leak(Box::new(ended));
+    let adopted = Ok(Action::Adopt { uid: "u".into() });
+    let table = [
+        (false, None, unowned(), Err(RefusalReason::NotOwned)),
+        (true, None, unowned(), adopted.clone()),
+        (true, None, another(), Err(RefusalReason::OwnedByAnother)),
+        (true, Some(ended), another(), adopted),
+        (false, Some(ended), another(), Err(RefusalReason::OwnedByAnother)),
+    ];
+    for (adopt, ended, answer, expected) in table {
+        let mut case = Case::new(vec![], vec![config_map("a", "1")]).answer("a", answer);
+        case.rules = Rules {
+            adopt,
+            ended,
+            ..Rules::default()
+        };
+        let got = case
+            .decide()
+            .map(|plan| plan[0].1.clone())
+            .map_err(|refused| refused.reason());
+        assert_eq!(got, expected, "{adopt} {ended:?}");
+    }
+}
+
+#[test]
+fn objects_can_ask_to_be_left_alone() {
+    let table = [
+        ("skip-create", Answer::Absent, Action::SkipCreate),
+        ("skip-create", ours("u"), Action::Apply { uid: "u".into() }),
+        ("skip-update", Answer::Absent, Action::Create),
+        ("skip-update", ours("u"), Action::Keep),
+    ];
+    for (policy, answer, expected) in table {
+        let mut new = config_map("a", "2");
+        new["metadata"]["annotations"] = json!({"werf.io/resource-policy": policy});
+        let case = Case::new(vec![config_map("a", "1")], vec![new]).answer("a", answer);
+        assert_eq!(case.decide().unwrap(), plan(&[("a", expected)]), "{policy}");
+    }
+}
+
+#[test]
+fn instructions_of_patches_are_explained_where_the_server_refuses_them() {
+    let mut new = config_map("a", "2");
+    new["spec"] = json!({"containers": [{"$patch": "delete", "name": "x"}]});
+    let invalid = Answer::Invalid {
+        message: "field not declared in schema".into(),
+    };
+    let refused = Case::new(vec![], vec![new])
+        .answer("a", invalid)
+        .decide()
+        .unwrap_err();
+    let text = refused.to_string();
+    assert!(
+        text.contains("field not declared in schema; spec.containers.0.$patch is an instruction"),
+        "{text}"
     );
 }
