@@ -170,6 +170,8 @@ pub struct InstallSpec {
     /// holds until the first revision is deployed.
     #[serde(default = "crds_of_install")]
     pub crds: CrdsPolicy,
+    #[serde(default)]
+    pub remediation: InstallRemediation,
 }
 
 /// How later revisions are made.
@@ -190,7 +192,7 @@ pub struct UpgradeSpec {
     #[serde(default)]
     pub disable_hooks: bool,
     #[serde(default)]
-    pub remediation: Remediation,
+    pub remediation: UpgradeRemediation,
     /// What is done with the chart's crds/, as in install.crds.
     #[serde(default = "crds_of_upgrade")]
     pub crds: CrdsPolicy,
@@ -234,13 +236,32 @@ pub struct FieldConflictsSpec {
     pub yield_to: Vec<String>,
 }
 
-/// What follows a failed upgrade.
+/// What follows a failed install.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Remediation {
-    /// none leaves the failed revision; rollback makes a new revision from the last deployed one.
+pub struct InstallRemediation {
+    /// How often what failed is tried again, each time after a longer while; -1 for as often as it takes. What fails for
+    /// something that passes by itself is tried again without being counted.
+    #[serde(default)]
+    #[schemars(range(min = -1, max = 1000))]
+    pub retries: i32,
+}
+
+/// What follows a failed upgrade.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UpgradeRemediation {
+    /// How often what failed is tried again, as in install.remediation.retries.
+    #[serde(default)]
+    #[schemars(range(min = -1, max = 1000))]
+    pub retries: i32,
+    /// What is done before a retry. none leaves the failed revision; rollback makes a new revision from the last deployed
+    /// one.
     #[serde(default)]
     pub strategy: RemediationStrategy,
+    /// Whether that is done as well when nothing is tried again.
+    #[serde(default = "default_remediate_last_failure")]
+    pub remediate_last_failure: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -350,6 +371,20 @@ const fn default_max_history() -> u32 {
     10
 }
 
+const fn default_remediate_last_failure() -> bool {
+    true
+}
+
+impl Default for UpgradeRemediation {
+    fn default() -> Self {
+        Self {
+            retries: 0,
+            strategy: RemediationStrategy::default(),
+            remediate_last_failure: default_remediate_last_failure(),
+        }
+    }
+}
+
 impl Default for InstallSpec {
     fn default() -> Self {
         Self {
@@ -358,6 +393,7 @@ impl Default for InstallSpec {
             disable_wait_for_jobs: false,
             disable_hooks: false,
             crds: crds_of_install(),
+            remediation: InstallRemediation::default(),
         }
     }
 }
@@ -369,7 +405,7 @@ impl Default for UpgradeSpec {
             disable_wait: false,
             disable_wait_for_jobs: false,
             disable_hooks: false,
-            remediation: Remediation::default(),
+            remediation: UpgradeRemediation::default(),
             crds: crds_of_upgrade(),
             recreate: Vec::new(),
         }

@@ -253,6 +253,13 @@ pub struct Attempt {
     /// Reason of the failure; absent when the attempt succeeded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// How many revisions from the same have failed, one after the other.
+    #[serde(default, skip_serializing_if = "is_none_yet")]
+    #[schemars(with = "i32", range(min = 0))]
+    pub failures: u32,
+    /// What made it fail passes by itself: it is tried again without being counted.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub passes: bool,
 }
 
 fn is_false(value: &bool) -> bool {
@@ -260,6 +267,10 @@ fn is_false(value: &bool) -> bool {
 }
 
 fn is_zero(value: &i64) -> bool {
+    *value == 0
+}
+
+fn is_none_yet(value: &u32) -> bool {
     *value == 0
 }
 

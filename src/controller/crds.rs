@@ -24,7 +24,8 @@ pub(super) fn policy(ctx: &Context, subject: &Subject) -> CrdsPolicy {
     }
 }
 
-fn is_first(heads: &[Head]) -> bool {
+/// Whether no revision of the release was deployed yet.
+pub(super) fn is_first(heads: &[Head]) -> bool {
     let mut of_this_release = heads.iter().take_while(|head| head.status != Status::Uninstalled);
     !of_this_release.any(|head| head.status == Status::Deployed)
 }

@@ -37,6 +37,8 @@ pub(super) struct Observed {
     pub is_dirty: bool,
     /// The failed revision has a remedy that is due.
     pub has_remedy: bool,
+    /// How long it is until what failed is tried again; `None` for never.
+    pub retry: Option<Duration>,
     /// Tests are to run after each change.
     pub tests: bool,
     /// A person asks for tests, in these words.
@@ -157,12 +159,31 @@ impl Observed {
     pub(super) fn is_new(&self, digest: &str) -> bool {
         if let Some(settling) = &self.settling
             && settling.input_digest == digest
-            && (!settling.failed || !self.is_edited())
+            && (!settling.failed || !self.is_edited() && !self.is_due())
         {
             return false;
         }
+        if self.was_tried_in_vain(digest) && self.is_due() {
+            return true;
+        }
         let failed = self.was_tried_in_vain(digest) && !self.is_edited();
         self.deployed_from(digest).is_none() && !failed
+    }
+
+    /// Which try at these inputs comes next, from 1.
+    pub(super) fn tries(&self, digest: &str) -> u32 {
+        let attempt = self.status.last_attempted.as_ref();
+        let again = attempt.filter(|_| self.was_tried_in_vain(digest) && !self.is_edited());
+        let failures = again.map_or(0, |attempt| attempt.failures);
+        // What passes by itself does not count.
+        match again.is_some_and(|attempt| attempt.passes) {
+            true => failures.max(1),
+            false => failures.saturating_add(1),
+        }
+    }
+
+    fn is_due(&self) -> bool {
+        self.retry.is_some_and(|wait| wait.is_zero())
     }
 
     /// The newest revision, if it is deployed, was made from these inputs, and does not stand in for a failed one.
@@ -175,7 +196,8 @@ impl Observed {
     /// stands there.
     pub(super) fn unsaid(&self, digest: &str) -> Option<&str> {
         let under_way = self.settling.as_ref().is_some_and(|settling| !settling.failed);
-        let reason = self.vain(digest).filter(|_| !under_way)?;
+        let waits = self.retry.is_some();
+        let reason = self.vain(digest).filter(|_| !under_way && !waits)?;
         let stalled = self.condition(conditions::STALLED);
         let said = stalled.is_some_and(|stalled| stalled.reason == reason);
         (!said).then_some(reason)

@@ -31,6 +31,7 @@ mod reconcile;
 mod record;
 pub mod redact;
 mod release;
+mod remediation;
 mod renderers;
 pub mod rendering;
 mod report;

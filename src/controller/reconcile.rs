@@ -26,14 +26,15 @@ use super::planning;
 use super::policy::{self, Error};
 use super::record::Record;
 use super::release::{Revision, release};
+use super::remediation::Budget;
 use super::rendering::{self, Wanted};
 use super::resume::Pending;
 use super::revision::{Change, rendered};
 use super::settle::Settling;
 use super::subject::Subject;
 use super::{
-    Context, access, advice, claim, drift, finalize, health, history, report, restore, resume, rollback,
-    rules, settle, testing,
+    Context, access, advice, claim, crds, drift, finalize, health, history, report, restore, resume,
+    rollback, rules, settle, testing,
 };
 
 /// What a reconcile waits for.
@@ -115,7 +116,14 @@ async fn advance(ctx: &Context, subject: &Subject) -> Result<(Next, Outcome), St
     let basis = required(ctx, subject, ctx.basis(subject)).await?;
     ctx.begun.insert(&subject.key, Arc::new(basis.clone()));
     if ctx.memory.basis(&subject.key) == Some(basis) {
-        return Ok((keep(ctx, subject).await?, Outcome::Unchanged));
+        let next = keep(ctx, subject).await?;
+        match observe(ctx, subject, None).retry {
+            Some(wait) if wait.is_zero() => {}
+            wait => {
+                let next = next.sooner(wait.map_or(Next::Change, Next::After));
+                return Ok((next, Outcome::Unchanged));
+            }
+        }
     }
     Ok((pursue(ctx, subject).await?, Outcome::Changed))
 }
@@ -188,7 +196,8 @@ async fn follow_spec(ctx: &Context, subject: &Subject, pending: Option<Pending>)
         Ok(gathered) => gathered,
         Err(error) => return go_on_without(ctx, subject, pending, error).boxed().await,
     };
-    let state = observe(ctx, subject, Some(&gathered.digest)).state();
+    let seen = observe(ctx, subject, Some(&gathered.digest));
+    let (state, tries) = (seen.state(), seen.tries(&gathered.digest));
     let is_new = matches!(state, State::Absent | State::OutOfSync);
     match pending {
         Some(pending) if pending.is_of(&gathered) || !is_new => {
@@ -237,6 +246,7 @@ async fn follow_spec(ctx: &Context, subject: &Subject, pending: Option<Pending>)
         memo: wanted.memo,
         chart: gathered.chart_status,
         cause: None,
+        tries,
     };
     release(ctx, subject, revision, base).await
 }
@@ -311,12 +321,24 @@ fn observe(ctx: &Context, subject: &Subject, digest: Option<&str>) -> Observed {
         foreign: foreign(ctx, subject, &heads).map(|foreign| foreign.wait),
         followed: ctx.memory.revision(&subject.key),
         is_dirty: ctx.memory.is_dirty(&subject.key),
+        retry: retry(ctx, subject, &heads).filter(|_| remedy.is_none()),
         has_remedy: remedy.is_some(),
         tests: subject.app.spec.test.enable,
         asks_tests: subject.app.asks_tests().map(str::to_owned),
         settling,
         heads,
     }
+}
+
+/// How long it is until what failed is tried again; `None` for never.
+fn retry(ctx: &Context, subject: &Subject, heads: &[Head]) -> Option<Duration> {
+    let settling = ctx.settling.get(&subject.key);
+    if settling.is_some_and(|settling| !settling.failed) || heads.first()?.status.is_pending() {
+        return None;
+    }
+    let attempt = ctx.status.current(&subject.app).last_attempted?;
+    let budget = Budget::of(&subject.app.spec, crds::is_first(heads));
+    budget.due(&attempt, &ctx.settings.slow_retry, Timestamp::now())
 }
 
 /// Nothing new is asked for: does what the state asks for, one step after the other.
@@ -400,6 +422,9 @@ pub(super) async fn stand(ctx: &Context, subject: &Subject, digest: &str) -> Res
     ctx.decide(subject).await;
     let next = keep(ctx, subject).await?;
     let seen = observe(ctx, subject, Some(digest));
+    // What is due and was not begun has something in its way.
+    let retry = seen.retry.map(|wait| wait.max(ctx.settings.slow_retry.least));
+    let next = next.sooner(retry.map_or(Next::Change, Next::After));
     match seen.in_force(digest) {
         Some(head) if seen.settling.is_none() => report::in_force(ctx, subject, head),
         _ => match seen.unsaid(digest) {

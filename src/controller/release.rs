@@ -56,6 +56,8 @@ pub(super) struct Revision {
     pub chart: ChartStatus,
     /// Why it remedies another.
     pub cause: Option<Cause>,
+    /// Which try at the same this is, from 1.
+    pub tries: u32,
 }
 
 /// Steps 6 to 9 for a revision.
@@ -137,7 +139,9 @@ pub(super) async fn release(
         stage: Stage::Apply,
         progress: Progress::default(),
         waiting: None,
+        tries: revision.tries,
         failed: false,
+        passes: false,
     };
     failpoint("release.begun");
     report::begun(ctx, subject, &settling);
@@ -264,7 +268,7 @@ pub(super) async fn cut_short(
         ctx.deadlines.insert(&subject.key, Arc::new(deadline));
         return Err(error);
     }
-    let next = settle::give_up(ctx, subject, &settling, &error.to_string()).await?;
+    let next = settle::give_up(ctx, subject, &settling.passing(&error), &error.to_string()).await?;
     // Only now: one that could not be given up is not to have its time once more.
     ctx.deadlines.remove(&subject.key);
     Ok(next)
@@ -352,9 +356,10 @@ fn companion(
     last: Companion,
 ) -> Companion {
     let mut extra = serde_json::Map::new();
+    extra.insert(resume::TRIES.to_owned(), revision.tries.into());
     if let Some(cause) = &revision.cause {
-        let cause =
-            json!({"reason": cause.reason, "message": cause.message, "inputDigest": cause.input_digest});
+        let cause = json!({"reason": cause.reason, "message": cause.message, "inputDigest": cause.input_digest,
+                           "passes": cause.passes});
         extra.insert(resume::CAUSE.to_owned(), cause);
     }
     asked::keep(ctx, subject, &revision.input_digest, &mut extra);

@@ -235,6 +235,7 @@ async fn given_up(
     let companion = companion
         .map(|stored| stored.companion)
         .filter(|companion| companion.revision == head.revision);
+    let (attempt_tries, passes) = (attempt.failures.max(1), attempt.passes);
     let known = match &companion {
         Some(companion) => Some(companion.input_digest.clone()),
         None => said.then_some(attempt.input_digest),
@@ -272,8 +273,10 @@ async fn given_up(
         stage,
         progress,
         waiting: None,
+        tries: companion.as_ref().map_or(attempt_tries, resume::tries),
         made_from: companion.map(|companion| companion.made_from).unwrap_or_default(),
         failed: true,
+        passes,
         record: Record::from(stored).let_go(),
     };
     Ok(Some(GivenUp {

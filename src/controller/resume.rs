@@ -31,6 +31,8 @@ use super::{Context, asked, crds, finalize, hooks, lifecycle, report, veil};
 
 /// Where the companion keeps why a revision remedies another.
 pub(super) const CAUSE: &str = "cause";
+/// Where the companion keeps which try at the same a revision is.
+pub(super) const TRIES: &str = "tries";
 
 /// A pending revision of ours that nobody works on.
 #[derive(Debug)]
@@ -69,6 +71,8 @@ impl Pending {
                     message: "an earlier revision failed".to_owned(),
                     input_digest: attempt.input_digest,
                     made_from: String::new(),
+                    tries: attempt.failures.max(1),
+                    passes: attempt.passes,
                 })
             }
             None => None,
@@ -86,6 +90,7 @@ impl Pending {
         let change = Change::of(&stored.release);
         let deadline = ctx.deadlines.get(&subject.key).map(|known| known.1);
         let companion = companion.unwrap_or_default();
+        let tries = tries(&companion);
         let is_of = gathered.filter(|gathered| companion.made_from == gathered.inputs);
         let unknown = ChartStatus::default();
         let chart = gathered.map_or(&unknown, |gathered| &gathered.chart_status);
@@ -101,7 +106,9 @@ impl Pending {
             stage: Stage::Apply,
             progress,
             waiting: None,
+            tries,
             failed: false,
+            passes: false,
             record: stored.into(),
         }
     }
@@ -247,7 +254,7 @@ pub(super) async fn overdue(ctx: &Context, subject: &Subject, why: &Error) -> Re
         let mut settling = pending.settling(ctx, subject, None);
         settling.replaces = base::deployed(ctx, subject).await?.map(Record::from);
         let message = settle::late(subject, &settling, why);
-        settle::give_up(ctx, subject, &settling, &message).await?;
+        settle::give_up(ctx, subject, &settling.passing(why), &message).await?;
         // What is asked for is still to be tried.
         ctx.memory.decided(&subject.key, None);
     }
@@ -309,7 +316,18 @@ pub(super) fn cause(companion: &Companion) -> Option<Cause> {
         message: text("message")?,
         input_digest: text("inputDigest")?,
         made_from: companion.made_from.clone(),
+        tries: tries(companion),
+        passes: value.get("passes").and_then(Value::as_bool).unwrap_or_default(),
     })
+}
+
+/// Which try at the same the companion's revision is.
+pub(super) fn tries(companion: &Companion) -> u32 {
+    let known = companion.extra.get(TRIES).and_then(Value::as_u64);
+    known
+        .and_then(|known| u32::try_from(known).ok())
+        .unwrap_or_default()
+        .max(1)
 }
 
 fn known(text: &str) -> Option<&'static str> {

@@ -126,6 +126,7 @@ pub(super) async fn roll_back(
         lookups: Map::new(),
         memo: None,
         chart: report::chart_of(&target.release, &ChartStatus::default()),
+        tries: cause.as_ref().map_or(1, |cause| cause.tries),
         cause,
     };
     release(ctx, subject, revision, base).await

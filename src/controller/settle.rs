@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::api::conditions::reason;
-use crate::api::{ChartStatus, MAX_MESSAGE, RemediationStrategy};
+use crate::api::{ChartStatus, MAX_MESSAGE};
 use crate::cluster::apply::Applier;
 use crate::excerpt::excerpt;
 use crate::failpoints::failpoint;
@@ -23,9 +23,10 @@ use crate::store::{self, Companion, Progress, Stored};
 use super::deploy::Waiting;
 use super::memory::{Health, Tracked};
 use super::planning::PARALLEL;
-use super::policy::{self, Error};
+use super::policy::{self, Again, Error};
 use super::reconcile::Next;
 use super::record::Record;
+use super::remediation::Budget;
 use super::revision::Change;
 use super::stages::{self, Stage};
 use super::subject::Subject;
@@ -61,14 +62,26 @@ pub(super) struct Settling {
     pub progress: Progress,
     /// What is left to apply, and what that waits for.
     pub waiting: Option<Arc<Waiting>>,
+    /// Which try at the same this is, from 1.
+    pub tries: u32,
     /// It was given up.
     pub failed: bool,
+    /// What made it fail passes by itself.
+    pub passes: bool,
 }
 
 impl Settling {
     /// Hooks run that come before its objects.
     pub(super) fn is_before(&self) -> bool {
         self.stage == Stage::Before && !self.failed
+    }
+
+    /// The same, which is about to fail for this.
+    pub(super) fn passing(&self, why: &Error) -> Self {
+        Self {
+            passes: why.again() != Again::OnChange,
+            ..self.clone()
+        }
     }
 
     /// Its time is over, and it was not given up yet.
@@ -89,6 +102,10 @@ pub(super) struct Cause {
     pub input_digest: String,
     /// Digest of what of these the user gave.
     pub made_from: String,
+    /// How often they have failed.
+    pub tries: u32,
+    /// What made them fail passes by itself.
+    pub passes: bool,
 }
 
 /// Looks at what changed and says whether the revision is through.
@@ -112,7 +129,8 @@ pub(super) async fn settle(ctx: &Context, subject: &Subject, settling: Arc<Settl
     }
     if let Err(error) = look(ctx, subject).await {
         if settling.is_late() {
-            return give_up(ctx, subject, &settling, &late(subject, &settling, &error)).await;
+            let message = late(subject, &settling, &error);
+            return give_up(ctx, subject, &settling.passing(&error), &message).await;
         }
         if settling.failed {
             // Why it failed stays said; whether it has healed since can wait.
@@ -350,6 +368,7 @@ pub(super) async fn finish(ctx: &Context, subject: &Subject, settling: &Settling
     let again = Settling {
         record: deployed.clone(),
         failed: false,
+        passes: false,
         ..settling.clone()
     };
     ctx.settling.insert(&subject.key, Arc::new(again));
@@ -505,8 +524,9 @@ pub(super) fn remedy<'a>(subject: &Subject, settling: &'a Settling) -> Option<&'
 
 /// Whether the failure of the revision would be remedied.
 pub(super) fn is_remediable(subject: &Subject, settling: &Settling) -> bool {
-    let wanted = subject.app.spec.upgrade.remediation.strategy == RemediationStrategy::Rollback;
-    wanted && settling.change == Change::Upgrade && settling.replaces.is_some()
+    let budget = Budget::of(&subject.app.spec, false);
+    let undone = budget.undoes(settling.tries, settling.passes);
+    undone && settling.change == Change::Upgrade && settling.replaces.is_some()
 }
 
 /// The failure of a revision that was given up, from its record.
@@ -519,6 +539,8 @@ pub(super) fn cause_of(settling: &Settling) -> Cause {
         ),
         input_digest: settling.input_digest.clone(),
         made_from: settling.made_from.clone(),
+        tries: settling.tries,
+        passes: settling.passes,
     }
 }
 

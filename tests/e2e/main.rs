@@ -39,6 +39,7 @@ mod recovery;
 mod rendering;
 mod requests;
 mod restart;
+mod retries;
 mod rollback;
 mod secrets;
 mod served;

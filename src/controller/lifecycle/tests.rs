@@ -58,7 +58,9 @@ fn settling(revision: i64, stage: Stage, failed: bool) -> Option<Arc<Settling>> 
         stage,
         progress: Progress::default(),
         waiting: None,
+        tries: 1,
         failed,
+        passes: false,
     }))
 }
 
@@ -263,6 +265,50 @@ fn a_state_follows_from_what_is_observed_and_asks_for_one_action() {
             ),
             State::Failed,
             Action::Stand,
+        ),
+        (
+            "it failed, and is to be tried again in a while",
+            asked(
+                "b",
+                &Observed {
+                    settling: settling(4, Stage::Wait, true),
+                    retry: Some(minute),
+                    followed: 4,
+                    ..failed.clone()
+                },
+            ),
+            State::Failed,
+            Action::Stand,
+        ),
+        (
+            "it failed, and is to be tried again now",
+            asked(
+                "b",
+                &Observed {
+                    settling: settling(4, Stage::Wait, true),
+                    retry: Some(Duration::ZERO),
+                    followed: 4,
+                    ..failed.clone()
+                },
+            ),
+            State::OutOfSync,
+            Action::Release,
+        ),
+        (
+            "it failed and was undone, and is to be tried again now",
+            asked(
+                "b",
+                &Observed {
+                    status: HelmAppStatus {
+                        last_attempted: status("b", Some(("b", Some(VAIN)))).last_attempted,
+                        ..status("b", None)
+                    },
+                    retry: Some(Duration::ZERO),
+                    ..deployed.clone()
+                },
+            ),
+            State::OutOfSync,
+            Action::Release,
         ),
         (
             "it failed, and there is a way back",
@@ -482,5 +528,34 @@ fn a_rollback_is_done_once_and_stays_while_the_spec_does() {
     ];
     for (wanted, done, expected) in table {
         assert_eq!(asked(wanted, done.as_ref(), "a"), expected, "{wanted:?} {done:?}");
+    }
+}
+
+#[test]
+fn tries_are_counted_while_the_same_fails() {
+    let observed = |failures, passes, reason: Option<&str>| {
+        let mut seen = Observed {
+            status: status("b", Some(("b", reason))),
+            generation: 2,
+            ..Observed::default()
+        };
+        let attempt = seen.status.last_attempted.as_mut().unwrap();
+        (attempt.failures, attempt.passes) = (failures, passes);
+        seen
+    };
+    let edited = Observed {
+        generation: 3,
+        ..observed(2, false, Some(VAIN))
+    };
+    let table = [
+        (observed(2, false, Some(VAIN)), "b", 3),
+        (observed(2, true, Some(VAIN)), "b", 2),
+        (observed(0, true, Some(VAIN)), "b", 1),
+        (observed(2, false, Some(VAIN)), "c", 1),
+        (observed(0, false, None), "b", 1),
+        (edited, "b", 1),
+    ];
+    for (seen, digest, expected) in table {
+        assert_eq!(seen.tries(digest), expected, "{seen:?}");
     }
 }

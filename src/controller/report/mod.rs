@@ -21,9 +21,10 @@ use crate::store::{Head, Stored};
 
 use super::memory::{Health, InventoryDigest, Tracked};
 use super::record::Record;
-use super::settle::Settling;
+use super::remediation::{self, Budget};
+use super::settle::{Cause, Settling};
 use super::subject::Subject;
-use super::{Context, asked, digests};
+use super::{Context, asked, crds, digests};
 
 pub(super) use conflicts::{Conflicts, met as conflicts};
 pub(super) use failure::error;
@@ -208,6 +209,47 @@ fn attempted(report: &mut Report, input_digest: &str, reason: Option<&str>) {
         input_digest: input_digest.to_owned(),
         time: Some(Time(Timestamp::now())),
         reason: reason.map(str::to_owned),
+        ..Attempt::default()
+    });
+}
+
+/// A revision failed for this: says so, and whether the same is tried again.
+fn tried_in_vain(ctx: &Context, subject: &Subject, report: &mut Report, cause: &Cause, message: &str) {
+    let is_install = crds::is_first(&ctx.memory.records(&subject.release));
+    let budget = Budget::of(&subject.app.spec, is_install);
+    let Cause {
+        reason,
+        tries,
+        passes,
+        ..
+    } = *cause;
+    let of = budget
+        .tries()
+        .map_or_else(String::new, |all| format!(" of {all}"));
+    if budget.tries_again(tries, passes) {
+        let counted = match passes {
+            true => String::new(),
+            false => format!(" (try {tries}{of} failed)"),
+        };
+        let wait = remediation::pause(tries, &ctx.settings.slow_retry).as_secs();
+        report.retrying(
+            reason,
+            &format!("{message}; it is tried again {wait} s after that{counted}"),
+        );
+    } else if tries > 1 {
+        report.stalled(
+            reason,
+            &format!("{message}; it is not tried again (try {tries}{of} failed)"),
+        );
+    } else {
+        report.stalled(reason, message);
+    }
+    report.status.last_attempted = Some(Attempt {
+        input_digest: cause.input_digest.clone(),
+        time: Some(Time(Timestamp::now())),
+        reason: Some(reason.to_owned()),
+        failures: tries,
+        passes,
     });
 }
 

@@ -15,11 +15,10 @@ use super::super::settle::{self, Cause, Settling, Verdict};
 use super::super::stages::Stage;
 use super::super::subject::Subject;
 use super::super::testing;
-use super::failure::unremedied;
 use super::objects::some;
 use super::rollback::{leave_rollback, superseded};
 use super::tests::of_revision;
-use super::{are_ready, attempted, inventory, named, put, released, start};
+use super::{are_ready, attempted, inventory, named, put, released, start, tried_in_vain};
 
 /// A revision was begun.
 pub(in crate::controller) fn begun(ctx: &Context, subject: &Subject, settling: &Settling) {
@@ -167,10 +166,8 @@ pub(in crate::controller) fn finished(
     match &settling.cause {
         Some(cause) => {
             let message = format!("{}; {message}", cause.message);
-            report
-                .stalled(cause.reason, &message)
-                .remediated(true, success, &message);
-            attempted(&mut report, &cause.input_digest, Some(cause.reason));
+            tried_in_vain(ctx, subject, &mut report, cause, &message);
+            report.remediated(true, success, &message);
         }
         None => {
             let also = superseded(subject, &report);
@@ -212,12 +209,12 @@ pub(in crate::controller) fn failed(
     }
     match &settling.cause {
         Some(first) => {
-            unremedied(&mut report, first, cause.reason, &cause.message);
-            attempted(&mut report, &first.input_digest, Some(first.reason));
+            let message = format!("{}; the remedy failed too: {}", first.message, cause.message);
+            tried_in_vain(ctx, subject, &mut report, first, &message);
+            report.remediated(false, cause.reason, &message);
         }
         None => {
-            report.stalled(cause.reason, &cause.message);
-            attempted(&mut report, &cause.input_digest, Some(cause.reason));
+            tried_in_vain(ctx, subject, &mut report, cause, &cause.message);
         }
     }
     inventory(ctx, subject, &mut report);
