@@ -17,7 +17,9 @@ use super::planning::{self, Known, NewObjects};
 use super::policy::Error;
 use super::revision::{all_objects, returned_objects};
 use super::subject::Subject;
-use super::{Context, Operator, advice, compare, crds, hooks, inputs, namespace, rendering, rollback, rules, veil};
+use super::{
+    Context, Operator, advice, compare, crds, hooks, inputs, namespace, rendering, rollback, rules, veil,
+};
 
 /// What the next revision of a release would do.
 #[derive(Debug, Clone)]

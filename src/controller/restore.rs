@@ -42,6 +42,10 @@ pub(super) async fn restore(ctx: &Context, subject: &Subject) -> Result<(), Erro
     if ctx.memory.revision(&subject.key) != 0 || head.revision != release.revision || !done {
         return Ok(());
     }
+    if head.status == Status::Deployed && release.status != head.status.as_str() {
+        // The inventory is that of a revision under way, which may not have had its objects yet.
+        return Ok(());
+    }
     let (hooks, objects): (Vec<_>, Vec<_>) = objects(ctx, subject, head, &status)
         .await?
         .into_iter()

@@ -238,22 +238,27 @@ fn stuck(place: &Place) -> Value {
     spec(place, "stuck", &["same", "stuck"], "crash-loop", &json!({}))
 }
 
-fn with_hooks(place: &Place, text: &str, more: &Value) -> Value {
-    let mut spec = spec(place, text, &["same"], "", more);
+fn with_hooks(place: &Place, text: &str, maps: &[&str], more: &Value) -> Value {
+    let mut spec = spec(place, text, maps, "", more);
     spec["chart"]["path"] = json!(place.chart_with_hooks);
     spec
 }
 
 fn hooked(place: &Place) -> Value {
-    with_hooks(place, "one", &json!({}))
+    with_hooks(place, "one", &["same", "old"], &json!({}))
 }
 
 fn hooked_again(place: &Place) -> Value {
-    with_hooks(place, "two", &json!({}))
+    with_hooks(place, "two", &["same", "new"], &json!({}))
 }
 
 fn hooked_back(place: &Place) -> Value {
-    with_hooks(place, "two", &json!({"rollback": {"toRevision": 1}}))
+    with_hooks(
+        place,
+        "two",
+        &["same", "new"],
+        &json!({"rollback": {"toRevision": 1}}),
+    )
 }
 
 /// A chart that brings a kind and an object of it, in a namespace that is not there.

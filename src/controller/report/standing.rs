@@ -80,12 +80,21 @@ pub(in crate::controller) fn in_force(ctx: &Context, subject: &Subject, head: &H
     refresh(ctx, subject, &mut report);
     let message = format!("revision {} is deployed", head.revision);
     let also = superseded(subject, &report);
-    report.released(true, reason::UPGRADE_SUCCEEDED, &message);
+    let rollback = report.status.rollback.as_ref();
+    let success = match head.revision {
+        revision if rollback.is_some_and(|done| done.revision == revision) => reason::ROLLBACK_SUCCEEDED,
+        1 => reason::INSTALL_SUCCEEDED,
+        _ => reason::UPGRADE_SUCCEEDED,
+    };
+    report.released(true, success, &message);
+    if !recorded {
+        inventory(ctx, subject, &mut report);
+    }
     match &verdict {
         Verdict::Ready => {
             report
                 .healthy(true, reason::HEALTH_CHECK_SUCCEEDED, "all objects are ready")
-                .ready(reason::UPGRADE_SUCCEEDED, &format!("{message}{also}"));
+                .ready(success, &format!("{message}{also}"));
         }
         Verdict::Waiting(message) | Verdict::Failed(message) => {
             let message = ctx.clean(subject, message);
