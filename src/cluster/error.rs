@@ -97,7 +97,11 @@ impl Error {
         let lacks_right = status.reason == "Forbidden" && status.message.contains("is forbidden: User ");
         let plain = lacks_right || matches!(status.reason.as_str(), "NotFound" | "Conflict");
         let quotes_values = secret && !plain;
-        let message = if let Some(webhook) = silent_webhook(&status.message).filter(|_| quotes_values) {
+        let message = if says_untyped(&status.message) && quotes_values {
+            format!(
+                "{UNTYPED}: a value of data is no base64, or a field has another type (the server's message is not shown because the object is a Secret)"
+            )
+        } else if let Some(webhook) = silent_webhook(&status.message).filter(|_| quotes_values) {
             format!("{} failed calling webhook \"{webhook}\"", status.reason)
         } else if quotes_values {
             // Classified here: afterwards the words that say so are gone.
@@ -184,7 +188,7 @@ impl Error {
     /// Server-side apply could not read the object by its kind's schema. The server answers 500 for that, but
     /// the fault is the object's.
     pub fn is_untyped(&self) -> bool {
-        matches!(self, Self::Api { code: 500, message, .. } if message.contains("failed to create typed patch object"))
+        matches!(self, Self::Api { code: 500, message, .. } if says_untyped(message))
     }
 
     /// Trying again later can succeed although nothing of ours changed.
@@ -211,6 +215,15 @@ impl Error {
 fn silent_webhook(message: &str) -> Option<&str> {
     let (_, rest) = message.split_once("failed calling webhook \"")?;
     rest.split('"').next()
+}
+
+/// What the server says of an object that it can't read.
+const UNTYPED: &str = "failed to convert new object";
+
+fn says_untyped(message: &str) -> bool {
+    [UNTYPED, "failed to create typed patch object"]
+        .iter()
+        .any(|words| message.contains(words))
 }
 
 /// The words of an admission plugin about a claim whose StorageClass does not let it grow.
@@ -322,6 +335,13 @@ mod tests {
             (
                 422,
                 "spec.replicas: must be greater than or equal to 0",
+                false,
+                false,
+                false,
+            ),
+            (
+                500,
+                "failed to convert new object (web/a; /v1, Kind=Secret) to proper version",
                 false,
                 false,
                 false,

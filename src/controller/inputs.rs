@@ -5,7 +5,7 @@ use std::sync::Arc;
 use helmapp_helm::capabilities::Capabilities;
 use helmapp_helm::chart::Chart;
 use helmapp_helm::manifest::parse_stored;
-use helmapp_helm::render::Questions;
+use helmapp_helm::render::{Questions, check_installable};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
@@ -76,6 +76,11 @@ pub async fn gather(ctx: &Context, subject: &Subject) -> Result<Gathered, Error>
     } else {
         ctx.redactors.insert(&subject.key, Arc::new(redactor));
     }
+    check_installable(&fetched.chart).map_err(|error| Error::Input {
+        reason: reason::CHART_INVALID,
+        message: error.to_string(),
+        again: Again::OnChange,
+    })?;
     let metadata = &fetched.chart.metadata;
     let chart_status = ChartStatus {
         name: metadata.name.clone(),

@@ -379,6 +379,7 @@ mod tests {
         let errors = vec![
             ObjectError::Incomplete {
                 position: 1,
+                source_template: String::new(),
                 field: "kind"
             };
             7

@@ -4,7 +4,26 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::api::{Api, PostParams};
 use serde_json::{Value, json};
 
-use crate::fixture::{CONFIG_MAP, DEPLOYMENT, Fixture, message, revision};
+use crate::fixture::{CONFIG_MAP, DEPLOYMENT, Fixture, condition, message, revision};
+
+const LIBRARY: &str = "apiVersion: v2\nname: library\nversion: 1.0.0\ntype: library\n";
+const INCOMPLETE: &str = "\
+apiVersion: v2
+name: incomplete
+version: 1.0.0
+dependencies: [{name: database, version: 1.0.0, repository: 'https://charts.example.com'}]
+";
+/// Values that fields of their types can't have.
+const UNTYPED: [(&str, &str); 2] = [
+    (
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ndata: {password: '*hunter2*'}\n",
+        "no base64",
+    ),
+    (
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\nbinaryData: {password: '*hunter2*'}\n",
+        "illegal base64",
+    ),
+];
 
 /// Waits for the refusal, checks its words and those of its event, and that only these objects are there.
 async fn refused(fixture: &Fixture, spec: Value, reason: &str, words: &[&str]) {
@@ -43,6 +62,22 @@ async fn charts_that_are_none() {
         json!({"chart": {"path": broken}}),
         "ChartInvalid",
         &["Chart.yaml"],
+    )
+    .await;
+    let library = fixture.chart("library", &[("Chart.yaml", LIBRARY)]);
+    refused(
+        &fixture,
+        json!({"chart": {"path": library}}),
+        "ChartInvalid",
+        &["library charts are not installable"],
+    )
+    .await;
+    let incomplete = fixture.chart("incomplete", &[("Chart.yaml", INCOMPLETE)]);
+    refused(
+        &fixture,
+        json!({"chart": {"path": incomplete}}),
+        "ChartInvalid",
+        &["missing in charts/ directory: database"],
     )
     .await;
     refused(
@@ -441,5 +476,75 @@ async fn what_a_secret_holds_is_not_said() {
     for secret in [SECRET, LOOKED_UP] {
         assert!(!events.contains(secret), "{events}");
         assert!(!crate::fixture::log().contains(secret), "in the log");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn values_that_a_type_can_not_have_are_not_tried_again() {
+    let fixture = Fixture::shared("untyped").await;
+    for (index, (template, words)) in UNTYPED.into_iter().enumerate() {
+        let chart = fixture.chart(&format!("app-{index}"), &[("templates/a.yaml", template)]);
+        fixture.app("app", json!({"chart": {"path": chart}})).await;
+        let status = fixture.refused("app", "ObjectInvalid").await;
+        let said = message(&status, "Stalled");
+        assert!(said.contains(words), "{said}");
+        assert!(
+            !(template.contains("Secret") && said.contains("hunter2")),
+            "{said}"
+        );
+        fixture.delete("app").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_without_a_name_is_told_with_its_template() {
+    let fixture = Fixture::shared("nameless").await;
+    let chart = fixture.chart(
+        "app",
+        &[("templates/a.yaml", "apiVersion: v1\nkind: ConfigMap\n")],
+    );
+    refused(
+        &fixture,
+        json!({"chart": {"path": chart}}),
+        "ObjectInvalid",
+        &["object 1 of the manifest (app/templates/a.yaml) has no metadata.name"],
+    )
+    .await;
+}
+
+/// Times of creation are whole seconds: what came first is not told by them.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_helmapps_of_one_second_one_has_the_release() {
+    let fixture = Fixture::shared("twins").await;
+    let chart = fixture.chart("app", &[("templates/a.yaml", CONFIG_MAP)]);
+    let spec = |pair: usize, text: &str| json!({"chart": {"path": chart}, "releaseName": format!("pair{pair}"), "values": {"text": text}});
+    let made = (0..6).flat_map(|pair| ["one", "two"].map(|text| (pair, text)));
+    let made = made.map(|(pair, text)| {
+        let fixture = &fixture;
+        let spec = spec(pair, text);
+        async move { fixture.app(&format!("{text}-{pair}"), spec).await }
+    });
+    futures::future::join_all(made).await;
+    let maps: Api<ConfigMap> = fixture.namespace.api();
+    for pair in 0..6 {
+        let names = ["one", "two"].map(|text| (text, format!("{text}-{pair}")));
+        let decided = |app: &helmapp::api::HelmApp| {
+            let ready = condition(app, "Ready");
+            ready.is_some_and(|ready| ready.status == "True" || ready.reason == "ReleaseClaimed")
+        };
+        let mut winners = Vec::new();
+        for (text, name) in &names {
+            let status = fixture.until(name, decided).await;
+            let ready = status
+                .conditions
+                .iter()
+                .find(|condition| condition.type_ == "Ready");
+            if ready.is_some_and(|ready| ready.status == "True") {
+                winners.push(*text);
+            }
+        }
+        assert_eq!(winners.len(), 1, "pair {pair}: {winners:?}");
+        let map = maps.get(&format!("pair{pair}")).await.unwrap();
+        assert_eq!(map.data.unwrap()["text"], winners[0], "pair {pair}");
     }
 }

@@ -113,10 +113,12 @@ pub enum Scope {
 #[non_exhaustive]
 pub enum ObjectError {
     /// A document is not a mapping, or lacks `apiVersion`, `kind` or `metadata.name`.
-    #[error("object {position} of the manifest has no {field}")]
+    #[error("object {position} of the manifest{} has no {field}", from(.source_template))]
     Incomplete {
         /// Position in the manifest, from 1.
         position: usize,
+        /// The template that it came from; empty where that is not known.
+        source_template: String,
         /// The field that is missing.
         field: &'static str,
     },
@@ -159,17 +161,17 @@ pub fn objects<D: Into<Document>>(
     for (index, document) in documents.into_iter().enumerate() {
         let position = index + 1;
         let document: Document = document.into();
-        let chart = document.chart().to_owned();
+        let (chart, source) = (document.chart().to_owned(), document.source.clone());
         flatten(
             document.value,
             0,
             position,
             &mut errors,
-            &mut |value, errors| match identify(value, position, release_namespace, &scope) {
-                Ok(object) => found.push(Object {
-                    chart: chart.clone(),
-                    ..object
-                }),
+            &mut |value, errors| match identify(value, position, &source, release_namespace, &scope) {
+                Ok(object) => {
+                    let chart = chart.clone();
+                    found.push((Object { chart, ..object }, source.clone()));
+                }
                 Err(error) => errors.push(error),
             },
         );
@@ -248,6 +250,7 @@ fn flatten(
 fn identify(
     mut value: Value,
     position: usize,
+    source: &str,
     release_namespace: &str,
     scope: &impl Fn(&str, &str, &str) -> Option<Scope>,
 ) -> Result<Object, ObjectError> {
@@ -256,9 +259,11 @@ fn identify(
             .pointer(pointer)
             .and_then(Value::as_str)
             .filter(|text| !text.is_empty());
-        found
-            .map(str::to_owned)
-            .ok_or(ObjectError::Incomplete { position, field })
+        found.map(str::to_owned).ok_or_else(|| ObjectError::Incomplete {
+            position,
+            source_template: source.to_owned(),
+            field,
+        })
     };
     let api_version = text("/apiVersion", "apiVersion")?;
     let kind = text("/kind", "kind")?;
@@ -310,15 +315,37 @@ fn place(value: &mut Value, release_namespace: &str, scope: Scope) -> String {
     }
 }
 
-fn last_of_each(found: Vec<Object>) -> Vec<Object> {
-    let last: BTreeMap<ObjectId, usize> = found
-        .iter()
-        .enumerate()
-        .map(|(index, object)| (object.id.clone(), index))
-        .collect();
-    let kept = found
-        .into_iter()
-        .enumerate()
-        .filter(|(index, object)| last.get(&object.id) == Some(index));
-    kept.map(|(_, object)| object).collect()
+fn last_of_each(found: Vec<(Object, String)>) -> Vec<Object> {
+    let mut places: BTreeMap<ObjectId, Vec<(usize, String)>> = BTreeMap::new();
+    for (index, (object, source)) in found.iter().enumerate() {
+        let places = places.entry(object.id.clone()).or_default();
+        places.push((index, source.clone()));
+    }
+    let objects = found.into_iter().enumerate();
+    let kept = objects.filter_map(|(index, (mut object, _))| {
+        let places = places.get(&object.id)?;
+        if places.last()?.0 != index {
+            return None;
+        }
+        if places.len() > 1 {
+            let sources = places.iter().map(|(_, source)| source.as_str());
+            let sources: Vec<&str> = sources.filter(|source| !source.is_empty()).collect();
+            object.warnings.push(format!(
+                "{} is {} times in the manifest{}: the last one counts",
+                object.id,
+                places.len(),
+                from(&sources.join(", "))
+            ));
+        }
+        Some(object)
+    });
+    kept.collect()
+}
+
+/// ` (demo/templates/a.yaml)`, where it is known.
+fn from(source: &str) -> String {
+    match source {
+        "" => String::new(),
+        known => format!(" ({known})"),
+    }
 }

@@ -389,6 +389,31 @@ fn lists_are_flattened_and_the_later_duplicate_stays() {
     let names: Vec<_> = built.iter().map(|object| object.id.name.as_str()).collect();
     assert_eq!(names, ["b", "a"]);
     assert_eq!(built[1].value["data"]["k"], "2");
+    assert_eq!(
+        built[1].warnings,
+        ["ConfigMap web/a is 2 times in the manifest: the last one counts"]
+    );
+    let from = |source: &str, value| Document {
+        source: source.into(),
+        value,
+    };
+    let twice = vec![
+        from("demo/templates/a.yaml", config_map("a", "1")),
+        from("demo/templates/b.yaml", config_map("a", "2")),
+        from("demo/templates/c.yaml", json!({"kind": "ConfigMap"})),
+    ];
+    let errors = objects(twice.clone(), "web", scope).unwrap_err();
+    assert_eq!(
+        errors[0].to_string(),
+        "object 3 of the manifest (demo/templates/c.yaml) has no apiVersion"
+    );
+    let built = objects(twice.into_iter().take(2), "web", scope).unwrap();
+    assert_eq!(
+        built[0].warnings,
+        [
+            "ConfigMap web/a is 2 times in the manifest (demo/templates/a.yaml, demo/templates/b.yaml): the last one counts"
+        ]
+    );
 }
 
 #[test]
@@ -412,14 +437,17 @@ fn documents_that_are_no_objects_are_all_named() {
     let expected = [
         ObjectError::Incomplete {
             position: 1,
+            source_template: String::new(),
             field: "apiVersion",
         },
         ObjectError::Incomplete {
             position: 2,
+            source_template: String::new(),
             field: "kind",
         },
         ObjectError::Incomplete {
             position: 3,
+            source_template: String::new(),
             field: "metadata.name",
         },
         ObjectError::UnknownKind {
