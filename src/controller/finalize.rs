@@ -24,7 +24,10 @@ use super::reconcile::Next;
 use super::revision::stored_objects;
 use super::settle::POLL;
 use super::subject::Subject;
-use super::{Context, access, advice, base, claim, deploy, hooks, namespace, report};
+use super::{Context, access, advice, base, claim, deploy, hooks, namespace, report, restore};
+
+/// How often the finalizers are written when others change the HelmApp in between.
+const TRIES: u32 = 5;
 
 /// Adds the finalizer unless it is there.
 ///
@@ -39,9 +42,7 @@ pub(super) async fn ensure(ctx: &Context, subject: &Subject) -> Result<(), Error
     if ctx.guarded.get(&subject.key).is_some() {
         return Ok(());
     }
-    let mut finalizers = subject.app.metadata.finalizers.clone().unwrap_or_default();
-    finalizers.push(FINALIZER.to_owned());
-    set(ctx, subject, &finalizers).await?;
+    set(ctx, subject, |finalizers| finalizers.push(FINALIZER.to_owned())).await?;
     ctx.guarded.insert(&subject.key, Arc::new(()));
     Ok(())
 }
@@ -56,7 +57,7 @@ pub(super) async fn finalize(ctx: &Context, subject: &Subject) -> Result<Next, E
         return Ok(Next::Change);
     }
     ctx.settling.remove(&subject.key);
-    // Where there is no record, nothing of the release is left that a right would be needed for.
+    // Where the records are gone, so may be the namespace with the rights.
     let recorded = !ctx.memory.records(&subject.release).is_empty();
     let leaves = subject.app.leaves_behind();
     if recorded && !leaves {
@@ -70,7 +71,7 @@ pub(super) async fn finalize(ctx: &Context, subject: &Subject) -> Result<Next, E
                 return Ok(next);
             }
         }
-    } else if recorded {
+    } else if is_recorded(ctx, subject) {
         let what = format!("release {} with its records", subject.release);
         report::left_behind(ctx, subject, &what, "the rights to delete it are missing");
     }
@@ -81,10 +82,15 @@ pub(super) async fn finalize(ctx: &Context, subject: &Subject) -> Result<Next, E
     Ok(Next::Change)
 }
 
+fn is_recorded(ctx: &Context, subject: &Subject) -> bool {
+    let records = ctx.memory.records(&subject.release);
+    !records.is_empty() || !ctx.status.current(&subject.app).inventory.is_empty()
+}
+
 /// Deletes objects and records; what is to be waited for, if anything. With `leaves`, what can't be deleted stays.
 async fn uninstall(ctx: &Context, subject: &Subject, leaves: bool) -> Result<Option<Next>, Error> {
     // A HelmApp can be seen once more after its end.
-    let recorded = !ctx.memory.records(&subject.release).is_empty();
+    let recorded = is_recorded(ctx, subject);
     if recorded && ctx.uninstalling.is_new(&subject.key) {
         info!(app = %subject.key.name, namespace = %subject.key.namespace, "uninstall begun");
         report::uninstall_begun(ctx, subject);
@@ -324,6 +330,13 @@ async fn stored(ctx: &Context, subject: &Subject) -> Result<StoredObjects, Error
             }
         }
     }
+    // A record that can't be read is all that tells what a person has to look at; it stays, with its objects.
+    let inventory = match found.unreadable.is_empty() {
+        true => inventory(ctx, subject),
+        false => Vec::new(),
+    };
+    let inventory = inventory.into_iter();
+    let unrecorded: Vec<Going> = inventory.filter(|entry| seen.insert(entry.id.clone())).collect();
     let going = objects.into_iter().rev().filter(|object| !keeps(&object.value));
     found.going = going
         .map(|object| Going {
@@ -332,10 +345,9 @@ async fn stored(ctx: &Context, subject: &Subject) -> Result<StoredObjects, Error
             uid: None,
         })
         .collect();
-    for left in left(ctx, subject).await? {
-        if !seen.insert(left.id.clone()) {
-            continue;
-        }
+    let left = left(ctx, subject).await?.into_iter();
+    let left = left.filter(|entry| seen.insert(entry.id.clone()));
+    for left in unrecorded.into_iter().rev().chain(left) {
         if snapshot.any_version(&left.id.group, &left.id.kind).is_some() {
             found.going.push(left);
         } else {
@@ -343,6 +355,21 @@ async fn stored(ctx: &Context, subject: &Subject) -> Result<StoredObjects, Error
         }
     }
     Ok(found)
+}
+
+/// What status lists. Where the records went first, as with their namespace, nothing else tells of what is elsewhere.
+fn inventory(ctx: &Context, subject: &Subject) -> Vec<Going> {
+    let inventory = ctx.status.current(&subject.app).inventory;
+    let known = inventory.into_iter().filter_map(|entry| {
+        let uid = entry.uid.clone()?;
+        let (id, version) = restore::identity(&entry);
+        Some(Going {
+            id,
+            version,
+            uid: Some(uid),
+        })
+    });
+    known.collect()
 }
 
 /// What remedies left in the cluster.
@@ -396,16 +423,11 @@ async fn records(ctx: &Context, subject: &Subject, unreadable: &[i64]) -> Result
 }
 
 async fn release_app(ctx: &Context, subject: &Subject) -> Result<(), Error> {
-    let finalizers: Vec<String> = subject
-        .app
-        .metadata
-        .finalizers
-        .iter()
-        .flatten()
-        .filter(|name| *name != FINALIZER)
-        .cloned()
-        .collect();
-    match set(ctx, subject, &finalizers).await {
+    match set(ctx, subject, |finalizers| {
+        finalizers.retain(|name| name != FINALIZER)
+    })
+    .await
+    {
         Err(Error::Cluster(error)) if error.is_not_found() => Ok(()),
         other => other,
     }
@@ -417,30 +439,46 @@ fn forget(ctx: &Context, subject: &Subject) {
     claim::wake_others(ctx, subject);
 }
 
-async fn set(ctx: &Context, subject: &Subject, finalizers: &[String]) -> Result<(), Error> {
+/// Changes the finalizers as they stand. Whoever writes the HelmApp in between is no reason to wait.
+async fn set(ctx: &Context, subject: &Subject, change: impl Fn(&mut Vec<String>)) -> Result<(), Error> {
     let api: Api<HelmApp> = Api::namespaced(ctx.identities.operator(), &subject.key.namespace);
-    // The resourceVersion makes the server refuse when somebody else changed the list since.
-    let patch = json!({"metadata": {
-        "uid": subject.uid(),
-        "resourceVersion": subject.app.metadata.resource_version,
-        "finalizers": finalizers,
-    }});
-    let doing = format!(
-        "write the finalizers of HelmApp {}/{}",
-        subject.key.namespace, subject.key.name
-    );
-    let patch = Patch::Merge(&patch);
-    failpoint("finalizer.write.before");
-    retry::transient(|| async {
-        match api
-            .patch_metadata(&subject.key.name, &PatchParams::default(), &patch)
-            .await
-        {
-            Ok(_) => Ok(()),
-            Err(error) => Err(ClusterError::from_kube(&doing, error, false)),
+    let name = subject.key.name.as_str();
+    let doing = format!("write the finalizers of HelmApp {}/{name}", subject.key.namespace);
+    let mut known = subject.app.metadata.clone();
+    let mut tries = TRIES;
+    loop {
+        let mut finalizers = known.finalizers.clone().unwrap_or_default();
+        finalizers.retain(|name| name != FINALIZER);
+        change(&mut finalizers);
+        // The resourceVersion makes the server refuse when somebody else changed the list since.
+        let patch = json!({"metadata": {
+            "uid": subject.uid(),
+            "resourceVersion": known.resource_version,
+            "finalizers": finalizers,
+        }});
+        let patch = Patch::Merge(&patch);
+        failpoint("finalizer.write.before");
+        let written = retry::transient(|| async {
+            let written = api.patch_metadata(name, &PatchParams::default(), &patch).await;
+            match written.map_err(|error| ClusterError::from_kube(&doing, error, false)) {
+                Ok(_) => Ok(Ok(())),
+                Err(conflict) if conflict.is_conflict() => Ok(Err(conflict)),
+                Err(error) => Err(error),
+            }
+        });
+        match written.await? {
+            Ok(()) => {
+                failpoint("finalizer.write.after");
+                return Ok(());
+            }
+            Err(conflict) if tries == 1 => return Err(conflict.into()),
+            Err(_) => tries -= 1,
         }
-    })
-    .await?;
-    failpoint("finalizer.write.after");
-    Ok(())
+        let found = api.get_metadata(name).await;
+        let found = found.map_err(|error| ClusterError::from_kube(&doing, error, false))?;
+        if found.metadata.uid.as_deref() != Some(subject.uid()) {
+            return Ok(());
+        }
+        known = found.metadata;
+    }
 }

@@ -112,6 +112,11 @@ async fn advance(ctx: &Context, subject: &Subject) -> Result<(Next, Outcome), St
     if let Some(since) = ctx.suspended.end(&subject.key) {
         settle::stood_still(ctx, subject, since.elapsed());
     }
+    let status = subject.app.status.as_ref();
+    if subject.app.has_finalizer() || status.is_some_and(|status| status.release.is_some()) {
+        // Without it the end of the HelmApp would leave the release behind.
+        finalize::ensure(ctx, subject).await?;
+    }
     // 0 stop?
     let basis = required(ctx, subject, ctx.basis(subject)).await?;
     ctx.begun.insert(&subject.key, Arc::new(basis.clone()));

@@ -195,7 +195,8 @@ async fn objects(
         .collect())
 }
 
-fn listed(entry: &InventoryEntry) -> Listed {
+/// The identity of an object in status, and its API version without the group.
+pub(super) fn identity(entry: &InventoryEntry) -> (ObjectId, String) {
     let id = ObjectId {
         group: entry.group.clone(),
         kind: entry.kind.clone(),
@@ -203,9 +204,14 @@ fn listed(entry: &InventoryEntry) -> Listed {
         name: entry.name.clone(),
     };
     let (_, version) = split_api_version(&entry.version);
+    (id, version.to_owned())
+}
+
+fn listed(entry: &InventoryEntry) -> Listed {
+    let (id, version) = identity(entry);
     Listed {
         id,
-        version: version.to_owned(),
+        version,
         uid: entry.uid.clone(),
         health: entry.health.clone(),
         hook: entry.hook,

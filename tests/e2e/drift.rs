@@ -540,3 +540,26 @@ async fn rules_that_can_not_be_read_change_nothing() {
     fixture.app("app", spec(json!({}))).await;
     assert_eq!(revision(&fixture.ready("app").await), 2);
 }
+
+/// The server keeps texts of a Secret as data: who changes that changes what the release owns.
+#[tokio::test(flavor = "multi_thread")]
+async fn texts_of_a_secret_are_put_back() {
+    let fixture = Fixture::shared("texts").await;
+    let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: app}\nstringData: {password: right}\n";
+    let chart = fixture.chart("app", &[("templates/a.yaml", secret)]);
+    fixture.app("app", json!({"chart": {"path": chart}})).await;
+    fixture.ready("app").await;
+    let secrets: Api<Secret> = fixture.namespace.api();
+    let wrong = json!({"stringData": {"password": "wrong"}});
+    secrets
+        .patch("app", &PatchParams::default(), &Patch::Merge(&wrong))
+        .await
+        .unwrap();
+    until(&secrets, "app", within(30), |secret| {
+        secret
+            .data
+            .as_ref()
+            .is_some_and(|data| data["password"].0 == b"right")
+    })
+    .await;
+}

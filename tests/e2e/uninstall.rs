@@ -1,15 +1,16 @@
 //! Deletions in which something is in the way.
 
+use helmapp::api::HelmApp;
 use helmapp_helm::release::{DecodeLimits, decode, encode};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret, ServiceAccount};
-use k8s_openapi::api::rbac::v1::RoleBinding;
+use k8s_openapi::api::rbac::v1::{ClusterRole, RoleBinding};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIService;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
-use crate::fixture::{CONFIG_MAP, DEPLOYMENT, Fixture, Own, message, revision};
+use crate::fixture::{CONFIG_MAP, DEPLOYMENT, Fixture, Own, condition, message, revision};
 use crate::support::wait::{events, eventually, within};
 
 const SECRET: &str = "apiVersion: v1\nkind: Secret\nmetadata: {name: '{{ .Release.Name }}'}\n";
@@ -347,5 +348,55 @@ async fn a_kind_that_does_not_answer_is_not_a_kind_that_is_gone() {
         .await
         .unwrap();
     is_gone(fixture, "app").await;
+    fixture.namespace.left(&[]).await;
+}
+
+/// The records go before the HelmApp when their namespace does: what is elsewhere is told by status.
+#[tokio::test(flavor = "multi_thread")]
+async fn objects_elsewhere_go_when_the_records_are_gone() {
+    let fixture = Fixture::shared("recordless").await;
+    let role = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: '{{ .Release.Namespace }}-app'}\nrules: []\n";
+    let kept = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata:\n  name: '{{ .Release.Namespace }}-kept'\n  annotations: {helm.sh/resource-policy: keep}\nrules: []\n";
+    let chart = fixture.chart("app", &[("templates/a.yaml", role), ("templates/b.yaml", kept)]);
+    fixture.app("app", json!({"chart": {"path": chart}})).await;
+    fixture.ready("app").await;
+    // As long as nothing is done about it, as when the namespace goes.
+    fixture
+        .app("app", json!({"chart": {"path": chart}, "suspend": true}))
+        .await;
+    fixture
+        .until("app", |app| condition(app, "Stalled").is_some())
+        .await;
+    let secrets: Api<Secret> = fixture.namespace.api();
+    for name in ["sh.helm.release.v1.app.v1", "helmapp.v1.app"] {
+        secrets.delete(name, &DeleteParams::default()).await.unwrap();
+    }
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    fixture.delete("app").await;
+    let roles: Api<ClusterRole> = Api::all(fixture.namespace.client.clone());
+    let of = |name: &str| format!("{}-{name}", fixture.namespace.name);
+    assert!(roles.get_opt(&of("app")).await.unwrap().is_none());
+    assert!(roles.get_opt(&of("kept")).await.unwrap().is_some());
+    roles.delete(&of("kept"), &DeleteParams::default()).await.unwrap();
+}
+
+/// Whoever writes a HelmApp whole takes the finalizer away with it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_finalizer_that_was_taken_away_comes_back() {
+    let fixture = Fixture::shared("unguarded").await;
+    fixture.installed(CONFIG_MAP, json!({"text": "one"})).await;
+    let apps: Api<HelmApp> = fixture.namespace.api();
+    for _ in 0..2 {
+        let none = json!({"metadata": {"finalizers": null}});
+        apps.patch("app", &PatchParams::default(), &Patch::Merge(&none))
+            .await
+            .unwrap();
+        fixture
+            .until("app", |app| {
+                !app.metadata.finalizers.clone().unwrap_or_default().is_empty()
+            })
+            .await;
+    }
+    fixture.delete("app").await;
     fixture.namespace.left(&[]).await;
 }
