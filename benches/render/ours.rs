@@ -11,7 +11,7 @@ use helmapp_helm::limits::Limits;
 use helmapp_helm::manifest::Manifest;
 use helmapp_helm::render::{CompiledChart, CompiledCharts, Prepared, ReleaseOptions, RenderInput, prepare};
 use helmapp_helm::schema;
-use helmapp_helm::values::{Merger, Table};
+use helmapp_helm::values::{Merger, Shared, Table};
 use serde_json::Value;
 
 use crate::charts::{KUBE_VERSION, NAMESPACE, RELEASE, What};
@@ -114,14 +114,14 @@ impl Ours {
         prepare(chart, &self.values, Some(&Arc::default()), &mut Vec::new()).unwrap()
     }
 
-    fn coalesce(&self) -> Value {
+    fn coalesce(&self) -> Shared {
         let values = Value::Object(self.values.clone());
         Merger::default()
             .coalesce_values(&self.prepared.chart, &values)
             .unwrap()
     }
 
-    fn render(&self, compiled: &CompiledChart, values: &Value) -> BTreeMap<String, String> {
+    fn render(&self, compiled: &CompiledChart, values: &Shared) -> BTreeMap<String, String> {
         let input = RenderInput::new(values, &self.release, Arc::clone(&self.capabilities));
         compiled.render(input).unwrap()
     }

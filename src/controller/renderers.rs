@@ -133,7 +133,7 @@ mod tests {
     use helmapp_helm::chart::{Chart, File};
     use helmapp_helm::limits;
     use helmapp_helm::render::{CompiledChart, ReleaseOptions, RenderInput};
-    use serde_json::Value;
+    use helmapp_helm::values::Shared;
 
     use super::*;
     use crate::settings::Settings;
@@ -159,7 +159,7 @@ mod tests {
         };
         let input = RenderInput {
             limits: Settings::default().limits.of_render(),
-            ..RenderInput::new(&Value::Null, &release, Arc::new(Capabilities::default()))
+            ..RenderInput::new(&Shared::Null, &release, Arc::new(Capabilities::default()))
         };
         let compiled = CompiledChart::compile(&chart).unwrap();
         compiled.render(input).map_err(|error| error.to_string())

@@ -20,7 +20,7 @@ pub(super) fn computed(release: &Release) -> anyhow::Result<Value> {
     let none = Map::new();
     let own = release.chart.values.as_object().unwrap_or(&none);
     let computed = Merger::default().coalesce_tables(&release.config, own)?;
-    Ok(computed.into())
+    Ok(computed.to_json())
 }
 
 pub(super) fn values(values: &Value, all: bool) -> String {

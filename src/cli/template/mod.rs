@@ -19,8 +19,7 @@ use helmapp_helm::capabilities::{Capabilities, KubeVersion};
 use helmapp_helm::chart::Chart;
 use helmapp_helm::manifest::{Manifest, source_block};
 use helmapp_helm::render::{self, CompiledChart, Limits, Prepared, ReleaseOptions, RenderInput};
-use helmapp_helm::values::Layers;
-use serde_json::Value;
+use helmapp_helm::values::{Layers, Shared};
 
 pub use arguments::Arguments;
 use messages::log_line;
@@ -147,7 +146,7 @@ impl Job {
     }
 
     /// The manifest, and why it is not whole: then it has what could be rendered, as text only.
-    fn render(&self, chart: &Chart, values: &Value) -> (Manifest, Option<anyhow::Error>) {
+    fn render(&self, chart: &Chart, values: &Shared) -> (Manifest, Option<anyhow::Error>) {
         let files = match self.render_files(chart, values) {
             Ok(files) => files,
             Err(error) => return (Manifest::default(), Some(error)),
@@ -170,7 +169,7 @@ impl Job {
         }
     }
 
-    fn render_files(&self, chart: &Chart, values: &Value) -> anyhow::Result<BTreeMap<String, String>> {
+    fn render_files(&self, chart: &Chart, values: &Shared) -> anyhow::Result<BTreeMap<String, String>> {
         render::check_kube_version(chart, &self.capabilities)?;
         let input = RenderInput {
             limits: Limits {

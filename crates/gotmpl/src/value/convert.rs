@@ -14,18 +14,21 @@ impl Value {
         match json {
             Json::Null => Value::Nil,
             Json::Bool(b) => Value::Bool(*b),
-            Json::Number(n) => {
-                if let Some(i) = n.as_i64() {
-                    Value::Int(i, IntType::Int64)
-                } else if let Some(u) = n.as_u64() {
-                    Value::Uint(u, UintType::Uint64)
-                } else {
-                    Value::Float(n.as_f64().unwrap_or(f64::NAN), FloatType::F64)
-                }
-            }
+            Json::Number(n) => Value::from_number(n),
             Json::String(s) => Value::String(Str::from(s)),
             Json::Array(items) => Value::List(List::new(items.iter().map(Value::from_json).collect())),
             Json::Object(entries) => Value::Map(Map::from_json(&MapType::ANY, entries)),
+        }
+    }
+
+    /// The value of a JSON number: `int64`, above its range `uint64`, else `float64`.
+    pub fn from_number(n: &serde_json::Number) -> Value {
+        if let Some(i) = n.as_i64() {
+            Value::Int(i, IntType::Int64)
+        } else if let Some(u) = n.as_u64() {
+            Value::Uint(u, UintType::Uint64)
+        } else {
+            Value::Float(n.as_f64().unwrap_or(f64::NAN), FloatType::F64)
         }
     }
 

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     limits::{Budget, Limits},
-    values::read_yaml_within,
+    values::{Shared, read_yaml_within},
 };
 
 impl Chart {
@@ -101,7 +101,7 @@ fn load_nested(files: Vec<File>, budget: &mut Budget, depth: usize) -> Result<Ch
     Ok(Chart {
         metadata,
         lock: sorted.lock,
-        values: Arc::new(sorted.values),
+        values: sorted.values,
         values_raw: sorted.values_raw,
         schema: sorted.schema,
         templates: sorted.templates.into(),
@@ -150,7 +150,7 @@ fn load_subchart(
 struct Sorted {
     draft: Option<Draft>,
     lock: Option<Lock>,
-    values: Value,
+    values: Shared,
     values_raw: Option<Arc<[u8]>>,
     schema: Option<Arc<[u8]>>,
     templates: Vec<File>,
@@ -190,7 +190,7 @@ impl Sorted {
                     message,
                 };
                 let values = read_yaml_within(&file.data, &limits.yaml);
-                self.values = values.map(Value::Object).map_err(error)?;
+                self.values = Shared::table(&values.map_err(error)?);
                 self.values_raw = Some(file.data.clone());
             }
             "values.schema.json" => self.schema = Some(file.data.clone()),

@@ -77,6 +77,56 @@ pub struct Metadata {
     pub r#type: String,
 }
 
+impl Metadata {
+    /// About how many bytes it takes up.
+    pub(crate) fn bytes(&self) -> usize {
+        fn texts<'a>(all: impl IntoIterator<Item = &'a String>) -> usize {
+            all.into_iter().map(|text| size_of::<String>() + text.len()).sum()
+        }
+        let lines = [
+            &self.name,
+            &self.home,
+            &self.version,
+            &self.description,
+            &self.icon,
+            &self.api_version,
+            &self.condition,
+            &self.tags,
+            &self.app_version,
+            &self.kube_version,
+            &self.r#type,
+        ];
+        let maintainers = self.maintainers.iter();
+        texts(lines)
+            + texts(&self.sources)
+            + texts(&self.keywords)
+            + texts(self.annotations.iter().flat_map(|(key, value)| [key, value]))
+            + maintainers
+                .map(|who| texts([&who.name, &who.email, &who.url]))
+                .sum::<usize>()
+            + self.dependencies.iter().map(Dependency::bytes).sum::<usize>()
+    }
+}
+
+impl Dependency {
+    fn bytes(&self) -> usize {
+        let lines = [
+            &self.name,
+            &self.version,
+            &self.repository,
+            &self.condition,
+            &self.alias,
+        ];
+        let texts: usize = lines.into_iter().chain(&self.tags).map(String::len).sum();
+        let imports: usize = self
+            .import_values
+            .iter()
+            .map(|import| import.to_string().len())
+            .sum();
+        size_of::<Self>() + texts + 2 * imports
+    }
+}
+
 /// Somebody who keeps a chart.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

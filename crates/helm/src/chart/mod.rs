@@ -19,7 +19,7 @@ mod tests;
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use crate::values::Shared;
 
 pub use self::{
     directory::{DirOptions, Symlinks},
@@ -72,7 +72,7 @@ pub struct Chart {
     pub lock: Option<Lock>,
     /// `values.yaml` as Helm reads it: an object whose numbers are all floats, or null where there is no
     /// file.
-    pub values: Arc<Value>,
+    pub values: Shared,
     /// `values.yaml` as it stands.
     pub values_raw: Option<Arc<[u8]>>,
     /// `values.schema.json` as it stands.

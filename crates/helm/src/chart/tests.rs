@@ -95,7 +95,7 @@ fn an_archive_is_told_apart_into_its_files() {
     ])
     .unwrap();
     assert_eq!((chart.name(), chart.metadata.version.as_str()), ("demo", "1.2.3"));
-    assert_eq!(*chart.values, json!({"replicas": 2.0, "mode": 420.0}));
+    assert_eq!(chart.values.to_json(), json!({"replicas": 2.0, "mode": 420.0}));
     assert_eq!(
         chart.values_raw.as_deref(),
         Some(&b"replicas: 2\nmode: 0644\n"[..])
@@ -136,7 +136,7 @@ fn sub_charts_in_archives_nest() {
     let outer = archive(&entries);
     let chart = Chart::load_archive(&outer, &Limits::default()).unwrap();
     assert_eq!(chart.dependencies[0].full_path(), "demo/charts/inner");
-    assert_eq!(*chart.dependencies[0].values, json!({"a": "b"}));
+    assert_eq!(chart.dependencies[0].values.to_json(), json!({"a": "b"}));
 
     let shallow = Limits {
         chart_depth: 1,

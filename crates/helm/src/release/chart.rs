@@ -92,7 +92,7 @@ impl ChartRecord {
             serde_json::to_value(&chart.metadata).map_err(Error::Serialize)?,
             serde_json::to_value(&chart.lock).map_err(Error::Serialize)?,
             files(&chart.templates),
-            Value::clone(&chart.values),
+            chart.values.to_json(),
             chart.schema.as_deref(),
             files(&chart.files),
         ))

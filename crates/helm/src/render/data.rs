@@ -1,15 +1,14 @@
 //! What templates get as `.`: one map a chart, with values scoped to the chart (`recAllTpls` of Helm's engine).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use helmapp_gotmpl::{Map, Str, Value};
-use serde_json::Value as Json;
 
 use super::capabilities::CapabilitiesObject;
 use super::chart::ChartObject;
 use super::files::{FileSet, Files};
-use super::values::{VALUES, table};
+use super::values::{VALUES, root_table, table};
 use super::{ReleaseOptions, RenderInput};
 use crate::chart::{Chart, File, Metadata};
 
@@ -36,20 +35,41 @@ pub(super) struct Source {
     pub(super) chart: usize,
 }
 
+/// What is collected from a chart and its sub-charts.
+#[derive(Debug, Default)]
+pub(super) struct Collected {
+    charts: usize,
+    /// The templates by path.
+    pub(super) sources: BTreeMap<Arc<str>, Source>,
+    /// Files by the address of what they were made from, which all aliases of a chart have in common.
+    files: HashMap<*const File, Arc<FileSet>>,
+}
+
+impl Collected {
+    fn files(&mut self, files: &Arc<[File]>) -> Arc<FileSet> {
+        let known = self.files.entry(files.as_ptr());
+        let made = known.or_insert_with(|| {
+            let files = files.iter();
+            Arc::new(
+                files
+                    .map(|f| (Arc::clone(&f.name), Str::from(&*f.data)))
+                    .collect(),
+            )
+        });
+        Arc::clone(made)
+    }
+}
+
 impl ChartNode {
-    /// Takes over a chart and its sub-charts, and puts their templates into `sources` by path. The depth of charts is
+    /// Takes over a chart and its sub-charts, and puts their templates into `collected`. The depth of charts is
     /// limited where they are loaded.
-    pub(super) fn collect(
-        chart: &Chart,
-        next: &mut usize,
-        sources: &mut BTreeMap<Arc<str>, Source>,
-    ) -> ChartNode {
-        let number = *next;
-        *next += 1;
+    pub(super) fn collect(chart: &Chart, collected: &mut Collected) -> ChartNode {
+        let number = collected.charts;
+        collected.charts += 1;
         let children = chart
             .dependencies
             .iter()
-            .map(|child| ChartNode::collect(child, next, sources))
+            .map(|child| ChartNode::collect(child, collected))
             .collect();
         let path = chart.full_path();
         let base_path: Arc<str> = format!("{path}/templates").into();
@@ -67,19 +87,15 @@ impl ChartNode {
                 base_path: Arc::clone(&base_path),
                 chart: number,
             };
-            sources.insert(format!("{path}/{}", template.name).into(), source);
+            let path = format!("{path}/{}", template.name);
+            collected.sources.insert(path.into(), source);
         }
-        let files = chart
-            .files
-            .iter()
-            .map(|f| (Arc::clone(&f.name), Str::from(&*f.data)))
-            .collect();
         ChartNode {
             number,
             metadata: Arc::new(chart.metadata.clone()),
             is_root: chart.is_root(),
             path,
-            files: Arc::new(files),
+            files: collected.files(&chart.files),
             templates: Arc::clone(&chart.templates),
             others: Arc::clone(&chart.files),
             children,
@@ -116,11 +132,7 @@ impl ChartNode {
 
 /// The map of every chart, by [`ChartNode::number`].
 pub(super) fn root_values(root: &ChartNode, input: &RenderInput<'_>) -> Vec<Map> {
-    let values = match input.values {
-        Json::Object(entries) => Map::from_json(&VALUES, entries),
-        _ => Map::typed(&VALUES),
-    };
-    let shared = Shared {
+    let shared = OfAll {
         release: Value::Map(release(input.release)),
         capabilities: Value::object(CapabilitiesObject::new(
             Arc::clone(&input.capabilities),
@@ -128,7 +140,7 @@ pub(super) fn root_values(root: &ChartNode, input: &RenderInput<'_>) -> Vec<Map>
         )),
     };
     let mut charts = Vec::new();
-    shared.chart_values(root, values, &mut charts);
+    shared.chart_values(root, root_table(input.values), &mut charts);
     charts.sort_by_key(|(number, _)| *number);
     charts.into_iter().map(|(_, map)| map).collect()
 }
@@ -155,12 +167,12 @@ fn release(options: &ReleaseOptions) -> Map {
     .collect()
 }
 
-struct Shared {
+struct OfAll {
     release: Value,
     capabilities: Value,
 }
 
-impl Shared {
+impl OfAll {
     fn chart_values(&self, chart: &ChartNode, values: Map, charts: &mut Vec<(usize, Map)>) -> Map {
         let subcharts = Map::new();
         let object = ChartObject {

@@ -51,6 +51,7 @@ const SEED_BYTES: usize = 32;
 /// use helmapp_helm::capabilities::Capabilities;
 /// use helmapp_helm::chart::{Chart, File};
 /// use helmapp_helm::render::{CompiledChart, Memo, ReleaseOptions, RenderInput};
+/// use helmapp_helm::values::Shared;
 ///
 /// let chart = Chart::load_files(
 ///     vec![
@@ -65,7 +66,7 @@ const SEED_BYTES: usize = 32;
 /// };
 /// let memo = Memo::new([7; 32], 1_700_000_000);
 /// let render = || {
-///     let input = RenderInput::new(&serde_json::Value::Null, &release, Arc::new(Capabilities::default()));
+///     let input = RenderInput::new(&Shared::Null, &release, Arc::new(Capabilities::default()));
 ///     compiled.render(input.with_memo(&memo))
 /// };
 /// assert_eq!(render()?, render()?);
@@ -213,8 +214,6 @@ pub(super) fn note_calls(functions: &mut Functions) {
 mod tests {
     use std::collections::BTreeMap;
 
-    use serde_json::Value;
-
     use super::super::*;
     use super::*;
     use crate::chart::File;
@@ -237,7 +236,7 @@ mod tests {
             is_install: true,
             is_upgrade: false,
         };
-        let input = RenderInput::new(&Value::Null, &release, Arc::new(Capabilities::default()));
+        let input = RenderInput::new(&Shared::Null, &release, Arc::new(Capabilities::default()));
         let compiled = CompiledChart::compile(&chart).unwrap();
         compiled.render(input.with_memo(memo)).map_err(|e| e.to_string())
     }

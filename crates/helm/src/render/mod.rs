@@ -32,7 +32,6 @@ use std::sync::{Arc, OnceLock};
 use foldhash::fast::RandomState;
 use helmapp_gotmpl::set::{MissingKey, TemplateSet, Unit};
 use helmapp_gotmpl::{Functions, State};
-use serde_json::Value as Json;
 
 pub use asked::{Asked, MAX_QUESTIONS, Questions};
 pub use compiled::CompiledCharts;
@@ -50,7 +49,8 @@ pub use recorder::{LookupLimits, Question, Recorded, Recorder};
 
 use crate::capabilities::Capabilities;
 use crate::chart::Chart;
-use data::ChartNode;
+use crate::values::Shared;
+use data::{ChartNode, Collected};
 use host::Host;
 use texts::{MAX_CACHED_BYTES, NODE_BYTES, UNIT_BYTES, Units};
 
@@ -83,7 +83,7 @@ pub struct ReleaseOptions {
 #[derive(Clone)]
 pub struct RenderInput<'a> {
     /// The values with the charts' own below them, as [`prepare`] gives them.
-    pub values: &'a Json,
+    pub values: &'a Shared,
     /// The release.
     pub release: &'a ReleaseOptions,
     /// What the cluster offers.
@@ -104,7 +104,7 @@ pub struct RenderInput<'a> {
 
 impl<'a> RenderInput<'a> {
     /// An input with nothing to look up, default limits, and the system's randomness and clock.
-    pub fn new(values: &'a Json, release: &'a ReleaseOptions, capabilities: Arc<Capabilities>) -> Self {
+    pub fn new(values: &'a Shared, release: &'a ReleaseOptions, capabilities: Arc<Capabilities>) -> Self {
         RenderInput {
             values,
             release,
@@ -184,8 +184,9 @@ impl CompiledChart {
         functions: FunctionSet,
         others: &[Arc<CompiledChart>],
     ) -> Result<CompiledChart, Error> {
-        let mut sources = BTreeMap::new();
-        let root = ChartNode::collect(chart, &mut 0, &mut sources);
+        let mut collected = Collected::default();
+        let root = ChartNode::collect(chart, &mut collected);
+        let sources = collected.sources;
         let mut names: Vec<&Arc<str>> = sources.keys().collect();
         names.sort_by_cached_key(|name| std::cmp::Reverse((name.matches('/').count(), Arc::clone(name))));
 

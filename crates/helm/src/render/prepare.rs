@@ -4,12 +4,11 @@
 use std::sync::Arc;
 
 use helmapp_gotmpl::{Functions, Limits, State, TemplateSet, Value, sprig};
-use serde_json::Value as Json;
 
 use crate::capabilities::{Capabilities, Incompatible};
 use crate::chart::Chart;
 use crate::schema::{self, Documents};
-use crate::values::{self, Merger, Table, ValueLimits};
+use crate::values::{self, Merger, Shared, Table, ValueLimits};
 
 /// A chart and values that are ready to be rendered.
 #[derive(Debug)]
@@ -17,7 +16,7 @@ pub struct Prepared {
     /// The chart with the sub-charts that these values leave on.
     pub chart: Chart,
     /// The values with the charts' own below them.
-    pub values: Json,
+    pub values: Shared,
 }
 
 /// Why a chart and values do not go together.
@@ -62,19 +61,12 @@ pub fn prepare_within(
         limits,
         ..Merger::default()
     };
-    let merged = merge(&mut merger, chart, values);
+    let settled = merger.settle(chart, values);
     warnings.append(&mut merger.warnings);
-    let prepared = merged?;
+    let (chart, values) = settled?;
     if let Some(documents) = schemas {
-        schema::validate(&prepared.chart, &prepared.values, documents)?;
+        schema::validate(&chart, &values, documents)?;
     }
-    Ok(prepared)
-}
-
-fn merge(merger: &mut Merger, chart: &Chart, values: &Table) -> Result<Prepared, values::Error> {
-    let values = Json::Object(values.clone());
-    let chart = merger.process_dependencies(chart, &values)?;
-    let values = merger.coalesce_values(&chart, &values)?;
     Ok(Prepared { chart, values })
 }
 

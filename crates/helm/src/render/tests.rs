@@ -165,7 +165,7 @@ fn lookups_are_asked_of_the_host_and_their_failure_fails_the_render() {
     let run = |text: &str| {
         let chart = one_template(text);
         let release = release();
-        let input = RenderInput::new(&Value::Null, &release, Arc::new(Capabilities::default()));
+        let input = RenderInput::new(&Shared::Null, &release, Arc::new(Capabilities::default()));
         CompiledChart::compile(&chart).unwrap().render(RenderInput {
             lookup: Arc::new(Cluster),
             ..input
@@ -200,7 +200,7 @@ fn a_render_brings_its_own_clock_and_randomness() {
         CompiledChart::compile(&one_template("{{ now | unixEpoch }} {{ randAlphaNum 8 }}")).unwrap();
     let release = release();
     let run = || {
-        let input = RenderInput::new(&Value::Null, &release, Arc::new(Capabilities::default()));
+        let input = RenderInput::new(&Shared::Null, &release, Arc::new(Capabilities::default()));
         compiled
             .render(RenderInput {
                 clock: Arc::new(Fixed),
@@ -222,7 +222,7 @@ fn limits_stop_a_render_and_are_named() {
     let stop = |text: &str, limits: Limits| {
         let chart = one_template(text);
         let release = release();
-        let input = RenderInput::new(&Value::Null, &release, Arc::new(Capabilities::default()));
+        let input = RenderInput::new(&Shared::Null, &release, Arc::new(Capabilities::default()));
         let error = CompiledChart::compile(&chart)
             .unwrap()
             .render(RenderInput { limits, ..input })
@@ -293,7 +293,7 @@ fn questions_to_the_capabilities_are_noted() {
         ),
         (&many, false, true, &[]),
     ];
-    let (release, values) = (release(), Value::Object(Map::new()));
+    let (release, values) = (release(), Shared::default());
     for (template, kube_version, all_api_versions, api_versions) in table {
         let input = RenderInput::new(&values, &release, Arc::default());
         let asked = input.asked.clone();

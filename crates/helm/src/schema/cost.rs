@@ -29,22 +29,37 @@ const MEMBERS: &[&str] = &["additionalProperties", "unevaluatedProperties", "pro
 /// Keywords that hold a schema for items of a list.
 const ITEMS: &[&str] = &["items", "additionalItems", "unevaluatedItems", "contains"];
 
-/// Counts what the check costs.
+/// Bytes of a schema's text whose reading counts as a step.
+const BYTES_OF_A_STEP: u64 = 2;
+
+/// Takes what reading a schema from its text costs from what is left.
 ///
 /// # Errors
 /// The name of the limit that it passes.
-pub(super) fn check(schema: &Value, values: &Value) -> Result<(), String> {
+pub(super) fn spend_on_text(schema: &[u8], left: &mut u64) -> Result<(), String> {
+    spend(1 + schema.len() as u64 / BYTES_OF_A_STEP, left)
+}
+
+/// Takes what the check costs from what is left.
+///
+/// # Errors
+/// The name of the limit that it passes.
+pub(super) fn check(schema: &Value, values: &Value, left: &mut u64) -> Result<(), String> {
     let mut counter = Counter {
         root: schema,
         named: HashMap::new(),
         known: HashMap::new(),
     };
     counter.collect_names(schema);
-    let steps = counter.steps(schema, values, 0)?;
-    if steps > MAX_STEPS {
-        return Err(over(format!("takes more than {MAX_STEPS} steps"), "schema steps"));
-    }
-    Ok(())
+    spend(counter.steps(schema, values, 0)?, left)
+}
+
+/// Once there is too little, nothing is left to the charts that follow.
+fn spend(steps: u64, left: &mut u64) -> Result<(), String> {
+    let rest = left.checked_sub(steps);
+    *left = rest.unwrap_or_default();
+    rest.map(drop)
+        .ok_or_else(|| over(format!("takes more than {MAX_STEPS} steps"), "schema steps"))
 }
 
 fn over(what: String, limit: &str) -> String {
@@ -245,6 +260,10 @@ fn address(value: &Value) -> usize {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    fn check(schema: &Value, values: &Value) -> Result<(), String> {
+        super::check(schema, values, &mut { MAX_STEPS })
+    }
 
     fn doubling(levels: usize) -> Value {
         let mut definitions = Map::new();

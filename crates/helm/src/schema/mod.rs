@@ -19,7 +19,10 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use jsonschema::{PatternOptions, ValidationError, ValidationOptions, Validator};
 use serde_json::Value;
 
-use crate::{chart::Chart, values::text};
+use crate::{
+    chart::Chart,
+    values::{Shared, text},
+};
 
 pub use cost::{MAX_DEPTH, MAX_STEPS};
 use given::Given;
@@ -68,24 +71,31 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// Checks the values of a chart and of its sub-charts against their schemas.
+/// Checks the values of a chart and of its sub-charts against their schemas. [`MAX_STEPS`] is for all together.
 ///
 /// # Errors
 /// [`Error`] with all violations of all charts.
-pub fn validate(chart: &Chart, values: &Value, documents: &Arc<Documents>) -> Result<(), Error> {
+pub fn validate(chart: &Chart, values: &Shared, documents: &Arc<Documents>) -> Result<(), Error> {
     let mut error = Error {
         violations: Vec::new(),
         text: String::new(),
     };
-    validate_chart(chart, values, documents, &mut error);
+    validate_chart(chart, values, documents, &mut { MAX_STEPS }, &mut error);
     if error.text.is_empty() { Ok(()) } else { Err(error) }
 }
 
-fn validate_chart(chart: &Chart, values: &Value, documents: &Arc<Documents>, error: &mut Error) {
+fn validate_chart(
+    chart: &Chart,
+    values: &Shared,
+    documents: &Arc<Documents>,
+    left: &mut u64,
+    error: &mut Error,
+) {
     if let Some(schema) = &chart.schema {
-        let (lines, violations) = match Schema::compile_for(schema, values, documents) {
+        let values = values.to_json();
+        let (lines, violations) = match Schema::compile_within(schema, &values, documents, left) {
             Ok(schema) => {
-                let (lines, violations) = schema.check(values);
+                let (lines, violations) = schema.check(&values);
                 let end = if lines.is_empty() { "" } else { "\n" };
                 (lines + end, violations)
             }
@@ -111,12 +121,12 @@ fn validate_chart(chart: &Chart, values: &Value, documents: &Arc<Documents>, err
     }
     for dependency in &chart.dependencies {
         match values.get(dependency.name()) {
-            None | Some(Value::Null) => {}
-            Some(below @ Value::Object(_)) => validate_chart(dependency, below, documents, error),
+            None | Some(Shared::Null) => {}
+            Some(below @ Shared::Table(_)) => validate_chart(dependency, below, documents, left, error),
             Some(other) => {
                 let message = format!(
                     "invalid type for values: expected object (map), got {}",
-                    text::go_type(other)
+                    text::go_type(&other.to_json())
                 );
                 error.text += &format!("{}:\n{message}\n", dependency.name());
                 error.violations.push(Violation {
@@ -151,8 +161,19 @@ impl Schema {
     /// # Errors
     /// Why the schema can not be used.
     pub fn compile_for(schema: &[u8], values: &Value, documents: &Arc<Documents>) -> Result<Self, String> {
+        Self::compile_within(schema, values, documents, &mut { MAX_STEPS })
+    }
+
+    /// The same with the steps that are left.
+    fn compile_within(
+        schema: &[u8],
+        values: &Value,
+        documents: &Arc<Documents>,
+        left: &mut u64,
+    ) -> Result<Self, String> {
+        cost::spend_on_text(schema, left)?;
         let schema = read(schema)?;
-        cost::check(&schema, values)?;
+        cost::check(&schema, values, left)?;
         Self::build(schema, documents)
     }
 

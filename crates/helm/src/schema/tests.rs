@@ -2,7 +2,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use serde_json::{Value, json};
 
-use super::{Documents, Schema, Violation, validate};
+use super::{Documents, Schema, Shared, Violation, validate};
 use crate::{
     chart::{Chart, File},
     limits::Limits,
@@ -88,7 +88,7 @@ fn sub_charts_have_their_own_schemas() {
         ("charts/one/values.schema.json", r#"{"required": ["name"]}"#),
         ("charts/two/Chart.yaml", "name: two\nversion: 1.0.0"),
     ]);
-    let check = |values: Value| validate(&chart, &values, &Arc::default());
+    let check = |values: Value| validate(&chart, &Shared::from(&values), &Arc::default());
     assert_eq!(
         check(json!({"port": 80.0, "one": {"name": 1}, "two": {}})),
         Ok(())
@@ -193,7 +193,7 @@ fn a_chart_with_a_bad_schema_is_an_error_of_that_chart() {
         ("Chart.yaml", "name: top\nversion: 1.0.0"),
         ("values.schema.json", "{"),
     ]);
-    let error = validate(&chart, &json!({}), &Arc::default()).unwrap_err();
+    let error = validate(&chart, &Shared::default(), &Arc::default()).unwrap_err();
     assert_eq!(error.violations[0].chart, "top");
     assert!(error.to_string().contains("\ntop:\n"), "{error}");
 }

@@ -6,13 +6,18 @@ use serde_json::Value;
 
 use super::{
     Error, Merger, Result, Table,
+    budget::Budget,
     forest::{ChartId, Forest},
+    shared::Shared,
     text,
     tree::{Node, TableId, Tree},
 };
 use crate::chart::Chart;
 
 const GLOBAL: &str = "global";
+
+/// What a visit to a chart counts for, beside its values.
+pub(super) const CHART_STEPS: usize = 16;
 
 /// What becomes of nulls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,51 +34,66 @@ impl Merger {
     ///
     /// # Errors
     /// [`Error`] where the name of a sub-chart holds something else than a table, or a limit is reached.
-    pub fn coalesce_values(&mut self, chart: &Chart, values: &Value) -> Result<Value> {
+    pub fn coalesce_values(&mut self, chart: &Chart, values: &Value) -> Result<Shared> {
+        let budget = Budget::new(self.limits);
         let (forest, root) = Forest::plant(chart);
-        let mut tree = Tree::new(self.limits);
-        let values = import(&mut tree, values)?;
-        Merging {
-            tree: &mut tree,
-            warnings: &mut self.warnings,
-        }
-        .chart(&forest, root, values, "", Nulls::Remove)?;
-        tree.export_table(values).map(Value::Object)
+        self.coalesce(&budget, &forest, root, &values.into())
     }
 
     /// Puts one table under another, whose entries win (`chartutil.CoalesceTables`).
     ///
     /// # Errors
     /// [`Error`] where a limit is reached.
-    pub fn coalesce_tables(&mut self, over: &Table, under: &Table) -> Result<Table> {
-        let mut tree = Tree::new(self.limits);
-        let over = tree.import_table(over)?;
-        let under = tree.import_table(under)?;
+    pub fn coalesce_tables(&mut self, over: &Table, under: &Table) -> Result<Shared> {
+        let budget = Budget::new(self.limits);
+        let mut tree = Tree::new(&budget);
+        let over = import(&mut tree, &Shared::table(over))?;
+        let under = import(&mut tree, &Shared::table(under))?;
+        self.merging(&mut tree)
+            .tables(over, under, "", Nulls::Remove, 0)?;
+        tree.export_table(over)
+    }
+
+    /// Coalesces the values of a forest's chart.
+    pub(super) fn coalesce(
+        &mut self,
+        budget: &Budget,
+        forest: &Forest<'_>,
+        root: ChartId,
+        values: &Shared,
+    ) -> Result<Shared> {
+        let mut tree = Tree::new(budget);
+        let values = import(&mut tree, values)?;
+        self.merging(&mut tree)
+            .chart(forest, root, values, "", Nulls::Remove)?;
+        tree.export_table(values)
+    }
+
+    /// Merges in a tree, with warnings going where all go.
+    pub(super) fn merging<'m, 'b>(&'m mut self, tree: &'m mut Tree<'b>) -> Merging<'m, 'b> {
         Merging {
-            tree: &mut tree,
+            tree,
             warnings: &mut self.warnings,
         }
-        .tables(over, under, "", Nulls::Remove, 0)?;
-        tree.export_table(over)
     }
 }
 
 /// Takes over values given from outside; null is the empty table.
-pub(super) fn import(tree: &mut Tree, values: &Value) -> Result<TableId> {
+pub(super) fn import(tree: &mut Tree<'_>, values: &Shared) -> Result<TableId> {
     match values {
-        Value::Null => Ok(tree.empty()),
-        Value::Object(table) => tree.import_table(table),
-        other => Err(Error::NotATable(text::go_type(other))),
+        Shared::Null => Ok(tree.empty()),
+        Shared::Table(entries) => tree.import_table(entries),
+        other => Err(Error::NotATable(text::go_type(&other.to_json()))),
     }
 }
 
 /// The merging of one tree.
-pub(super) struct Merging<'m> {
-    pub(super) tree: &'m mut Tree,
-    pub(super) warnings: &'m mut Vec<String>,
+pub(super) struct Merging<'m, 'b> {
+    tree: &'m mut Tree<'b>,
+    warnings: &'m mut Vec<String>,
 }
 
-impl Merging<'_> {
+impl Merging<'_, '_> {
     /// Merges a chart and its sub-charts into `over`.
     pub(super) fn chart(
         &mut self,
@@ -83,14 +103,15 @@ impl Merging<'_> {
         prefix: &str,
         nulls: Nulls,
     ) -> Result<()> {
+        self.tree.budget().step(CHART_STEPS)?;
         self.own_values(forest, chart, over, prefix, nulls)?;
         let prefix = join(prefix, &forest[chart].name);
-        for &dependency in &forest[chart].dependencies {
+        for &dependency in forest[chart].dependencies.iter() {
             let name = &forest[dependency].name;
             let below = match self.tree.get(over, name).cloned() {
                 Some(Node::Table(below)) => below,
                 Some(other) => {
-                    let value = text::as_bool(&self.tree.export(&other)?);
+                    let value = text::as_bool(&self.tree.export(&other)?.to_json());
                     return Err(Error::TypeMismatch {
                         name: name.clone(),
                         value,
@@ -118,29 +139,31 @@ impl Merging<'_> {
         nulls: Nulls,
     ) -> Result<()> {
         let prefix = join(prefix, &forest[chart].name);
-        let Value::Object(own) = &*forest[chart].values else {
+        let Shared::Table(own) = &forest[chart].values else {
             return Ok(());
         };
-        let own = self.tree.import_table(own)?;
-        for (key, value) in self.tree.snapshot(own) {
-            match self.tree.get(over, &key).cloned() {
-                None => self.tree.insert(over, key, value)?,
-                Some(Node::Null) if nulls == Nulls::Remove => self.tree.remove(over, &key),
+        for (key, value) in own.iter() {
+            self.tree.budget().step(1)?;
+            match self.tree.get(over, key).cloned() {
+                None => {
+                    let value = self.tree.import(value)?;
+                    self.tree.insert(over, key.clone(), value)?;
+                }
+                Some(Node::Null) if nulls == Nulls::Remove => self.tree.remove(over, key),
                 Some(Node::Table(below)) => match value {
-                    Node::Table(value) => {
+                    Shared::Table(value) => {
+                        self.tree.budget().step(forest[chart].dependencies.len() / 8)?;
                         // What is for a sub-chart keeps its nulls until the sub-chart's turn.
-                        let of_subchart = forest[chart]
-                            .dependencies
-                            .iter()
-                            .any(|id| *forest[*id].name == *key);
-                        let nulls = if of_subchart { Nulls::Keep } else { nulls };
-                        self.tables(below, value, &join(&prefix, &key), nulls, 0)?;
+                        let nulls = if forest.has_dependency(chart, key) {
+                            Nulls::Keep
+                        } else {
+                            nulls
+                        };
+                        let value = self.tree.import_table(value)?;
+                        self.tables(below, value, &join(&prefix, key), nulls, 0)?;
                     }
-                    Node::Null => {}
-                    Node::Leaf(_) => {
-                        self.warnings
-                            .push(format!("warning: skipped value for {prefix}.{key}: Not a table."));
-                    }
+                    Shared::Null => {}
+                    _ => self.warn(format!("warning: skipped value for {prefix}.{key}: Not a table."))?,
                 },
                 Some(_) => {}
             }
@@ -160,11 +183,11 @@ impl Merging<'_> {
             Some(Node::Table(source)) => source,
             Some(_) => return self.skip_globals("source"),
         };
-        for (key, value) in self.tree.snapshot(source) {
+        for (key, value) in self.tree.snapshot(source)? {
             let present = self.tree.get(target, &key).cloned();
             let Node::Table(value) = value else {
                 if present.is_some_and(|node| node.is_table()) {
-                    self.warnings.push(format!("key {key} is table. Skipping"));
+                    self.warn(format!("key {key} is table. Skipping"))?;
                 } else {
                     self.tree.insert(target, key, value)?;
                 }
@@ -178,9 +201,9 @@ impl Merging<'_> {
                     self.tables(copy, present, &join(prefix, &key), Nulls::Keep, 0)?;
                 }
                 Some(_) => {
-                    self.warnings.push(format!(
+                    self.warn(format!(
                         "Conflict: cannot merge map onto non-map for {key:?}. Skipping."
-                    ));
+                    ))?;
                     continue;
                 }
             }
@@ -190,9 +213,15 @@ impl Merging<'_> {
     }
 
     fn skip_globals(&mut self, side: &str) -> Result<()> {
-        self.warnings.push(format!(
+        self.warn(format!(
             "warning: skipping globals because {side} {GLOBAL} is not a table."
-        ));
+        ))
+    }
+
+    /// Adds a warning. Those that quote tables are as long as these are.
+    fn warn(&mut self, warning: String) -> Result<()> {
+        self.tree.budget().copy(warning.len())?;
+        self.warnings.push(warning);
         Ok(())
     }
 
@@ -205,13 +234,13 @@ impl Merging<'_> {
         nulls: Nulls,
         depth: usize,
     ) -> Result<()> {
-        self.tree.check_depth(depth)?;
-        for (key, value) in self.tree.snapshot(over) {
+        self.tree.budget().check_depth(depth)?;
+        for (key, value) in self.tree.snapshot(over)? {
             if value.is_null() {
                 self.tree.insert(under, key, Node::Null)?;
             }
         }
-        for (key, value) in self.tree.snapshot(under) {
+        for (key, value) in self.tree.snapshot(under)? {
             match (self.tree.get(over, &key).cloned(), value) {
                 (Some(Node::Null), _) if nulls == Nulls::Remove => self.tree.remove(over, &key),
                 (None, value) => self.tree.insert(over, key, value)?,
@@ -219,18 +248,18 @@ impl Merging<'_> {
                     self.tables(present, value, &join(prefix, &key), nulls, depth + 1)?;
                 }
                 (Some(_), value @ Node::Table(_)) => {
-                    let value = text::plain(&self.tree.export(&value)?);
-                    self.warnings.push(format!(
+                    let value = text::plain(&self.tree.export(&value)?.to_json());
+                    self.warn(format!(
                         "warning: cannot overwrite table with non table for {} ({value})",
                         join(prefix, &key)
-                    ));
+                    ))?;
                 }
                 (Some(Node::Table(_)), Node::Leaf(value)) => {
-                    self.warnings.push(format!(
+                    self.warn(format!(
                         "warning: destination for {} is a table. Ignoring non-table value ({})",
                         join(prefix, &key),
-                        text::plain(&value)
-                    ));
+                        text::plain(&value.to_json())
+                    ))?;
                 }
                 _ => {}
             }

@@ -2,14 +2,16 @@
 //! takes over. Follows `chartutil/dependencies.go` of Helm 3.19 (`ProcessDependenciesWithMerge`), including what
 //! the sharing of charts between aliases does there.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, rc::Rc};
 
 use serde_json::Value;
 
 use super::{
-    Merger, Result,
-    coalesce::{Merging, Nulls, import},
+    Merger, Result, Table,
+    budget::Budget,
+    coalesce::{CHART_STEPS, Nulls, import},
     forest::{ChartId, Forest, Import, RequirementId},
+    shared::Shared,
     text,
     tree::{Node, TableId, Tree},
 };
@@ -22,12 +24,39 @@ impl Merger {
     /// # Errors
     /// [`Error`](super::Error) where values can not be merged.
     pub fn process_dependencies(&mut self, chart: &Chart, values: &Value) -> Result<Chart> {
+        let budget = Budget::new(self.limits);
         let (mut forest, root) = Forest::plant(chart);
-        let mut tree = Tree::new(self.limits);
+        self.process(&budget, &mut forest, root, &values.into())?;
+        forest.harvest(root, &budget)
+    }
+
+    /// [`process_dependencies`](Self::process_dependencies) and [`coalesce_values`](Self::coalesce_values) in one: the
+    /// chart as it is used, and its values.
+    ///
+    /// # Errors
+    /// As these.
+    pub fn settle(&mut self, chart: &Chart, values: &Table) -> Result<(Chart, Shared)> {
+        let budget = Budget::new(self.limits);
+        let values = Shared::table(values);
+        let (mut forest, root) = Forest::plant(chart);
+        self.process(&budget, &mut forest, root, &values)?;
+        let chart = forest.harvest(root, &budget)?;
+        let values = self.coalesce(&budget, &forest, root, &values)?;
+        Ok((chart, values))
+    }
+
+    fn process(
+        &mut self,
+        budget: &Budget,
+        forest: &mut Forest<'_>,
+        root: ChartId,
+        values: &Shared,
+    ) -> Result<()> {
+        let mut tree = Tree::new(budget);
         let values = import(&mut tree, values)?;
-        self.switch(&mut forest, root, &tree, values, "")?;
-        self.import_values(&mut forest, root)?;
-        Ok(forest.harvest(root))
+        self.switch(forest, root, &tree, values, "")?;
+        drop(tree);
+        self.import_values(budget, forest, root)
     }
 
     /// Drops the sub-charts that are switched off, here and below. `path` leads to the chart's values.
@@ -35,22 +64,21 @@ impl Merger {
         &mut self,
         forest: &mut Forest<'_>,
         chart: ChartId,
-        around: &Tree,
+        around: &Tree<'_>,
         values: TableId,
         path: &str,
     ) -> Result<()> {
+        let budget = around.budget();
+        budget.step(CHART_STEPS)?;
         let Some(requirements) = forest[chart].requirements.clone() else {
             return Ok(());
         };
-        apply_aliases(forest, chart, &requirements);
+        apply_aliases(forest, chart, &requirements, budget)?;
 
-        let mut tree = Tree::new(self.limits);
+        let mut tree = Tree::new(budget);
         let values = tree.copy_from(around, values)?;
-        Merging {
-            tree: &mut tree,
-            warnings: &mut self.warnings,
-        }
-        .chart(forest, chart, values, "", Nulls::Remove)?;
+        self.merging(&mut tree)
+            .chart(forest, chart, values, "", Nulls::Remove)?;
         self.apply_tags(forest, &requirements, &tree, values);
         self.apply_conditions(forest, &requirements, &tree, values, path);
 
@@ -60,15 +88,15 @@ impl Merger {
             .filter(|id| off(id))
             .map(|id| forest[*id].declared.name.clone())
             .collect();
-        let mut used = forest[chart].dependencies.clone();
+        let mut used = forest[chart].dependencies.to_vec();
         used.retain(|id| !dropped.contains(&forest[*id].name));
-        let mut kept = requirements;
+        let mut kept = requirements.to_vec();
         kept.retain(|id| !dropped.contains(&forest[*id].declared.name));
         for &dependency in &used {
             let path = format!("{path}{}.", forest[dependency].name);
             self.switch(forest, dependency, &tree, values, &path)?;
         }
-        forest[chart].requirements = (!kept.is_empty()).then_some(kept);
+        forest[chart].requirements = (!kept.is_empty()).then(|| kept.into());
         forest.set_dependencies(chart, used);
         Ok(())
     }
@@ -77,7 +105,7 @@ impl Merger {
         &mut self,
         forest: &mut Forest<'_>,
         requirements: &[RequirementId],
-        tree: &Tree,
+        tree: &Tree<'_>,
         values: TableId,
     ) {
         let Ok(tags) = table_at(tree, values, "tags") else {
@@ -107,7 +135,7 @@ impl Merger {
         &mut self,
         forest: &mut Forest<'_>,
         requirements: &[RequirementId],
-        tree: &Tree,
+        tree: &Tree<'_>,
         values: TableId,
         path: &str,
     ) {
@@ -135,22 +163,20 @@ impl Merger {
     }
 
     /// Takes over values from sub-charts, the innermost charts first.
-    fn import_values(&mut self, forest: &mut Forest<'_>, chart: ChartId) -> Result<()> {
-        for dependency in forest[chart].dependencies.clone() {
-            self.import_values(forest, dependency)?;
+    fn import_values(&mut self, budget: &Budget, forest: &mut Forest<'_>, chart: ChartId) -> Result<()> {
+        budget.step(CHART_STEPS)?;
+        for &dependency in Rc::clone(&forest[chart].dependencies).iter() {
+            self.import_values(budget, forest, dependency)?;
         }
         let Some(requirements) = forest[chart].requirements.clone() else {
             return Ok(());
         };
-        let mut tree = Tree::new(self.limits);
+        let mut tree = Tree::new(budget);
         let own = tree.empty();
-        Merging {
-            tree: &mut tree,
-            warnings: &mut self.warnings,
-        }
-        .chart(forest, chart, own, "", Nulls::Keep)?;
+        self.merging(&mut tree)
+            .chart(forest, chart, own, "", Nulls::Keep)?;
         let imported = tree.empty();
-        for id in requirements {
+        for &id in requirements.iter() {
             let name = forest[id].declared.name.clone();
             let mut processed = Vec::new();
             for import in std::mem::take(&mut forest[id].imports) {
@@ -182,44 +208,39 @@ impl Merger {
                 } else {
                     nest(&mut tree, &parent, from)?
                 };
-                Merging {
-                    tree: &mut tree,
-                    warnings: &mut self.warnings,
-                }
-                .tables(imported, from, "", Nulls::Keep, 0)?;
+                self.merging(&mut tree)
+                    .tables(imported, from, "", Nulls::Keep, 0)?;
             }
             forest[id].imports = processed;
         }
         let values = tree.copy_deep(own)?;
-        Merging {
-            tree: &mut tree,
-            warnings: &mut self.warnings,
-        }
-        .tables(values, imported, "", Nulls::Keep, 0)?;
-        forest[chart].values = Arc::new(Value::Object(tree.export_table(values)?));
+        self.merging(&mut tree)
+            .tables(values, imported, "", Nulls::Keep, 0)?;
+        forest[chart].values = tree.export_table(values)?;
         Ok(())
     }
 }
 
 /// Puts sub-charts in the order of their declarations, each under its alias, after those that no declaration
 /// names; declarations go by their alias from here on.
-fn apply_aliases(forest: &mut Forest<'_>, chart: ChartId, requirements: &[RequirementId]) {
-    let present = forest[chart].dependencies.clone();
-    let declares = |forest: &Forest<'_>, id: RequirementId, dependency: ChartId| {
-        let declared = &forest[id].declared;
-        forest[dependency].name == declared.name
-            && is_compatible_range(&declared.version, &forest[dependency].loaded.metadata.version)
-    };
-    let mut ordered: Vec<ChartId> = present
-        .iter()
-        .copied()
-        .filter(|dependency| !requirements.iter().any(|id| declares(forest, *id, *dependency)))
-        .collect();
+fn apply_aliases(
+    forest: &mut Forest<'_>,
+    chart: ChartId,
+    requirements: &[RequirementId],
+    budget: &Budget,
+) -> Result<()> {
+    budget.check_charts(requirements.len())?;
+    let present = Rc::clone(&forest[chart].dependencies);
+    let mut is_declared = BTreeSet::new();
+    let mut aliased = Vec::new();
     for &id in requirements {
-        let found = present
-            .iter()
-            .copied()
-            .find(|dependency| declares(forest, id, *dependency));
+        let mut found = None;
+        for &dependency in present.iter() {
+            if declares(forest, id, dependency, budget)? {
+                is_declared.insert(dependency);
+                found = found.or(Some(dependency));
+            }
+        }
         let alias = forest[id].declared.alias.clone();
         if let Some(found) = found {
             let name = if alias.is_empty() {
@@ -227,17 +248,35 @@ fn apply_aliases(forest: &mut Forest<'_>, chart: ChartId, requirements: &[Requir
             } else {
                 alias.clone()
             };
-            ordered.push(forest.copy(found, &name));
+            aliased.push((found, name));
         }
         let declared = &mut forest[id].declared;
         if !alias.is_empty() {
             declared.name = alias;
         }
+        declared.enabled = true;
+    }
+    let undeclared = present.iter().copied().filter(|id| !is_declared.contains(id));
+    let mut ordered: Vec<ChartId> = undeclared.collect();
+    budget.check_charts(ordered.len() + aliased.len())?;
+    for (found, name) in aliased {
+        budget.step(CHART_STEPS)?;
+        ordered.push(forest.copy(found, &name));
     }
     forest.set_dependencies(chart, ordered);
-    for &id in requirements {
-        forest[id].declared.enabled = true;
+    Ok(())
+}
+
+/// Whether a declaration is of this chart. Reading a range of versions takes a step for about each byte.
+fn declares(forest: &Forest<'_>, id: RequirementId, dependency: ChartId, budget: &Budget) -> Result<bool> {
+    budget.step(1)?;
+    let declared = &forest[id].declared;
+    if forest[dependency].name != declared.name {
+        return Ok(false);
     }
+    budget.step(CHART_STEPS + declared.version.len())?;
+    let version = &forest[dependency].loaded.metadata.version;
+    Ok(is_compatible_range(&declared.version, version))
 }
 
 /// From where in the sub-chart's values an import takes, to where in the chart's own it gives, and whether it is
@@ -254,7 +293,7 @@ fn endpoints(import: &Import) -> Option<(String, String, bool)> {
 }
 
 /// A table around another, so that it lies at the path.
-fn nest(tree: &mut Tree, path: &str, inner: TableId) -> Result<TableId> {
+fn nest(tree: &mut Tree<'_>, path: &str, inner: TableId) -> Result<TableId> {
     if path == "." {
         return Ok(inner);
     }
@@ -271,7 +310,7 @@ fn nest(tree: &mut Tree, path: &str, inner: TableId) -> Result<TableId> {
 struct NoTable(String);
 
 /// The table at a path of keys with dots between them.
-fn table_at(tree: &Tree, from: TableId, path: &str) -> std::result::Result<TableId, NoTable> {
+fn table_at(tree: &Tree<'_>, from: TableId, path: &str) -> std::result::Result<TableId, NoTable> {
     path.split('.').try_fold(from, |table, key| {
         tree.get(table, key)
             .and_then(Node::table)
@@ -280,7 +319,7 @@ fn table_at(tree: &Tree, from: TableId, path: &str) -> std::result::Result<Table
 }
 
 /// What is at a path, unless it is a table.
-fn value_at(tree: &Tree, from: TableId, path: &str) -> Option<Node> {
+fn value_at(tree: &Tree<'_>, from: TableId, path: &str) -> Option<Node> {
     let (table, key) = match path.rsplit_once('.') {
         Some((path, key)) => (table_at(tree, from, path).ok()?, key),
         None => (from, path),
@@ -290,7 +329,7 @@ fn value_at(tree: &Tree, from: TableId, path: &str) -> Option<Node> {
 
 fn boolean(node: &Node) -> Option<bool> {
     match node {
-        Node::Leaf(value) => value.as_bool(),
+        Node::Leaf(Shared::Bool(value)) => Some(*value),
         _ => None,
     }
 }

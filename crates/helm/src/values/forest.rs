@@ -1,14 +1,15 @@
 //! Charts and their dependencies' declarations as Helm's processing shares and changes them: an alias is a copy
 //! of a chart that still shares its sub-charts and the declarations of its dependencies with the original.
 
-use std::sync::Arc;
+use std::{collections::HashSet, rc::Rc};
 
 use serde_json::{Value, json};
 
+use super::{Result, budget::Budget, shared::Shared};
 use crate::chart::{Chart, Dependency};
 
 /// A handle to a chart of a [`Forest`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct ChartId(usize);
 
 /// A handle to a dependency's declaration.
@@ -21,10 +22,10 @@ pub(super) struct Tended<'c> {
     /// The chart as loaded, for all that processing leaves alone.
     pub(super) loaded: &'c Chart,
     pub(super) name: String,
-    pub(super) values: Arc<Value>,
+    pub(super) values: Shared,
     /// The declarations in `Chart.yaml`; none is something else than an empty list.
-    pub(super) requirements: Option<Vec<RequirementId>>,
-    pub(super) dependencies: Vec<ChartId>,
+    pub(super) requirements: Option<Rc<[RequirementId]>>,
+    pub(super) dependencies: Rc<[ChartId]>,
     parent: Option<ChartId>,
 }
 
@@ -84,7 +85,7 @@ impl<'c> Forest<'c> {
             name: chart.name().to_owned(),
             values: chart.values.clone(),
             requirements,
-            dependencies: Vec::new(),
+            dependencies: Rc::default(),
             parent,
         });
         let dependencies = chart
@@ -113,20 +114,38 @@ impl<'c> Forest<'c> {
         for dependency in &dependencies {
             self[*dependency].parent = Some(id);
         }
-        self[id].dependencies = dependencies;
+        self[id].dependencies = dependencies.into();
+    }
+
+    /// Whether a chart has a sub-chart of that name.
+    pub(super) fn has_dependency(&self, id: ChartId, name: &str) -> bool {
+        let mut dependencies = self[id].dependencies.iter();
+        dependencies.any(|dependency| self[*dependency].name == name)
     }
 
     /// The chart that processing has made, as a tree again.
-    pub(super) fn harvest(&self, id: ChartId) -> Chart {
+    ///
+    /// # Errors
+    /// There are too many charts, each alias being one, or they have too much of their own.
+    pub(super) fn harvest(&self, id: ChartId, budget: &Budget) -> Result<Chart> {
+        self.harvest_below(id, budget, &mut HashSet::new())
+    }
+
+    /// `seen` are the addresses of the loaded charts that are there already: another alias of one costs more.
+    fn harvest_below(&self, id: ChartId, budget: &Budget, seen: &mut HashSet<*const Chart>) -> Result<Chart> {
         let tended = &self[id];
         let loaded = tended.loaded;
+        budget.chart()?;
+        if !seen.insert(std::ptr::from_ref(loaded)) {
+            budget.copy(own_bytes(loaded))?;
+        }
         let mut metadata = loaded.metadata.clone();
         metadata.name.clone_from(&tended.name);
         metadata.declares_dependencies = tended.requirements.is_some();
         metadata.dependencies = tended
             .requirements
             .iter()
-            .flatten()
+            .flat_map(|requirements| requirements.iter())
             .map(|requirement| {
                 let Requirement { declared, imports } = &self[*requirement];
                 let import_values = imports.iter().map(|import| match import {
@@ -139,7 +158,7 @@ impl<'c> Forest<'c> {
                 }
             })
             .collect();
-        Chart {
+        Ok(Chart {
             metadata,
             lock: loaded.lock.clone(),
             values: tended.values.clone(),
@@ -151,10 +170,10 @@ impl<'c> Forest<'c> {
             dependencies: tended
                 .dependencies
                 .iter()
-                .map(|below| self.harvest(*below))
-                .collect(),
+                .map(|below| self.harvest_below(*below, budget, seen))
+                .collect::<Result<_>>()?,
             parent_path: tended.parent.map(|parent| self.full_path(parent).into()),
-        }
+        })
     }
 
     fn full_path(&self, id: ChartId) -> String {
@@ -164,6 +183,17 @@ impl<'c> Forest<'c> {
             None => tended.name.clone(),
         }
     }
+}
+
+/// What a template takes up under each path that it has, beside its text.
+const TEMPLATE_BYTES: usize = 512;
+
+/// Bytes that an alias of a chart has of its own: what `Chart.yaml` says, and the templates, which are compiled under
+/// each of their paths.
+fn own_bytes(chart: &Chart) -> usize {
+    let templates = chart.templates.iter();
+    let texts: usize = templates.map(|file| file.data.len() + TEMPLATE_BYTES).sum();
+    texts.saturating_add(chart.metadata.bytes())
 }
 
 impl<'c> std::ops::Index<ChartId> for Forest<'c> {

@@ -7,11 +7,13 @@
 //! Numbers keep their kind: what Helm reads from YAML or JSON is a float, what `--set` gives is an integer, and
 //! what a caller brings stays what it is.
 
+mod budget;
 mod coalesce;
 mod dependencies;
 mod forest;
 mod layers;
 pub mod set;
+mod shared;
 pub(crate) mod text;
 mod tree;
 
@@ -20,7 +22,10 @@ mod tests;
 
 use serde_json::{Map, Value};
 
-pub use self::layers::{Layers, LayersError, merge_maps, read_yaml, read_yaml_within};
+pub use self::{
+    layers::{Layers, LayersError, merge_maps, read_yaml, read_yaml_within},
+    shared::{Entries, Shared},
+};
 
 /// A mapping of values.
 pub type Table = Map<String, Value>;
@@ -28,17 +33,29 @@ pub type Table = Map<String, Value>;
 /// What values may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ValueLimits {
-    /// Entries of all tables of one merged tree. Default 500,000.
+    /// Entries of all tables and items of all lists of one merged tree, counted at each place where they stand.
+    /// Default 500,000.
     pub entries: usize,
+    /// Bytes of the texts and keys of one merged tree, counted at each place where they stand; also, of the warnings,
+    /// and of what aliases of a sub-chart have each of their own. Default 32 MiB.
+    pub bytes: usize,
     /// How deep values may nest. Default 1,000.
     pub depth: usize,
+    /// Charts in a chart, each alias of a sub-chart being one. Default 1,000.
+    pub charts: usize,
+    /// Entries, charts and declarations of dependencies that are looked at until all is merged. Default 5 million,
+    /// which is well under a second of work.
+    pub steps: usize,
 }
 
 impl Default for ValueLimits {
     fn default() -> Self {
         Self {
             entries: 500_000,
+            bytes: 32 << 20,
             depth: 1_000,
+            charts: 1_000,
+            steps: 5_000_000,
         }
     }
 }
@@ -69,9 +86,20 @@ pub enum Error {
     /// The values given are no table.
     #[error("values must be a table, not {0}")]
     NotATable(&'static str),
-    /// Merged values have more entries than [`ValueLimits::entries`].
-    #[error("the values have more than {0} entries (limit entries)")]
+    /// Merged values have more entries and items than [`ValueLimits::entries`].
+    #[error("the values have more than {0} entries and items (limit entries)")]
     TooManyEntries(usize),
+    /// Merged values, or what aliases have of their own, are over [`ValueLimits::bytes`].
+    #[error("the values of the chart and its sub-charts have more than {0} bytes (limit values_bytes)")]
+    TooManyBytes(usize),
+    /// There are more charts than [`ValueLimits::charts`].
+    #[error("the chart has more than {0} charts, each alias being one (limit charts)")]
+    TooManyCharts(usize),
+    /// Merging takes more than [`ValueLimits::steps`].
+    #[error(
+        "merging the values of the chart and its sub-charts takes more than {0} steps (limit values_steps)"
+    )]
+    TooManySteps(usize),
     /// Values nest deeper than [`ValueLimits::depth`].
     #[error("the values nest deeper than {0} levels (limit depth)")]
     TooDeep(usize),

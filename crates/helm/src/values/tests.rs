@@ -3,7 +3,7 @@ use std::{path::PathBuf, sync::Arc};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Error, Layers, Merger, ValueLimits, merge_maps, read_yaml};
+use super::{Error, Layers, Merger, Shared, ValueLimits, merge_maps, read_yaml};
 use crate::chart::{Chart, Dependency, Metadata};
 
 #[derive(Deserialize)]
@@ -43,7 +43,7 @@ fn build(spec: Spec) -> Chart {
     let mut chart = Chart {
         metadata,
         lock: None,
-        values: Arc::new(spec.values),
+        values: Shared::from(&spec.values),
         values_raw: None,
         schema: None,
         templates: Arc::default(),
@@ -64,7 +64,7 @@ fn tree(chart: &Chart) -> Value {
     let mut described = json!({
         "name": chart.name(),
         "path": chart.full_path(),
-        "values": *chart.values,
+        "values": chart.values.to_json(),
         "declares": declares,
     });
     if !chart.dependencies.is_empty() {
@@ -84,7 +84,7 @@ fn difference(case: Case) -> Option<String> {
             got.tree = tree(&processed);
             match merger.coalesce_values(&processed, &case.values) {
                 Err(error) => got.error = format!("coalesce: {error}"),
-                Ok(values) => got.coalesced = values,
+                Ok(values) => got.coalesced = values.to_json(),
             }
         }
     }
@@ -140,6 +140,7 @@ fn limits_of_values_hold() {
     let limits = ValueLimits {
         entries: 10,
         depth: 3,
+        ..ValueLimits::default()
     };
     let run = |values: &Value| {
         Merger {
@@ -147,6 +148,7 @@ fn limits_of_values_hold() {
             warnings: Vec::new(),
         }
         .coalesce_values(&chart, values)
+        .map(|values| values.to_json())
     };
 
     assert_eq!(
@@ -178,7 +180,8 @@ fn numbers_keep_their_kind() {
     );
     let merged = Merger::default()
         .coalesce_values(&chart, &json!({"from": {"user": 1_000_000}}))
-        .unwrap();
+        .unwrap()
+        .to_json();
     assert!(merged["from"]["chart"].is_f64());
     assert_eq!(merged["from"]["user"].as_i64(), Some(1_000_000));
 }

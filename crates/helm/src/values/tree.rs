@@ -6,9 +6,11 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use serde_json::Value;
-
-use super::{Error, Result, Table, ValueLimits};
+use super::{
+    Result,
+    budget::{Budget, Measure},
+    shared::{self, Shared},
+};
 
 /// A handle to a table of a [`Tree`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +20,8 @@ pub(super) struct TableId(usize);
 #[derive(Clone, Debug)]
 pub(super) enum Node {
     Null,
-    Leaf(Arc<Value>),
+    /// No table, and not null.
+    Leaf(Shared),
     Table(TableId),
 }
 
@@ -43,19 +46,24 @@ type Entries = BTreeMap<Arc<str>, Node>;
 
 /// A store of tables. Every handle was made by the store it is used with.
 #[derive(Debug)]
-pub(super) struct Tree {
+pub(super) struct Tree<'b> {
+    budget: &'b Budget,
     tables: Vec<Entries>,
-    entries: usize,
-    limits: ValueLimits,
+    /// Entries that the budget has counted for it.
+    held: usize,
 }
 
-impl Tree {
-    pub(super) fn new(limits: ValueLimits) -> Self {
+impl<'b> Tree<'b> {
+    pub(super) fn new(budget: &'b Budget) -> Self {
         Self {
+            budget,
             tables: Vec::new(),
-            entries: 0,
-            limits,
+            held: 0,
         }
+    }
+
+    pub(super) fn budget(&self) -> &'b Budget {
+        self.budget
     }
 
     pub(super) fn empty(&mut self) -> TableId {
@@ -68,10 +76,10 @@ impl Tree {
     }
 
     /// The entries as they are now, for loops that change tables.
-    pub(super) fn snapshot(&self, id: TableId) -> Vec<(Arc<str>, Node)> {
-        self.entries(id)
-            .map(|(key, node)| (key.clone(), node.clone()))
-            .collect()
+    pub(super) fn snapshot(&self, id: TableId) -> Result<Vec<(Arc<str>, Node)>> {
+        self.budget.step(self.tables.get(id.0).map_or(0, BTreeMap::len))?;
+        let entries = self.entries(id);
+        Ok(entries.map(|(key, node)| (key.clone(), node.clone())).collect())
     }
 
     pub(super) fn get(&self, id: TableId, key: &str) -> Option<&Node> {
@@ -83,10 +91,8 @@ impl Tree {
     }
 
     pub(super) fn insert(&mut self, id: TableId, key: impl Into<Arc<str>>, node: Node) -> Result<()> {
-        self.entries += 1;
-        if self.entries > self.limits.entries {
-            return Err(Error::TooManyEntries(self.limits.entries));
-        }
+        self.budget.hold()?;
+        self.held += 1;
         if let Some(table) = self.tables.get_mut(id.0) {
             table.insert(key.into(), node);
         }
@@ -102,21 +108,21 @@ impl Tree {
     /// A table with the same entries; tables below are shared with it.
     pub(super) fn copy_shallow(&mut self, id: TableId) -> Result<TableId> {
         let copy = self.empty();
-        for (key, node) in self.snapshot(id) {
+        for (key, node) in self.snapshot(id)? {
             self.insert(copy, key, node)?;
         }
         Ok(copy)
     }
 
-    /// A table that shares nothing with the one copied, nor within itself.
+    /// A table that shares no table with the one copied, nor within itself.
     pub(super) fn copy_deep(&mut self, id: TableId) -> Result<TableId> {
         self.copy_deep_below(id, 0)
     }
 
     fn copy_deep_below(&mut self, id: TableId, depth: usize) -> Result<TableId> {
-        self.check_depth(depth)?;
+        self.budget.check_depth(depth)?;
         let copy = self.empty();
-        for (key, node) in self.snapshot(id) {
+        for (key, node) in self.snapshot(id)? {
             let node = match node {
                 Node::Table(below) => Node::Table(self.copy_deep_below(below, depth + 1)?),
                 other => other,
@@ -132,7 +138,7 @@ impl Tree {
     }
 
     fn copy_from_below(&mut self, other: &Self, id: TableId, depth: usize) -> Result<TableId> {
-        self.check_depth(depth)?;
+        self.budget.check_depth(depth)?;
         let copy = self.empty();
         for (key, node) in other.entries(id) {
             let node = match node {
@@ -144,63 +150,69 @@ impl Tree {
         Ok(copy)
     }
 
-    /// Takes over a table from outside.
-    pub(super) fn import_table(&mut self, table: &Table) -> Result<TableId> {
-        self.import_below(table, 0)
+    /// Takes over the entries of a table from outside.
+    pub(super) fn import_table(&mut self, entries: &[(Arc<str>, Shared)]) -> Result<TableId> {
+        self.import_below(entries, 0)
     }
 
-    fn import_below(&mut self, table: &Table, depth: usize) -> Result<TableId> {
-        self.check_depth(depth)?;
+    fn import_below(&mut self, entries: &[(Arc<str>, Shared)], depth: usize) -> Result<TableId> {
+        self.budget.check_depth(depth)?;
         let id = self.empty();
-        for (key, value) in table {
-            let node = match value {
-                Value::Null => Node::Null,
-                Value::Object(below) => Node::Table(self.import_below(below, depth + 1)?),
-                leaf => Node::Leaf(Arc::new(leaf.clone())),
-            };
-            self.insert(id, key.as_str(), node)?;
+        for (key, value) in entries {
+            let node = self.import_value(value, depth)?;
+            self.insert(id, key.clone(), node)?;
         }
         Ok(id)
     }
 
-    /// A table with all that is below it.
-    pub(super) fn export_table(&self, id: TableId) -> Result<Table> {
-        let mut left = self.limits.entries;
-        self.export_below(id, 0, &mut left)
-    }
-
-    /// Shared tables are written out once for every parent, which the count of entries bounds.
-    fn export_below(&self, id: TableId, depth: usize, left: &mut usize) -> Result<Table> {
-        self.check_depth(depth)?;
-        let mut table = Table::new();
-        for (key, node) in self.entries(id) {
-            *left = left
-                .checked_sub(1)
-                .ok_or(Error::TooManyEntries(self.limits.entries))?;
-            let value = match node {
-                Node::Null => Value::Null,
-                Node::Leaf(leaf) => Value::clone(leaf),
-                Node::Table(below) => Value::Object(self.export_below(*below, depth + 1, left)?),
-            };
-            table.insert(key.to_string(), value);
-        }
-        Ok(table)
-    }
-
-    /// A node as a value, for the texts of warnings.
-    pub(super) fn export(&self, node: &Node) -> Result<Value> {
-        Ok(match node {
-            Node::Null => Value::Null,
-            Node::Leaf(leaf) => Value::clone(leaf),
-            Node::Table(id) => Value::Object(self.export_table(*id)?),
+    fn import_value(&mut self, value: &Shared, depth: usize) -> Result<Node> {
+        Ok(match value {
+            Shared::Null => Node::Null,
+            Shared::Table(below) => Node::Table(self.import_below(below, depth + 1)?),
+            leaf => Node::Leaf(leaf.clone()),
         })
     }
 
-    pub(super) fn check_depth(&self, depth: usize) -> Result<()> {
-        if depth > self.limits.depth {
-            Err(Error::TooDeep(self.limits.depth))
-        } else {
-            Ok(())
+    /// Takes over a value from outside.
+    pub(super) fn import(&mut self, value: &Shared) -> Result<Node> {
+        self.import_value(value, 0)
+    }
+
+    /// A table with all that is below it. Tables that stand at several places are written out at each.
+    pub(super) fn export_table(&self, id: TableId) -> Result<Shared> {
+        self.export_below(id, 0, &mut self.budget.measure())
+    }
+
+    fn export_below(&self, id: TableId, depth: usize, measure: &mut Measure<'_>) -> Result<Shared> {
+        self.budget.check_depth(depth)?;
+        let mut table = Vec::with_capacity(self.tables.get(id.0).map_or(0, BTreeMap::len));
+        for (key, node) in self.entries(id) {
+            measure.entry(key)?;
+            let value = match node {
+                Node::Null => Shared::Null,
+                Node::Leaf(leaf) => {
+                    measure.value(leaf)?;
+                    leaf.clone()
+                }
+                Node::Table(below) => self.export_below(*below, depth + 1, measure)?,
+            };
+            table.push((key.clone(), value));
         }
+        Ok(Shared::Table(shared::Entries::from(table)))
+    }
+
+    /// A node as a value, for the texts of warnings.
+    pub(super) fn export(&self, node: &Node) -> Result<Shared> {
+        Ok(match node {
+            Node::Null => Shared::Null,
+            Node::Leaf(leaf) => leaf.clone(),
+            Node::Table(id) => self.export_table(*id)?,
+        })
+    }
+}
+
+impl Drop for Tree<'_> {
+    fn drop(&mut self) {
+        self.budget.release(self.held);
     }
 }

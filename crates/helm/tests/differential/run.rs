@@ -8,7 +8,7 @@ use helmapp_helm::chart::{Chart, DirOptions, File, Symlinks};
 use helmapp_helm::limits::Limits;
 use helmapp_helm::manifest::{Manifest, source_block};
 use helmapp_helm::render::{self, CompiledChart, FunctionSet, Prepared, ReleaseOptions, RenderInput};
-use helmapp_helm::values::Layers;
+use helmapp_helm::values::{Layers, Shared};
 use helmapp_oracle::helm::{Answer, Case};
 
 /// Templates may include each other a thousand deep.
@@ -69,7 +69,7 @@ fn manifest(
     case: &Case,
     functions: FunctionSet,
     chart: &Chart,
-    values: &serde_json::Value,
+    values: &Shared,
     capabilities: Arc<Capabilities>,
 ) -> Result<Manifest, Error> {
     render::check_kube_version(chart, &capabilities)?;
