@@ -24,6 +24,8 @@ struct Meter {
     /// When to look at the bounds of work again.
     next: Cell<u64>,
     most_work: Cell<u64>,
+    /// [`Limits::steps`] of the render at work, for the error's text.
+    steps: Cell<u64>,
     deadline: Cell<Option<Instant>>,
     /// Bytes that an error may still spend on telling where it arose.
     places: Cell<usize>,
@@ -39,6 +41,7 @@ thread_local! {
             work: Cell::new(0),
             next: Cell::new(u64::MAX),
             most_work: Cell::new(u64::MAX),
+            steps: Cell::new(u64::MAX),
             deadline: Cell::new(None),
             places: Cell::new(PLACE_BYTES),
         }
@@ -146,7 +149,7 @@ pub fn work(steps: u64) -> Result<(), Error> {
 #[cold]
 fn over_work(m: &Meter, work: u64) -> Result<(), Error> {
     if work > m.most_work.get() {
-        return Err(Error::steps(m.most_work.get()));
+        return Err(Error::steps(m.steps.get()));
     }
     m.next.set(
         work.saturating_add(CLOCK_EVERY)
@@ -156,17 +159,6 @@ fn over_work(m: &Meter, work: u64) -> Result<(), Error> {
         return Err(Error::deadline());
     }
     Ok(())
-}
-
-/// Counts one search through a text, which may take long: the clock is looked at each time.
-///
-/// Errors: those of [`work`].
-pub(crate) fn search() -> Result<(), Error> {
-    work(1)?;
-    METER.with(|m| match m.deadline.get() {
-        Some(deadline) if Instant::now() > deadline => Err(Error::deadline()),
-        _ => Ok(()),
-    })
 }
 
 /// Whether an error may spend so many bytes on telling where it arose: a source to parse again, a text to quote.
@@ -194,6 +186,14 @@ pub(crate) fn take_work() -> u64 {
     })
 }
 
+/// Bounds the next walks by the steps that are left to the render.
+pub(crate) fn leave_work(steps: u64) {
+    METER.with(|m| {
+        m.most_work.set(steps);
+        m.next.set(steps.saturating_add(1).min(CLOCK_EVERY));
+    });
+}
+
 /// The bounds of a render, in force until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Bounds {
@@ -203,6 +203,7 @@ pub(crate) struct Bounds {
     work: u64,
     next: u64,
     most_work: u64,
+    steps: u64,
     deadline: Option<Instant>,
 }
 
@@ -218,6 +219,7 @@ impl Bounds {
                 work: m.work.replace(0),
                 next: m.next.replace(limits.steps.saturating_add(1).min(CLOCK_EVERY)),
                 most_work: m.most_work.replace(limits.steps),
+                steps: m.steps.replace(limits.steps),
                 deadline: m.deadline.replace(limits.deadline),
             }
         })
@@ -233,6 +235,7 @@ impl Drop for Bounds {
             m.work.set(self.work);
             m.next.set(self.next);
             m.most_work.set(self.most_work);
+            m.steps.set(self.steps);
             m.deadline.set(self.deadline);
         });
     }

@@ -198,6 +198,7 @@ impl State {
     #[cold]
     fn settle_due(&mut self) -> Result<(), Error> {
         self.spend(meter::take_work())?;
+        meter::leave_work(self.limits.steps.saturating_sub(self.steps));
         meter::check(0)
     }
 

@@ -1,4 +1,4 @@
-//! Regular expressions as Go's `regexp` package reads and applies them, on top of the `regex` crate.
+//! Regular expressions as Go's `regexp` package reads and applies them, on top of the `regex-automata` crate.
 //!
 //! Go's syntax (RE2) and the crate's differ: classes such as `\w` and the word boundary are ASCII in Go,
 //! `\Q..\E` quotes, a brace or bracket that opens nothing is a literal, `&&` and `--` have no meaning in
@@ -6,6 +6,7 @@
 
 mod class;
 mod error;
+mod program;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -14,9 +15,8 @@ mod translate;
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
-use regex::bytes;
-
 pub use error::{Error, ErrorKind};
+use program::{NoProgram, Program, Search};
 use text::Text;
 
 use crate::error::Error as Limited;
@@ -25,7 +25,7 @@ use crate::meter;
 /// The longest pattern, in bytes.
 pub const MAX_PATTERN_LEN: usize = 64 << 10;
 
-/// The largest compiled pattern, in bytes, and the memory that a search may use for its states.
+/// The largest compiled pattern, in bytes.
 pub const MAX_PROGRAM_SIZE: usize = 4 << 20;
 
 /// Patterns whose programs are no larger than this are small: all the patterns of real charts.
@@ -61,7 +61,7 @@ pub struct Regex(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     pattern: String,
-    program: bytes::Regex,
+    program: Program,
     names: Vec<Option<String>>,
     /// A `\B` may hold inside a character of several bytes, where Go does not look.
     may_split: bool,
@@ -92,30 +92,19 @@ impl Regex {
             return Err(Error::new(ErrorKind::Large, head + "..."));
         }
         let translated = translate::translate(pattern)?;
-        let build = |size| {
-            bytes::RegexBuilder::new(&translated.pattern)
-                .size_limit(size)
-                .dfa_size_limit(size)
-                .nest_limit(8 * MAX_DEPTH as u32)
-                .build()
-        };
-        let (program, is_large) = match build(SMALL_PROGRAM_SIZE) {
-            Err(regex::Error::CompiledTooBig(_)) => (build(MAX_PROGRAM_SIZE), true),
-            built => (built, false),
-        };
-        let program = program.map_err(|e| {
+        let program = Program::new(&translated.pattern).map_err(|e| {
             let kind = match e {
-                regex::Error::CompiledTooBig(_) => ErrorKind::Large,
-                _ => ErrorKind::Internal,
+                NoProgram::TooLarge => ErrorKind::Large,
+                NoProgram::Broken => ErrorKind::Internal,
             };
             Error::new(kind, pattern)
         })?;
         Ok(Self(Arc::new(Inner {
             pattern: pattern.to_owned(),
+            is_large: program.size() > SMALL_PROGRAM_SIZE,
             program,
             names: translated.names,
             may_split: translated.pattern.contains(r"\B"),
-            is_large,
         })))
     }
 
@@ -156,13 +145,16 @@ impl Regex {
     ///
     /// Errors, here and below: the limits of the render at work, which bound memory and time of searches.
     pub fn is_match(&self, text: &[u8]) -> Result<bool, Limited> {
-        Ok(self.find(text)?.is_some())
+        if self.0.may_split {
+            return Ok(self.find(text)?.is_some());
+        }
+        self.0.program.search().is_match(Text::new(text)?.bytes(), 0)
     }
 
     /// The leftmost match, as `FindString`.
     pub fn find<'t>(&self, text: &'t [u8]) -> Result<Option<&'t [u8]>, Limited> {
         let text = Text::new(text)?;
-        let found = self.find_at(&text, 0)?;
+        let found = self.find_at(&mut self.0.program.search(), &text, 0)?;
         Ok(found.map(|(start, end)| text.original(start, end)))
     }
 
@@ -178,12 +170,14 @@ impl Regex {
     /// stand for groups and `$$` for a dollar, as `ReplaceAllString`. A name is as long as possible: `$1x`
     /// is the group named `1x`.
     pub fn replace_all(&self, text: &[u8], template: &[u8]) -> Result<Vec<u8>, Limited> {
-        self.replace(text, |text, groups, out| self.expand(text, groups, template, out))
+        self.replace(text, template.contains(&b'$'), |text, groups, out| {
+            self.expand(text, groups, template, out)
+        })
     }
 
     /// The text with each match replaced by the literal, as `ReplaceAllLiteralString`.
     pub fn replace_all_literal(&self, text: &[u8], literal: &[u8]) -> Result<Vec<u8>, Limited> {
-        self.replace(text, |_, _, out| {
+        self.replace(text, false, |_, _, out| {
             out.extend_from_slice(literal);
             meter::check_text(out.len())
         })
@@ -218,31 +212,18 @@ impl Regex {
         Ok(Some(parts))
     }
 
-    fn find_at(&self, text: &Text<'_>, mut at: usize) -> Result<Option<(usize, usize)>, Limited> {
+    fn find_at(
+        &self,
+        search: &mut Search<'_>,
+        text: &Text<'_>,
+        mut at: usize,
+    ) -> Result<Option<(usize, usize)>, Limited> {
         loop {
-            meter::search()?;
-            let Some(found) = self.0.program.find_at(text.bytes(), at) else {
-                return Ok(None);
-            };
-            if !self.0.may_split || text.is_boundary(found.start()) {
-                return Ok(Some((found.start(), found.end())));
+            let found = search.find(text.bytes(), at)?;
+            match found {
+                Some((start, _)) if self.0.may_split && !text.is_boundary(start) => at = start + 1,
+                _ => return Ok(found),
             }
-            at = found.start() + 1;
-        }
-    }
-
-    fn groups_at(&self, text: &Text<'_>, mut at: usize) -> Result<Option<Groups>, Limited> {
-        loop {
-            meter::search()?;
-            let Some(found) = self.0.program.captures_at(text.bytes(), at) else {
-                return Ok(None);
-            };
-            let start = found.get(0).map_or(text.len(), |whole| whole.start());
-            if !self.0.may_split || text.is_boundary(start) {
-                let groups = found.iter().map(|g| g.map(|g| (g.start(), g.end())));
-                return Ok(Some(groups.collect()));
-            }
-            at = start + 1;
         }
     }
 
@@ -251,8 +232,9 @@ impl Regex {
         let limit = usize::try_from(n).unwrap_or(usize::MAX);
         let mut spans = Vec::new();
         let (mut at, mut last_end) = (0, None);
+        let mut search = self.0.program.search();
         while spans.len() < limit && at <= text.len() {
-            let Some((start, end)) = self.find_at(text, at)? else {
+            let Some((start, end)) = self.find_at(&mut search, text, at)? else {
                 break;
             };
             let mut accept = true;
@@ -272,23 +254,27 @@ impl Regex {
         Ok(spans)
     }
 
+    /// The groups of each match are looked for only where they are wanted: else there is one, the match.
     fn replace(
         &self,
         text: &[u8],
+        with_groups: bool,
         with: impl Fn(&Text<'_>, &Groups, &mut Vec<u8>) -> Result<(), Limited>,
     ) -> Result<Vec<u8>, Limited> {
         let text = Text::new(text)?;
         let mut out = Vec::new();
         let (mut last_end, mut at) = (0, 0);
+        let mut search = self.0.program.search();
         while at <= text.len() {
-            let Some(groups) = self.groups_at(&text, at)? else {
-                break;
-            };
-            let Some((start, end)) = groups.first().copied().flatten() else {
+            let Some((start, end)) = self.find_at(&mut search, &text, at)? else {
                 break;
             };
             out.extend_from_slice(text.original(last_end, start));
             if end > last_end || start == 0 {
+                let groups = match with_groups {
+                    true => search.groups(text.bytes(), start, end)?,
+                    false => vec![Some((start, end))],
+                };
                 with(&text, &groups, &mut out)?;
             }
             last_end = end;

@@ -88,6 +88,9 @@ fn file(name: &str, bytes: usize, line: &str) -> (String, Vec<u8>) {
 /// `$l`, a list that holds another twice, and so on 60 times.
 const DOUBLED: &str = "{{ $l := list 1 }}{{ range until 60 }}{{ $l = list $l $l }}{{ end }}";
 
+/// `$s`, a million digits in no order.
+const DIGITS: &str = "{{ $l := list }}{{ range until 256 }}{{ $l = append $l (sha512sum (toString .)) }}{{ end }}{{ $s := join \"\" $l }}{{ range until 5 }}{{ $s = print $s (sha512sum $s) $s }}{{ end }}";
+
 macro_rules! cases {
     ($($name:literal, $expected:expr, $work:expr;)*) => {
         vec![$(Case { name: $name, expected: $expected, work: || $work },)*]
@@ -206,6 +209,17 @@ pub(crate) fn cases() -> Vec<Case> {
         "regexReplaceAllLiteral", TEXT, template("{{ regexReplaceAllLiteral \"a\" (repeat 1000000 \"a\") (repeat 1000 \"b\") }}");
         "regexFindAll", MEMORY, template("{{ regexFindAll \"\" (repeat 8000000 \"a\") -1 }}");
         "regexSplit", MEMORY, template("{{ regexSplit \"a\" (repeat 8000000 \"a\") -1 }}");
+        "a pattern of many states", Harmless, template("a: {{ regexMatch \"(?:a?b?c?){300}[^ab]\" (repeat 1000000 \"a\") }}");
+        "a pattern of ever new states", STEPS, template(format!("{DIGITS}{{{{ regexMatch \"[0-9a-f]*[0-7][0-9a-f]{{300}}z\" $s }}}}"));
+        "a pattern that looks ahead to the end", STEPS, template("{{ $s := repeat 1000000 \"A\" }}{{ regexReplaceAll \".*[^A-Z]|[A-Z]\" $s \"\" }}");
+        "a pattern that looks ahead from each letter", STEPS, template("{{ regexFindAll \"a+b|a\" (repeat 1000000 \"a\") -1 }}");
+        "a pattern with groups that may begin anywhere", Harmless, template("a: {{ regexReplaceAll \"(.*)(.*)(.*)(.*)(.*)(.*)(.*)(.*)x?\" (repeat 1000000 \"a\") \"$8\" }}");
+        "a group in many ways", STEPS, template("{{ regexReplaceAll \"(a?b?c?){300}\" (repeat 1000000 \"a\") \"$1\" }}");
+        "no boundaries of words in wide letters", Harmless, template("a: {{ regexReplaceAll \"\\\\B\" (repeat 500000 \"é\") \"\" | len }}");
+        "searches in a loop", STEPS, template("{{ $s := repeat 1000000 \"a\" }}{{ range until 1000000 }}{{ $_ := regexMatch \"a[^a]\" $s }}{{ end }}");
+        "groups in a loop", STEPS, template("{{ $s := repeat 100000 \"a\" }}{{ range until 1000000 }}{{ $_ := regexReplaceAll \"(.*)(.*)(.*)x?\" $s \"$2\" }}{{ end }}");
+        "one way through groups in a loop", STEPS, template("{{ $s := repeat 100000 \"a\" }}{{ range until 1000000 }}{{ $_ := regexReplaceAll \"(a*)b?\" $s \"$1\" }}{{ end }}");
+        "small patterns in a loop", STEPS, template("{{ range until 1000000 }}{{ $_ := regexMatch (printf \"a{900}%d\" .) \"a\" }}{{ end }}");
         "until", ITEMS, template("{{ until 1000000000 }}");
         "untilStep", ITEMS, template("{{ untilStep 0 9223372036854775807 1 }}");
         "seq", ITEMS, template("{{ seq 1 1000000000 }}");
