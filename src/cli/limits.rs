@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 
 use anyhow::ensure;
 use helmapp_helm::{
+    limits::Limits as ChartLimits,
     render::{self, LookupLimits},
     values::ValueLimits,
 };
@@ -87,7 +88,7 @@ pub(super) struct LimitArguments {
         value_name = "BYTES"
     )]
     render_regex_bytes: usize,
-    /// Entries of the values of a chart and its sub-charts, merged
+    /// Entries and items of the values of a chart and its sub-charts, merged
     #[arg(
         long,
         env = "HELMAPP_VALUES_ENTRIES",
@@ -95,6 +96,28 @@ pub(super) struct LimitArguments {
         value_name = "COUNT"
     )]
     values_entries: usize,
+    /// Bytes of their texts and keys, counted at each place where they stand
+    #[arg(long, env = "HELMAPP_VALUES_BYTES", default_value_t = 32 << 20, value_name = "BYTES")]
+    values_bytes: usize,
+    /// Entries, charts and declarations of dependencies that are looked at until values are merged
+    #[arg(
+        long,
+        env = "HELMAPP_VALUES_STEPS",
+        default_value_t = 5_000_000,
+        value_name = "COUNT"
+    )]
+    values_steps: usize,
+    /// Steps of checking values against the schemas of a chart and its sub-charts
+    #[arg(
+        long,
+        env = "HELMAPP_SCHEMA_STEPS",
+        default_value_t = 5_000_000,
+        value_name = "COUNT"
+    )]
+    schema_steps: u64,
+    /// Bytes of one text of YAML
+    #[arg(long, env = "HELMAPP_YAML_INPUT_BYTES", default_value_t = 64 << 20, value_name = "BYTES")]
+    yaml_input_bytes: usize,
     /// Values in one YAML document, those that an alias stands for counted each time
     #[arg(
         long,
@@ -128,7 +151,29 @@ pub(super) struct LimitArguments {
         value_name = "COUNT"
     )]
     chart_files: usize,
+    /// Charts in a chart, each alias of a sub-chart being one
+    #[arg(
+        long,
+        env = "HELMAPP_CHART_DEPENDENCIES",
+        default_value_t = 1_000,
+        value_name = "COUNT"
+    )]
+    chart_dependencies: usize,
+    /// Charts within charts
+    #[arg(long, env = "HELMAPP_CHART_DEPTH", default_value_t = 32, value_name = "COUNT")]
+    chart_depth: usize,
+    /// Directories within directories of an unpacked chart
+    #[arg(
+        long,
+        env = "HELMAPP_CHART_DIRECTORY_DEPTH",
+        default_value_t = 64,
+        value_name = "COUNT"
+    )]
+    chart_directory_depth: usize,
 }
+
+/// Charts and directories within others are loaded by recursion.
+const DEPTH: RangeInclusive<usize> = 1..=256;
 
 impl LimitArguments {
     pub(super) fn validate(self) -> anyhow::Result<Limits> {
@@ -142,6 +187,17 @@ impl LimitArguments {
             STACK_BYTES.start(),
             STACK_BYTES.end()
         );
+        for (flag, depth) in [
+            ("--chart-depth", self.chart_depth),
+            ("--chart-directory-depth", self.chart_directory_depth),
+        ] {
+            ensure!(
+                DEPTH.contains(&depth),
+                "{flag} must be at least {} and at most {}",
+                DEPTH.start(),
+                DEPTH.end()
+            );
+        }
         Ok(Limits {
             render_timeout: self.render_timeout.0,
             render: render::Limits {
@@ -161,18 +217,28 @@ impl LimitArguments {
                 bytes: self.render_lookup_bytes,
             },
             yaml: helmapp_goyaml::Limits {
+                input_bytes: self.yaml_input_bytes,
                 nodes: self.yaml_nodes,
                 expanded_bytes: self.yaml_alias_bytes,
                 ..helmapp_goyaml::Limits::default()
             },
             values: ValueLimits {
                 entries: self.values_entries,
+                bytes: self.values_bytes,
+                charts: self.chart_dependencies,
+                steps: self.values_steps,
+                schema_steps: self.schema_steps,
                 ..ValueLimits::default()
             },
             manifest_nodes: self.manifest_nodes,
-            chart_unpacked_bytes: self.chart_unpacked_bytes,
-            chart_file_bytes: self.chart_file_bytes,
-            chart_files: self.chart_files,
+            chart: ChartLimits {
+                unpacked_bytes: self.chart_unpacked_bytes,
+                file_bytes: self.chart_file_bytes,
+                file_count: self.chart_files,
+                chart_depth: self.chart_depth,
+                directory_depth: self.chart_directory_depth,
+                ..ChartLimits::default()
+            },
         })
     }
 }

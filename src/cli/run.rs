@@ -562,6 +562,13 @@ mod tests {
             "--render-lookup-bytes=25",
             "--render-regex-bytes=26",
             "--values-entries=27",
+            "--values-bytes=36",
+            "--values-steps=37",
+            "--schema-steps=38",
+            "--chart-dependencies=39",
+            "--chart-depth=40",
+            "--chart-directory-depth=41",
+            "--yaml-input-bytes=42",
             "--yaml-nodes=28",
             "--yaml-alias-bytes=29",
             "--manifest-nodes=30",
@@ -633,17 +640,27 @@ mod tests {
                 lookups: helmapp_helm::render::LookupLimits { count: 24, bytes: 25 },
                 values: helmapp_helm::values::ValueLimits {
                     entries: 27,
+                    bytes: 36,
+                    steps: 37,
+                    schema_steps: 38,
+                    charts: 39,
                     ..Default::default()
                 },
                 yaml: helmapp_goyaml::Limits {
+                    input_bytes: 42,
                     nodes: 28,
                     expanded_bytes: 29,
                     ..Default::default()
                 },
                 manifest_nodes: 30,
-                chart_unpacked_bytes: 21,
-                chart_file_bytes: 22,
-                chart_files: 23,
+                chart: helmapp_helm::limits::Limits {
+                    unpacked_bytes: 21,
+                    file_bytes: 22,
+                    file_count: 23,
+                    chart_depth: 40,
+                    directory_depth: 41,
+                    ..Default::default()
+                },
             },
             listen: None,
             election: Some(Election {

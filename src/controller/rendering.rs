@@ -288,7 +288,7 @@ mod tests {
         const DEEP: &str = "{{ define \"d\" }}{{ if . }}{{ include \"d\" (sub . 1 | int) }}{{ end }}{{ end }}{{ include \"d\" 30 }}";
         const OBJECTS: &str = "{{ range until 3 }}\n---\nkind: A\nn: {{ . }}\n{{ end }}";
         const LOOKUPS: &str = "{{ range list \"a\" \"b\" }}{{ $_ := lookup \"v1\" \"A\" \"\" . }}{{ end }}";
-        let table: [(Set, &str, &str); 15] = [
+        let table: [(Set, &str, &str); 19] = [
             (
                 |l| l.render.steps = 100,
                 "{{ range until 200 }}{{ end }}",
@@ -342,7 +342,15 @@ mod tests {
                 "{{ $x := fromYaml \"a: &a long\\nb: *a\" }}",
                 "limit expanded_bytes",
             ),
+            (
+                |l| l.yaml.input_bytes = 60,
+                "{{ $x := fromYaml \"a: the text of a value that is longer than sixty bytes, keys and all\" }}",
+                "limit input_bytes",
+            ),
             (|l| l.values.entries = 0, "", "limit entries"),
+            (|l| l.values.bytes = 2, "", "limit values_bytes"),
+            (|l| l.values.steps = 2, "", "limit values_steps"),
+            (|l| l.values.charts = 0, "", "limit charts"),
             (|l| l.manifest_nodes = 8, OBJECTS, "limit manifest nodes"),
         ];
         for (set, template, name) in table {

@@ -28,17 +28,12 @@ pub struct Limits {
     pub values: ValueLimits,
     /// Values in all objects of a release.
     pub manifest_nodes: usize,
-    /// Bytes of a chart's files, unpacked.
-    pub chart_unpacked_bytes: u64,
-    /// Bytes of one of them.
-    pub chart_file_bytes: u64,
-    /// How many there may be.
-    pub chart_files: usize,
+    /// Loading a chart. [`Limits::of_chart`] says how large its archive may be and how its YAML is read.
+    pub chart: ChartLimits,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        let chart = ChartLimits::default();
         Self {
             render_timeout: Duration::from_secs(120),
             // Renderings have threads of their own.
@@ -50,9 +45,7 @@ impl Default for Limits {
             yaml: YamlLimits::default(),
             values: ValueLimits::default(),
             manifest_nodes: ManifestLimits::default().nodes,
-            chart_unpacked_bytes: chart.unpacked_bytes,
-            chart_file_bytes: chart.file_bytes,
-            chart_files: chart.file_count,
+            chart: ChartLimits::default(),
         }
     }
 }
@@ -77,11 +70,8 @@ impl Limits {
     pub fn of_chart(&self, archive_bytes: u64) -> ChartLimits {
         ChartLimits {
             archive_bytes,
-            unpacked_bytes: self.chart_unpacked_bytes,
-            file_bytes: self.chart_file_bytes,
-            file_count: self.chart_files,
             yaml: self.yaml,
-            ..ChartLimits::default()
+            ..self.chart
         }
     }
 }

@@ -166,7 +166,8 @@ impl State {
             .filter_map(Value::as_str)
             .map(crate::value::Str::len)
             .sum();
-        self.spend(1 + text as u64 / 16).map_err(|e| frame.place(e))?;
+        self.spend(CALL_STEPS + text as u64 / 16)
+            .map_err(|e| frame.place(e))?;
         let result = match target {
             Target::Func(f) => f.call(self, args),
             Target::Builtin(Builtin::Call) => {
@@ -193,6 +194,9 @@ impl State {
         })
     }
 }
+
+/// What a call counts for, beside the text of its arguments.
+const CALL_STEPS: u64 = 6;
 
 /// The type of the i-th argument.
 fn param(signature: &Signature, i: usize) -> ParamType {

@@ -50,6 +50,9 @@ pub struct State {
 
 const CLOCK_EVERY: u64 = 1024;
 
+/// Bytes of a call's result that are a step: about what copying them takes.
+const BYTES_OF_A_STEP: usize = 64;
+
 /// Bytes of output between two looks at the memory.
 const MEMORY_EVERY: usize = 4096;
 
@@ -188,9 +191,12 @@ impl State {
     #[inline]
     pub(super) fn settle(&mut self, result: &Value) -> Result<(), Error> {
         if let Value::String(s) = result
-            && s.len() > self.limits.text_bytes
+            && s.len() >= BYTES_OF_A_STEP
         {
-            meter::check_text(s.len())?;
+            self.spend((s.len() / BYTES_OF_A_STEP) as u64)?;
+            if s.len() > self.limits.text_bytes {
+                meter::check_text(s.len())?;
+            }
         }
         if meter::due() { self.settle_due() } else { Ok(()) }
     }

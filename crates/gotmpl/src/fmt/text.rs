@@ -64,7 +64,6 @@ impl Printer<'_> {
 
     /// Hexadecimal digits of the bytes.
     pub(super) fn hex_bytes(&mut self, s: &[u8], upper: bool) {
-        use std::fmt::Write as _;
         let flags = self.flags;
         let s = s
             .get(..flags.precision.unwrap_or(s.len()).min(s.len()))
@@ -85,11 +84,9 @@ impl Printer<'_> {
                     text.push_str(prefix);
                 }
             }
-            let _ = if upper {
-                write!(text, "{b:02X}")
-            } else {
-                write!(text, "{b:02x}")
-            };
+            let digit = |n: u8| char::from_digit(u32::from(n), 16).unwrap_or('0');
+            let digits = [digit(b >> 4), digit(b & 15)];
+            text.extend(digits.map(|digit| if upper { digit.to_ascii_uppercase() } else { digit }));
         }
         self.pad(&text);
     }

@@ -125,7 +125,10 @@ impl Printer<'_> {
         }
         if value.is_container() {
             self.room()?;
+        } else {
+            meter::work(steps(value, verb))?;
         }
+        let before = self.out.len();
         let fits = match value {
             Value::Nil => {
                 self.push(if self.flags.sharp_v {
@@ -152,7 +155,17 @@ impl Printer<'_> {
             Value::Map(m) => return self.map(m.map_type().name, m, verb, depth),
             Value::Object(o) => return self.object(value, o, verb, depth),
         };
-        if fits { Ok(()) } else { self.bad_verb(verb, value) }
+        let written = self.out.len() - before;
+        meter::work(match value {
+            // Each of the many digits of a large float is a division of the whole.
+            Value::Float(..) if written > USUAL_DIGITS => 2 * written as u64,
+            _ => written as u64 / 24,
+        })?;
+        if fits {
+            return Ok(());
+        }
+        meter::work(BAD_VERB_STEPS)?;
+        self.bad_verb(verb, value)
     }
 
     /// Bytes as an operand of their own.
@@ -245,6 +258,7 @@ impl Printer<'_> {
             && matches!(verb, 'v' | 's' | 'x' | 'X' | 'q')
             && let Some(s) = o.string()
         {
+            meter::work(OBJECT_STEPS)?;
             self.string(s.as_bytes(), verb);
             return Ok(());
         }
@@ -333,6 +347,25 @@ impl Printer<'_> {
         Ok(())
     }
 }
+
+/// What saying that a verb does not fit counts for, beside the value.
+const BAD_VERB_STEPS: u64 = 4;
+
+/// Floats of so many digits are written at once.
+const USUAL_DIGITS: usize = 24;
+
+/// What writing a value counts for that holds no other: of texts, most where they are written byte by byte.
+fn steps(value: &Value, verb: char) -> u64 {
+    match (value, verb) {
+        (Value::String(s), 'q' | 'x' | 'X') => 1 + s.len() as u64 / 4,
+        (Value::String(s), _) => 3 + s.len() as u64 / 32,
+        (Value::Float(..), _) => 12,
+        _ => 2,
+    }
+}
+
+/// What the text of a declared type counts for, such as a time's.
+const OBJECT_STEPS: u64 = 32;
 
 /// Go's `fmt.Sprint` of a single value as a string.
 ///

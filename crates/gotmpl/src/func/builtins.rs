@@ -6,7 +6,8 @@ use crate::exec::State;
 use crate::exec::output::Output;
 use crate::fmt;
 use crate::func::{Signature, compare, escape};
-use crate::value::{List, ParamType, UintType, Value};
+use crate::meter;
+use crate::value::{List, ParamType, Str, UintType, Value};
 
 const R: ParamType = ParamType::Reflect;
 
@@ -45,9 +46,9 @@ pub(crate) fn call(builtin: Builtin, args: &mut [Value], interfaces: u32) -> Res
             let format = first.as_str().cloned().unwrap_or_default();
             text(|out| fmt::sprintf(out, format.as_bytes(), rest))
         }
-        Builtin::Html => Ok(Value::String(escape::html(&escape::text_of(args)?))),
-        Builtin::Js => Ok(Value::String(escape::js(&escape::text_of(args)?))),
-        Builtin::UrlQuery => Ok(Value::String(escape::url_query(&escape::text_of(args)?))),
+        Builtin::Html => escaped(args, escape::html),
+        Builtin::Js => escaped(args, escape::js),
+        Builtin::UrlQuery => escaped(args, escape::url_query),
         Builtin::Eq => compare::eq(first, rest).map(Value::Bool),
         Builtin::Ne => compare::eq(first, rest).map(|b| Value::Bool(!b)),
         Builtin::Lt => compare::lt(first, second).map(Value::Bool),
@@ -62,6 +63,15 @@ fn text(write: impl FnOnce(&mut Output) -> Result<(), Error>) -> Result<Value, E
     let mut out = Output::new();
     write(&mut out)?;
     Ok(Value::String(out.into_str()))
+}
+
+/// Bytes that are escaped in a step.
+const ESCAPED_OF_A_STEP: u64 = 4;
+
+fn escaped(args: &[Value], escape: fn(&Str) -> Str) -> Result<Value, Error> {
+    let text = escape::text_of(args)?;
+    meter::work(text.len() as u64 / ESCAPED_OF_A_STEP)?;
+    Ok(Value::String(escape(&text)))
 }
 
 fn len(value: &Value, nil_interface: bool) -> Result<Value, Error> {

@@ -18,6 +18,12 @@ pub fn decode(text: &[u8]) -> Result<Value, Error> {
     }
 }
 
+/// Bytes of a text that are read in a step.
+const BYTES_OF_A_STEP: u64 = 4;
+
+/// What reading any text counts for, that of an error included.
+const READ_STEPS: u64 = 10;
+
 /// As [`decode`], with the value that Go leaves where it reports an error: nil for a text that is not
 /// JSON, and nil in place of a number that does not fit.
 pub fn decode_partial(text: &[u8]) -> (Value, Option<Error>) {
@@ -26,7 +32,9 @@ pub fn decode_partial(text: &[u8]) -> (Value, Option<Error>) {
         at: 0,
         number_error: None,
     };
-    match decoder.document() {
+    let read =
+        meter::work(READ_STEPS + text.len() as u64 / BYTES_OF_A_STEP).and_then(|()| decoder.document());
+    match read {
         Ok(value) => (value, decoder.number_error),
         Err(error) => (Value::Nil, Some(error)),
     }

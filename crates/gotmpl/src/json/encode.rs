@@ -7,6 +7,13 @@ use crate::meter;
 use crate::strconv::append_float;
 use crate::value::{FloatType, MAX_VALUE_DEPTH, Value};
 
+/// Bytes of a text that are looked at in a step.
+const BYTES_OF_A_STEP: u64 = 16;
+
+/// What writing a float counts for, and a value of a declared type.
+const FLOAT_STEPS: u64 = 12;
+const OBJECT_STEPS: u64 = 32;
+
 /// How JSON is written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Style {
@@ -30,8 +37,13 @@ fn write(out: &mut String, value: &Value, style: Style, depth: usize) -> Result<
     if depth > MAX_VALUE_DEPTH {
         return Err(Error::value_depth());
     }
+    meter::work(match value {
+        Value::String(s) => 1 + s.len() as u64 / BYTES_OF_A_STEP,
+        Value::Float(..) => FLOAT_STEPS,
+        Value::Object(_) => OBJECT_STEPS,
+        _ => 1,
+    })?;
     if value.is_container() {
-        meter::work(1)?;
         meter::check_text(out.len())?;
     }
     match value {

@@ -43,17 +43,6 @@ pub const MAX_CACHED: usize = 128;
 /// How many large ones.
 const MAX_CACHED_LARGE: usize = 4;
 
-/// Where a pattern of [`Regex::cached_from`] came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
-    /// It had been compiled before.
-    Cache,
-    /// It was compiled, and is small or none at all.
-    Small,
-    /// It was compiled, and is large or too large.
-    Large,
-}
-
 /// A compiled pattern. Cloning shares it.
 #[derive(Debug, Clone)]
 pub struct Regex(Arc<Inner>);
@@ -67,6 +56,9 @@ struct Inner {
     may_split: bool,
     is_large: bool,
 }
+
+/// Bytes of a template that are looked at in a step.
+const BYTES_OF_A_STEP: u64 = 8;
 
 /// What a match takes up until its part of the text has become a value.
 const SPAN_BYTES: usize = 96;
@@ -113,19 +105,22 @@ impl Regex {
         Self::cached_from(pattern).0
     }
 
-    /// As [`cached`](Self::cached), and whether the pattern had to be compiled.
-    pub fn cached_from(pattern: &[u8]) -> (Result<Self, Error>, Origin) {
+    /// As [`cached`](Self::cached), and the bytes of what was compiled for it; nothing where that was done before.
+    pub fn cached_from(pattern: &[u8]) -> (Result<Self, Error>, Option<usize>) {
         static CACHE: LazyLock<Mutex<HashMap<Vec<u8>, Regex>>> = LazyLock::new(Mutex::default);
         // A poisoned cache is still a valid map.
         if let Some(found) = CACHE.lock().unwrap_or_else(PoisonError::into_inner).get(pattern) {
-            return (Ok(found.clone()), Origin::Cache);
+            return (Ok(found.clone()), None);
         }
         let regex = match Self::new(pattern) {
             Ok(regex) => regex,
-            Err(error) if error.kind() == ErrorKind::Large => return (Err(error), Origin::Large),
-            Err(error) => return (Err(error), Origin::Small),
+            Err(error) => {
+                let is_large = error.kind() == ErrorKind::Large;
+                let bytes = if is_large { MAX_PROGRAM_SIZE } else { pattern.len() };
+                return (Err(error), Some(bytes));
+            }
         };
-        let is_large = regex.0.is_large;
+        let (is_large, bytes) = (regex.0.is_large, regex.0.program.size());
         let mut cache = CACHE.lock().unwrap_or_else(PoisonError::into_inner);
         let of_a_size = |regex: &Regex| regex.0.is_large == is_large;
         let most = if is_large { MAX_CACHED_LARGE } else { MAX_CACHED };
@@ -133,7 +128,7 @@ impl Regex {
             cache.retain(|_, r| !of_a_size(r));
         }
         cache.insert(pattern.to_vec(), regex.clone());
-        (Ok(regex), if is_large { Origin::Large } else { Origin::Small })
+        (Ok(regex), Some(bytes))
     }
 
     /// The pattern it was compiled from.
@@ -298,6 +293,7 @@ impl Regex {
         template: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<(), Limited> {
+        meter::work(template.len() as u64 / BYTES_OF_A_STEP)?;
         let mut rest = template;
         while let Some(dollar) = rest.iter().position(|b| *b == b'$') {
             let (before, after) = rest.split_at(dollar);

@@ -83,8 +83,7 @@ pub(super) fn reference(template: &[u8]) -> Option<(&[u8], &[u8])> {
         None => (false, template),
     };
     let mut len = 0;
-    let valid = body.utf8_chunks().next().map_or("", |chunk| chunk.valid());
-    for c in valid.chars() {
+    while let Some(c) = first_char(body.get(len..).unwrap_or_default()) {
         if c != '_' && !is_letter_or_digit(c) {
             break;
         }
@@ -96,6 +95,12 @@ pub(super) fn reference(template: &[u8]) -> Option<(&[u8], &[u8])> {
     }
     let rest = if braced { rest.strip_prefix(b"}")? } else { rest };
     Some((name, rest))
+}
+
+/// The first character, where there is one and it is UTF-8.
+fn first_char(text: &[u8]) -> Option<char> {
+    let head = text.get(..text.len().min(4))?;
+    head.utf8_chunks().next()?.valid().chars().next()
 }
 
 /// Go asks for a letter or a decimal digit; `is_numeric` would let fractions and the like in, and

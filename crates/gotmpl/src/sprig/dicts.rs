@@ -33,11 +33,12 @@ pub(super) fn register(funcs: &mut Functions) {
         reserve_slots(state, d.len())?;
         Ok::<_, Error>(List::new(d.values()))
     });
-    funcs.add("pick", |d: Map, keys: Variadic<Str>| {
+    funcs.add("pick", |state: &mut State, d: Map, keys: Variadic<Str>| {
+        state.spend(4 * keys.len() as u64)?;
         let found = keys
             .iter()
             .filter_map(|k| Some((k.clone(), d.get_bytes(k.as_bytes())?)));
-        Map::with_entries(&MapType::ANY, found.collect())
+        Ok::<_, Error>(Map::with_entries(&MapType::ANY, found.collect()))
     });
     funcs.add("omit", |state: &mut State, d: Map, keys: Variadic<Str>| {
         reserve_slots(state, 2 * d.len())?;

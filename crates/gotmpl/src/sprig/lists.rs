@@ -106,9 +106,12 @@ pub(super) fn register(funcs: &mut Functions) {
         let Some(list) = elements(&v) else {
             return Ok(Strings(List::strings([strval(&v)?])));
         };
-        state.spend(list.len() as u64)?;
         let mut texts = strslice(&v)?;
-        texts.sort();
+        let bytes: u64 = texts.iter().map(|text| text.len() as u64).sum();
+        // Each text is compared about so often, at most to its end.
+        let rounds = u64::from(list.len().max(1).ilog2()) + 1;
+        state.spend(rounds.saturating_mul(list.len() as u64 / 2 + bytes / 64))?;
+        texts.sort_unstable();
         Ok::<_, Error>(Strings(List::strings(texts)))
     });
 }
@@ -141,7 +144,7 @@ fn part(state: &mut State, items: Option<&[Value]>) -> Result<List, Error> {
 }
 
 fn contains(state: &mut State, list: &[Value], needle: &Value) -> Result<bool, Error> {
-    state.spend(list.len() as u64 / 8 + 1)?;
+    state.spend(list.len() as u64 / 4 + 1)?;
     for item in list {
         if needle.deep_equal(item)? {
             return Ok(true);
@@ -172,6 +175,9 @@ fn slice(state: &mut State, list: Value, indices: Variadic<Value>) -> Result<Val
     })
 }
 
+/// What making a chunk counts for.
+const CHUNK_STEPS: u64 = 4;
+
 /// sprig counts the chunks in floating point, which decides what odd sizes give.
 fn chunk(state: &mut State, size: i64, list: Value) -> Result<List, Error> {
     let items = slice_or(&list, "Cannot chunk type")?;
@@ -191,6 +197,7 @@ fn chunk(state: &mut State, size: i64, list: Value) -> Result<List, Error> {
     let chunks = match (count, size) {
         (0, _) => Vec::new(),
         (_, size) => {
+            state.spend((count as u64).saturating_mul(CHUNK_STEPS))?;
             let chunks = items.chunks(size?.max(1));
             chunks.map(|part| Value::List(List::new(part.to_vec()))).collect()
         }

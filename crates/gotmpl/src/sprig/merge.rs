@@ -63,6 +63,9 @@ fn swallowed(result: Result<Value, Failure>) -> Result<Value, Error> {
     }
 }
 
+/// What an entry counts for: it is looked up in a map, and put into it.
+const ENTRY_STEPS: u64 = 8;
+
 fn merge_all(state: &mut State, into: Map, from: &[Map], overwrite: bool) -> Result<Value, Failure> {
     let mut into = into;
     for source in from {
@@ -83,7 +86,7 @@ fn merge(state: &mut State, into: &Map, from: &Map, overwrite: bool, depth: usiz
         return Ok(());
     }
     for (key, source) in from.entries() {
-        state.spend(1)?;
+        state.spend(ENTRY_STEPS)?;
         let old = into.get_bytes(key.as_bytes());
         if source.is_nil() {
             if overwrite {

@@ -31,6 +31,7 @@ pub(super) fn register(funcs: &mut Functions, options: &Options) {
             return Err(Error::new("runtime error: makeslice: len out of range"));
         };
         reserve(state, n.saturating_mul(2))?;
+        state.spend(DRAW_STEPS + n as u64 / 16)?;
         let mut bytes = vec![0; n];
         entropy.fill(state, &mut bytes)?;
         Ok(super::encoding::base64_encode(&bytes))
@@ -41,12 +42,13 @@ pub(super) fn register(funcs: &mut Functions, options: &Options) {
         if span <= 0 {
             return Err(Error::new("invalid argument to Intn"));
         }
+        state.spend(DRAW_STEPS)?;
         Ok(min.wrapping_add(below(state, &*entropy, span as u64)? as i64))
     });
     let entropy = Arc::clone(&options.entropy);
     funcs.add("shuffle", move |state: &mut State, s: Str| {
         let mut chars: Vec<char> = s.to_str_lossy().chars().collect();
-        state.spend(chars.len() as u64 * 4 + 1)?;
+        state.spend(chars.len() as u64 * DRAW_STEPS + 1)?;
         for i in (1..chars.len()).rev() {
             let other = below(state, &*entropy, i as u64 + 1)? as usize;
             chars.swap(i, other);
@@ -55,6 +57,7 @@ pub(super) fn register(funcs: &mut Functions, options: &Options) {
     });
     let entropy = Arc::clone(&options.entropy);
     funcs.add("uuidv4", move |state: &mut State| {
+        state.spend(DRAW_STEPS)?;
         let mut bytes = [0; 16];
         entropy.fill(state, &mut bytes)?;
         let mut n = u128::from_be_bytes(bytes);
@@ -68,10 +71,14 @@ pub(super) fn register(funcs: &mut Functions, options: &Options) {
     });
 }
 
+/// What asking for random bytes counts for.
+const DRAW_STEPS: u64 = 10;
+
 /// A negative length gives an empty text: sprig drops the error.
 fn random_text(state: &mut State, entropy: &dyn Entropy, alphabet: &[u8], n: i64) -> Result<Str, Error> {
     let n = usize::try_from(n).unwrap_or(0);
     reserve(state, n)?;
+    state.spend(DRAW_STEPS + n as u64 / 2)?;
     let limit = 256 - 256 % alphabet.len().max(1);
     let mut out = Vec::with_capacity(n);
     let mut buffer = [0; 64];

@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::exec::State;
 use crate::func::{Functions, Strings};
 use crate::limits::Limit;
-use crate::re2::{self, ErrorKind, MAX_DEPTH, MAX_PATTERN_LEN, MAX_PROGRAM_SIZE, Origin, Regex, quote_meta};
+use crate::re2::{self, ErrorKind, MAX_DEPTH, MAX_PATTERN_LEN, MAX_PROGRAM_SIZE, Regex, quote_meta};
 use crate::strconv::{can_backquote, quote};
 use crate::value::{Elem, List, Str};
 
@@ -132,19 +132,16 @@ fn check_size(state: &State, pattern: &Str) -> Result<(), Error> {
     Ok(())
 }
 
-/// The steps that the compilation of a pattern counts for, whose program may be large.
-const COMPILE_STEPS: u64 = 100;
-const LARGE_COMPILE_STEPS: u64 = 1_000_000;
+/// The steps that the compilation of a pattern counts for, beside one for some bytes of its program.
+const COMPILE_STEPS: u64 = 200;
+const BYTES_OF_A_STEP: usize = 4;
 
 fn compile(state: &mut State, pattern: &Str) -> Result<Regex, re2::Error> {
-    let (regex, origin) = Regex::cached_from(pattern.as_bytes());
-    let steps = match origin {
-        Origin::Cache => 0,
-        Origin::Small => COMPILE_STEPS,
-        Origin::Large => LARGE_COMPILE_STEPS,
-    };
-    // Too many steps show in the search that follows.
-    let _ = state.spend(steps);
+    let (regex, compiled) = Regex::cached_from(pattern.as_bytes());
+    if let Some(bytes) = compiled {
+        // Too many steps show in the search that follows.
+        let _ = state.spend(COMPILE_STEPS + (bytes / BYTES_OF_A_STEP) as u64);
+    }
     regex
 }
 

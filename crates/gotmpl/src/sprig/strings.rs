@@ -1,17 +1,28 @@
 //! Functions on strings that work on bytes, as Go's `strings` package does.
 
+use std::collections::HashSet;
+
 use crate::error::Error;
 use crate::exec::State;
 use crate::fmt::to_str;
 use crate::func::{Functions, Strings, Variadic};
+use crate::meter;
 use crate::value::{List, Map, MapType, Str, Value};
 
 use super::text::{self, reserve, strslice, strval};
 
 pub(super) fn register(funcs: &mut Functions) {
     funcs.add("hello", || "Hello!");
-    funcs.add("trim", |s: Str| Str::from(trim_space(s.as_bytes())));
-    funcs.add("trimAll", |cut: Str, s: Str| trim_set(s.as_bytes(), &cut));
+    funcs.add("trim", |state: &mut State, s: Str| {
+        let trimmed = trim_space(s.as_bytes());
+        // Spaces are looked at one by one, the rest not at all.
+        state.spend((s.len() - trimmed.len()) as u64 / 8)?;
+        Ok::<_, Error>(Str::from(trimmed))
+    });
+    funcs.add("trimAll", |state: &mut State, cut: Str, s: Str| {
+        state.spend((cut.len() + s.len()) as u64 / 4)?;
+        Ok::<_, Error>(trim_set(s.as_bytes(), &cut))
+    });
     funcs.alias("trimall", "trimAll");
     funcs.add("trimSuffix", |end: Str, s: Str| {
         s.as_bytes()
@@ -29,8 +40,9 @@ pub(super) fn register(funcs: &mut Functions) {
     funcs.add("hasSuffix", |end: Str, s: Str| {
         s.as_bytes().ends_with(end.as_bytes())
     });
-    funcs.add("contains", |part: Str, s: Str| {
-        text::find(s.as_bytes(), part.as_bytes()).is_some()
+    funcs.add("contains", |state: &mut State, part: Str, s: Str| {
+        text::spend_on_needle(state, &part)?;
+        Ok::<_, Error>(text::find(s.as_bytes(), part.as_bytes()).is_some())
     });
     funcs.add("replace", |state: &mut State, old: Str, new: Str, s: Str| {
         text::replace_all(state, s.as_bytes(), old.as_bytes(), new.as_bytes()).map(Str::from)
@@ -63,20 +75,25 @@ pub(super) fn register(funcs: &mut Functions) {
     });
     funcs.add("splitList", |state: &mut State, separator: Str, s: Str| {
         reserve(state, s.len())?;
+        text::spend_on_needle(state, &separator)?;
         let parts = text::split(s.as_bytes(), separator.as_bytes(), -1)?;
         Ok::<_, Error>(Strings(List::strings(parts)))
     });
     funcs.add("split", |state: &mut State, separator: Str, s: Str| {
         reserve(state, s.len())?;
-        Ok::<_, Error>(numbered(text::split(s.as_bytes(), separator.as_bytes(), -1)?))
+        text::spend_on_needle(state, &separator)?;
+        numbered(text::split(s.as_bytes(), separator.as_bytes(), -1)?)
     });
     funcs.add("splitn", |state: &mut State, separator: Str, n: i64, s: Str| {
         reserve(state, s.len())?;
-        Ok::<_, Error>(numbered(text::split(s.as_bytes(), separator.as_bytes(), n)?))
+        text::spend_on_needle(state, &separator)?;
+        numbered(text::split(s.as_bytes(), separator.as_bytes(), n)?)
     });
     funcs.add("quote", |state: &mut State, values: Variadic<Value>| {
         each_with_space(state, &values, |v| {
-            Ok(crate::strconv::quote(strval(v)?.as_bytes()).into_bytes())
+            let text = strval(v)?;
+            meter::work(text.len() as u64 / QUOTED_OF_A_STEP)?;
+            Ok(crate::strconv::quote(text.as_bytes()).into_bytes())
         })
     });
     funcs.add("squote", |state: &mut State, values: Variadic<Value>| {
@@ -88,21 +105,35 @@ pub(super) fn register(funcs: &mut Functions) {
     funcs.add("cat", cat);
 }
 
+/// What an entry counts for, beside its part of the text.
+const ENTRY_STEPS: u64 = 4;
+
+/// Bytes that are quoted in a step.
+const QUOTED_OF_A_STEP: u64 = 8;
+
 /// `{"_0": ..., "_1": ...}`
-fn numbered(parts: Vec<Str>) -> Map {
+fn numbered(parts: Vec<Str>) -> Result<Map, Error> {
+    meter::work(ENTRY_STEPS * parts.len() as u64)?;
     let entries = parts.into_iter().enumerate();
     let entries = entries.map(|(i, part)| (Str::from(format!("_{i}")), Value::String(part)));
-    Map::with_entries(&MapType::STRING, entries.collect())
+    Ok(Map::with_entries(&MapType::STRING, entries.collect()))
 }
 
 fn trim_space(s: &[u8]) -> &[u8] {
     trim_by(s, char::is_whitespace)
 }
 
+/// Sets of characters of so many bytes are searched from the start.
+const SHORT: usize = 16;
+
 fn trim_set(s: &[u8], cut: &Str) -> Str {
     // Bytes that are not UTF-8 count as U+FFFD on both sides.
     let cut = cut.to_str_lossy();
-    Str::from(trim_by(s, |c| cut.contains(c)))
+    if cut.len() <= SHORT {
+        return Str::from(trim_by(s, |c| cut.contains(c)));
+    }
+    let cut: HashSet<char> = cut.chars().collect();
+    Str::from(trim_by(s, |c| cut.contains(&c)))
 }
 
 fn trim_by(mut s: &[u8], drop: impl Fn(char) -> bool) -> &[u8] {
@@ -193,6 +224,7 @@ fn indent(state: &mut State, n: i64, s: &Str, before: &str) -> Result<Str, Error
     let lines = memchr::memchr_iter(b'\n', s).count() + 1;
     let bytes = lines.saturating_mul(n).saturating_add(before.len() + s.len());
     reserve(state, bytes)?;
+    state.spend(lines as u64 / 2)?;
     let mut out = Vec::with_capacity(bytes);
     out.extend_from_slice(before.as_bytes());
     for (i, line) in s.split(|b| *b == b'\n').enumerate() {

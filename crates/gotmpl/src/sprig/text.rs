@@ -1,5 +1,7 @@
 //! Values as text by sprig's rules, and the bounds on text and lists that functions make.
 
+use memchr::memmem;
+
 use crate::error::Error;
 use crate::exec::State;
 use crate::fmt::to_str;
@@ -21,6 +23,7 @@ pub(super) fn strval(value: &Value) -> Result<Str, Error> {
 /// sprig's `strslice`: the elements as text, nil ones left out; a single value as a list of one.
 pub(super) fn strslice(value: &Value) -> Result<Vec<Str>, Error> {
     let text = |item: &Value| {
+        meter::work(1)?;
         meter::check(0)?;
         strval(item)
     };
@@ -80,7 +83,16 @@ pub(super) fn reserve_slots(state: &mut State, items: usize) -> Result<(), Error
 
 /// Where `needle` first is in `text`.
 pub(super) fn find(text: &[u8], needle: &[u8]) -> Option<usize> {
-    memchr::memmem::find(text, needle)
+    memmem::find(text, needle)
+}
+
+/// Accounts for a text that is prepared before it is looked for.
+pub(super) fn spend_on_needle(state: &mut State, needle: &Str) -> Result<(), Error> {
+    state.spend(needle_steps(needle.as_bytes()))
+}
+
+fn needle_steps(needle: &[u8]) -> u64 {
+    needle.len() as u64 / 2
 }
 
 /// Go's `strings.Split`: the parts between separators, the single characters for an empty one.
@@ -90,6 +102,7 @@ pub(super) fn split(text: &[u8], separator: &[u8], n: i64) -> Result<Vec<Str>, E
     }
     let limit = usize::try_from(n).unwrap_or(usize::MAX);
     let mut parts = Vec::new();
+    let finder = memmem::Finder::new(separator);
     let mut rest = text;
     while parts.len() + 1 < limit {
         let (end, skipped) = if separator.is_empty() {
@@ -98,7 +111,7 @@ pub(super) fn split(text: &[u8], separator: &[u8], n: i64) -> Result<Vec<Str>, E
                 _ => break,
             }
         } else {
-            match find(rest, separator) {
+            match finder.find(rest) {
                 Some(at) => (at, separator.len()),
                 None => break,
             }
@@ -113,8 +126,12 @@ pub(super) fn split(text: &[u8], separator: &[u8], n: i64) -> Result<Vec<Str>, E
     Ok(parts)
 }
 
+/// The steps that finding a part of a text and copying it count for, beside those for its bytes.
+const PART_STEPS: u64 = 4;
+
 /// Adds a part of a text to a list, as long as there is memory.
 pub(super) fn push_part(parts: &mut Vec<Str>, part: &[u8]) -> Result<(), Error> {
+    meter::work(PART_STEPS)?;
     meter::check(parts.len() * (size_of::<Str>() + size_of::<Value>()))?;
     parts.push(Str::from(part));
     Ok(())
@@ -127,15 +144,27 @@ pub(super) fn char_width(text: &[u8]) -> usize {
     valid.chars().next().map_or(1, char::len_utf8)
 }
 
+/// The steps that finding a text twice and replacing it count for.
+const REPLACE_STEPS: u64 = 8;
+
 /// Go's `strings.Replace` of all occurrences.
 pub(super) fn replace_all(state: &mut State, text: &[u8], old: &[u8], new: &[u8]) -> Result<Vec<u8>, Error> {
+    state.spend(needle_steps(old))?;
+    let finder = memmem::Finder::new(old);
     let count = if old.is_empty() {
-        text.utf8_chunks()
+        let chars: usize = text
+            .utf8_chunks()
             .map(|c| c.valid().chars().count() + c.invalid().len())
-            .sum::<usize>()
-            + 1
+            .sum();
+        meter::work((chars as u64).saturating_mul(REPLACE_STEPS))?;
+        chars + 1
     } else {
-        memchr::memmem::find_iter(text, old).count()
+        let mut count = 0;
+        for _ in finder.find_iter(text) {
+            meter::work(REPLACE_STEPS)?;
+            count += 1;
+        }
+        count
     };
     reserve(state, text.len().saturating_add(count.saturating_mul(new.len())))?;
     let mut out = Vec::with_capacity(text.len());
@@ -144,7 +173,7 @@ pub(super) fn replace_all(state: &mut State, text: &[u8], old: &[u8], new: &[u8]
         let at = if old.is_empty() {
             if i == 0 { 0 } else { char_width(rest) }
         } else {
-            find(rest, old).unwrap_or(rest.len())
+            finder.find(rest).unwrap_or(rest.len())
         };
         let (head, tail) = rest.split_at_checked(at).unwrap_or((rest, &[]));
         out.extend_from_slice(head);

@@ -3,6 +3,7 @@
 use std::net::Ipv6Addr;
 
 use crate::error::Error;
+use crate::exec::State;
 use crate::func::Functions;
 use crate::strconv::quote;
 use crate::value::{Map, MapType, Str, Value};
@@ -14,13 +15,20 @@ use super::text::find;
 
 pub(super) fn register(funcs: &mut Functions, options: &Options) {
     let strict = options.strict_colons;
-    funcs.add("urlParse", move |text: Str| {
+    funcs.add("urlParse", move |state: &mut State, text: Str| {
+        state.spend(URL_STEPS + text.len() as u64 / 8)?;
         let url =
             parse(text.as_bytes(), strict).map_err(|e| Error::new(format!("unable to parse url: {e}")))?;
         Ok::<_, Error>(url.into_dict())
     });
-    funcs.add("urlJoin", |d: Map| url_join(&d));
+    funcs.add("urlJoin", |state: &mut State, d: Map| {
+        state.spend(URL_STEPS)?;
+        url_join(&d)
+    });
 }
+
+/// What the parts of a URL count for, beside their bytes.
+const URL_STEPS: u64 = 20;
 
 /// What is escaped depends on the part of a URL.
 #[derive(Clone, Copy, PartialEq, Eq)]

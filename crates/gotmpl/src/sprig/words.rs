@@ -10,17 +10,34 @@ use crate::value::Str;
 use super::runes::{is_lower, is_number, is_punct, is_title, is_upper, to_lower, to_title, to_upper};
 use super::text::reserve;
 
+/// What becomes of a text.
+type Change = fn(&Str) -> Str;
+
 pub(super) fn register(funcs: &mut Functions) {
-    funcs.add("upper", |s: Str| mapped(&s, to_upper));
-    funcs.add("lower", |s: Str| mapped(&s, to_lower));
-    funcs.add("title", |s: Str| title(&s.to_str_lossy()));
-    funcs.add("untitle", |s: Str| untitle(&s.to_str_lossy()));
-    funcs.add("swapcase", |s: Str| swap_case(&s.to_str_lossy()));
-    funcs.add("camelcase", |s: Str| pascal_case(&s.to_str_lossy()));
-    funcs.add("snakecase", |s: Str| separated(s.as_bytes(), '_'));
-    funcs.add("kebabcase", |s: Str| separated(s.as_bytes(), '-'));
-    funcs.add("nospace", |s: Str| no_space(s));
-    funcs.add("initials", |s: Str| initials(s.as_bytes()));
+    let on_letters: [(&str, Change); 8] = [
+        ("upper", |s| mapped(s, to_upper)),
+        ("lower", |s| mapped(s, to_lower)),
+        ("title", |s| Str::from(title(&s.to_str_lossy()))),
+        ("untitle", |s| Str::from(untitle(&s.to_str_lossy()))),
+        ("swapcase", |s| Str::from(swap_case(&s.to_str_lossy()))),
+        ("camelcase", |s| Str::from(pascal_case(&s.to_str_lossy()))),
+        ("snakecase", |s| separated(s.as_bytes(), '_')),
+        ("kebabcase", |s| separated(s.as_bytes(), '-')),
+    ];
+    for (name, change) in on_letters {
+        funcs.add(name, move |state: &mut State, s: Str| {
+            spend_on_letters(state, &s)?;
+            Ok::<_, Error>(change(&s))
+        });
+    }
+    funcs.add("nospace", |state: &mut State, s: Str| {
+        spend_on_letters(state, &s)?;
+        Ok::<_, Error>(no_space(s))
+    });
+    funcs.add("initials", |state: &mut State, s: Str| {
+        spend_on_letters(state, &s)?;
+        Ok::<_, Error>(initials(s.as_bytes()))
+    });
     funcs.add("abbrev", |width: i64, s: Str| abbrev(0, width, s));
     funcs.add("abbrevboth", |left: i64, right: i64, s: Str| {
         if right < 4 || left > 0 && right < 7 {
@@ -45,8 +62,18 @@ pub(super) fn register(funcs: &mut Functions) {
     );
 }
 
-fn mapped(s: &Str, map: fn(char) -> char) -> String {
-    s.to_str_lossy().chars().map(map).collect()
+fn mapped(s: &Str, map: fn(char) -> char) -> Str {
+    Str::from(s.to_str_lossy().chars().map(map).collect::<String>())
+}
+
+/// Accounts for looking at each letter; those outside ASCII are looked up.
+fn spend_on_letters(state: &mut State, s: &Str) -> Result<(), Error> {
+    let bytes = s.as_bytes();
+    let steps = match bytes.is_ascii() {
+        true => bytes.len() / 2,
+        false => bytes.len() * 2,
+    };
+    state.spend(steps as u64)
 }
 
 /// Go's `strings.Title`: a letter after a separator in title case. An apostrophe separates.
@@ -167,6 +194,7 @@ fn wrap(state: &mut State, s: &[u8], width: i64, newline: &[u8], break_words: bo
         s.len()
             .saturating_add((s.len() / width + 1).saturating_mul(newline.len())),
     )?;
+    state.spend((s.len() / width) as u64)?;
     let part = |start: usize, end: usize| s.get(start..end).unwrap_or_default();
     let mut out = Vec::with_capacity(s.len());
     let mut at = 0;

@@ -63,8 +63,8 @@ fn to_json(value: &Value, depth: usize, made: &mut usize) -> Result<Json, Error>
         return Err(Error::value_depth());
     }
     *made += NODE_BYTES + value.as_str().map_or(0, Str::len);
+    meter::work(1)?;
     if value.is_container() {
-        meter::work(1)?;
         meter::check(*made)?;
     }
     Ok(match value {

@@ -21,12 +21,21 @@ impl Value {
     }
 }
 
+/// How many values a list or map holds.
+fn items(value: &Value) -> u64 {
+    match value {
+        Value::List(l) => l.len() as u64,
+        Value::Map(m) => m.len() as u64,
+        _ => 0,
+    }
+}
+
 fn copy(value: &Value, depth: usize) -> Result<Value, Error> {
     if depth > MAX_VALUE_DEPTH {
         return Err(Error::value_depth());
     }
     if value.is_container() {
-        meter::work(1)?;
+        meter::work(1 + 2 * items(value))?;
         meter::check(0)?;
     }
     Ok(match value {
@@ -52,8 +61,10 @@ fn equal(a: &Value, b: &Value, depth: usize) -> Result<bool, Error> {
     if depth > MAX_VALUE_DEPTH {
         return Err(Error::value_depth());
     }
-    if a.is_container() {
-        meter::work(1)?;
+    match a {
+        Value::String(s) => meter::work(s.len() as u64 / 256)?,
+        _ if a.is_container() => meter::work(1 + items(a) / 4)?,
+        _ => {}
     }
     Ok(match (a, b) {
         (Value::Nil, Value::Nil) => true,

@@ -125,7 +125,7 @@ impl Walk {
         let target = fs::canonicalize(path).map_err(|source| read_error(path, source))?;
         let metadata = fs::symlink_metadata(&target).map_err(|source| read_error(&target, source))?;
         // A link that the chart leaves out may lead anywhere.
-        if self.rules.ignores(name, metadata.is_dir()) {
+        if self.rules.ignores(name, metadata.is_dir())? {
             return Ok(());
         }
         if self.symlinks == Symlinks::Inside && !target.starts_with(&self.root) {
@@ -142,7 +142,7 @@ impl Walk {
     }
 
     fn resolved(&mut self, path: &Path, name: &str, metadata: &fs::Metadata) -> Result<()> {
-        if self.rules.ignores(name, metadata.is_dir()) {
+        if self.rules.ignores(name, metadata.is_dir())? {
             return Ok(());
         }
         if metadata.is_dir() {

@@ -143,6 +143,13 @@ pub enum Error {
         /// What is wrong with it.
         message: &'static str,
     },
+    /// Telling the chart's files apart by `.helmignore` takes more than
+    /// [`MAX_IGNORE_STEPS`](super::MAX_IGNORE_STEPS).
+    #[error(".helmignore takes more than {limit} steps for the chart's files (limit ignore_steps)")]
+    IgnoreSteps {
+        /// The limit.
+        limit: u64,
+    },
     /// A symbolic link leads out of the chart's directory, and [`Symlinks::Inside`](super::Symlinks::Inside)
     /// was asked for.
     #[error("the link {path} leads out of the chart's directory")]

@@ -5,13 +5,20 @@ use super::{
     path,
 };
 
+/// Characters of patterns and names that may be looked at for all files of a chart.
+pub const MAX_IGNORE_STEPS: u64 = 50_000_000;
+
 /// The rules of a `.helmignore` file, in order, with Helm's own after them: dot files directly in `templates/`.
 #[derive(Debug)]
-pub(super) struct Rules(Vec<Rule>);
+pub(super) struct Rules {
+    rules: Vec<Rule>,
+    /// Characters looked at so far.
+    steps: u64,
+}
 
 #[derive(Debug)]
 struct Rule {
-    pattern: String,
+    pattern: Vec<char>,
     negated: bool,
     only_directories: bool,
     /// Whether the pattern is for the whole path instead of the last part.
@@ -30,28 +37,41 @@ impl Rules {
             rules.extend(rule);
         }
         rules.push(Rule {
-            pattern: "templates/.?*".to_owned(),
+            pattern: "templates/.?*".chars().collect(),
             negated: false,
             only_directories: false,
             whole_path: true,
         });
-        Ok(Self(rules))
+        Ok(Self { rules, steps: 0 })
     }
 
     /// Whether the file or directory is left out. The first rule that matches decides; a negated rule that does
     /// *not* match leaves the file out.
-    pub(super) fn ignores(&self, name: &str, is_directory: bool) -> bool {
-        for rule in &self.0 {
-            let wrong_kind = rule.only_directories && !is_directory;
-            if rule.negated {
-                if wrong_kind || !rule.matches(name) {
-                    return true;
+    ///
+    /// # Errors
+    /// The files of the chart have taken more than [`MAX_IGNORE_STEPS`].
+    pub(super) fn ignores(&mut self, name: &str, is_directory: bool) -> Result<bool> {
+        let whole: Vec<char> = name.chars().collect();
+        let base: Vec<char> = path::base(name).chars().collect();
+        for rule in &self.rules {
+            self.steps += 1;
+            if self.steps > MAX_IGNORE_STEPS {
+                return Err(Error::IgnoreSteps {
+                    limit: MAX_IGNORE_STEPS,
+                });
+            }
+            if rule.only_directories && !is_directory {
+                if rule.negated {
+                    return Ok(true);
                 }
-            } else if !wrong_kind && rule.matches(name) {
-                return true;
+                continue;
+            }
+            let name = if rule.whole_path { &whole } else { &base };
+            if rule.negated != path::match_all(&rule.pattern, name, &mut self.steps).unwrap_or(false) {
+                return Ok(true);
             }
         }
-        false
+        Ok(false)
     }
 }
 
@@ -70,15 +90,10 @@ impl Rule {
             .strip_suffix('/')
             .map_or((false, pattern), |rest| (true, rest));
         Ok(Some(Self {
-            pattern: pattern.strip_prefix('/').unwrap_or(pattern).to_owned(),
+            pattern: pattern.strip_prefix('/').unwrap_or(pattern).chars().collect(),
             negated,
             only_directories,
             whole_path: pattern.contains('/'),
         }))
-    }
-
-    fn matches(&self, name: &str) -> bool {
-        let name = if self.whole_path { name } else { path::base(name) };
-        path::matches(&self.pattern, name).unwrap_or(false)
     }
 }

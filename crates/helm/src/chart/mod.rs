@@ -24,6 +24,7 @@ use crate::values::Shared;
 pub use self::{
     directory::{DirOptions, Symlinks},
     error::{Error, Result},
+    ignore::MAX_IGNORE_STEPS,
     metadata::{Dependency, Lock, Maintainer, Metadata},
 };
 

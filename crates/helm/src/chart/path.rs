@@ -49,17 +49,23 @@ pub(super) struct BadPattern;
 pub(super) fn matches(pattern: &str, name: &str) -> Result<bool, BadPattern> {
     let pattern: Vec<char> = pattern.chars().collect();
     let name: Vec<char> = name.chars().collect();
-    match_all(&pattern, &name)
+    match_all(&pattern, &name, &mut 0)
 }
 
-fn match_all(mut pattern: &[char], mut name: &[char]) -> Result<bool, BadPattern> {
+/// As [`matches`], and adds to `steps` the characters that are looked at.
+pub(super) fn match_all(
+    mut pattern: &[char],
+    mut name: &[char],
+    steps: &mut u64,
+) -> Result<bool, BadPattern> {
     'pattern: while !pattern.is_empty() {
         let (star, chunk, rest) = scan_chunk(pattern);
+        *steps += (pattern.len() - rest.len()) as u64;
         pattern = rest;
         if star && chunk.is_empty() {
             return Ok(!name.contains(&'/'));
         }
-        if let Some(left) = match_chunk(chunk, name)?
+        if let Some(left) = match_chunk(chunk, name, steps)?
             && (left.is_empty() || !pattern.is_empty())
         {
             name = left;
@@ -71,7 +77,7 @@ fn match_all(mut pattern: &[char], mut name: &[char]) -> Result<bool, BadPattern
                     break;
                 }
                 let tail = name.get(skipped + 1..).unwrap_or_default();
-                if let Some(left) = match_chunk(chunk, tail)? {
+                if let Some(left) = match_chunk(chunk, tail, steps)? {
                     if pattern.is_empty() && !left.is_empty() {
                         continue;
                     }
@@ -106,7 +112,12 @@ fn scan_chunk(pattern: &[char]) -> (bool, &[char], &[char]) {
 }
 
 /// Matches a chunk without stars at the start of `name`; what of `name` is left.
-fn match_chunk<'n>(mut chunk: &[char], mut name: &'n [char]) -> Result<Option<&'n [char]>, BadPattern> {
+fn match_chunk<'n>(
+    mut chunk: &[char],
+    mut name: &'n [char],
+    steps: &mut u64,
+) -> Result<Option<&'n [char]>, BadPattern> {
+    let length = chunk.len();
     let mut failed = false;
     while let Some((&c, after)) = chunk.split_first() {
         failed = failed || name.is_empty();
@@ -141,6 +152,8 @@ fn match_chunk<'n>(mut chunk: &[char], mut name: &'n [char]) -> Result<Option<&'
             }
         }
     }
+    // A chunk is read to its end: a bad pattern behind a character that differs is found.
+    *steps += 1 + length as u64;
     Ok((!failed).then_some(name))
 }
 

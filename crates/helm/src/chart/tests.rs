@@ -586,8 +586,8 @@ fn paths_are_those_of_go() {
 
 #[test]
 fn rules_know_their_lines() {
-    let rules = Rules::parse("\u{feff}#a\n\n  b.*  \n").unwrap();
-    assert!(rules.ignores("x/b.c", false) && !rules.ignores("b", false));
+    let mut rules = Rules::parse("\u{feff}#a\n\n  b.*  \n").unwrap();
+    assert!(rules.ignores("x/b.c", false).unwrap() && !rules.ignores("b", false).unwrap());
     assert!(matches!(
         Rules::parse("a\n[x"),
         Err(Error::Ignore { line: 2, .. })

@@ -204,8 +204,10 @@ impl Object for VersionSet {
         (name == "Has").then(|| Signature::fixed(&[ParamType::String]))
     }
 
-    fn call_method(&self, _: &mut State, _: &str, args: &mut [Value]) -> Result<Value, Error> {
+    fn call_method(&self, state: &mut State, _: &str, args: &mut [Value]) -> Result<Value, Error> {
         let wanted = args.first().and_then(Value::as_str).and_then(Str::as_utf8);
+        // The question is remembered.
+        state.spend(8 + wanted.map_or(0, str::len) as u64 / 8)?;
         Ok(Value::Bool(wanted.is_some_and(|version| {
             self.asked.api_version(version);
             self.of.has(version)

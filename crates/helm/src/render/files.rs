@@ -54,6 +54,7 @@ impl Files {
 
     fn glob(&self, pattern: &Value) -> Result<Files, Error> {
         let pattern = pattern.as_str().map(Str::to_str_lossy).unwrap_or_default();
+        meter::work(pattern.len() as u64)?;
         let glob = Glob::new(&pattern);
         let bytes: usize = self.set.keys().map(|name| name.len()).sum();
         meter::work((bytes / 16 + self.set.len()) as u64)?;

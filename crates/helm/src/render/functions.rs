@@ -59,11 +59,15 @@ fn to_toml(value: Value) -> Result<String, Error> {
 
 fn from_toml(text: Str) -> Result<Map, Error> {
     meter::check(text.len().saturating_mul(TOML_BYTES_FOR_ONE))?;
+    meter::work(TOML_STEPS + 2 * text.len() as u64)?;
     Ok(match toml::decode(&text.to_str_lossy()) {
         Ok(map) => map,
         Err(e) => yaml::error_map(e.to_string()),
     })
 }
+
+/// What reading any text counts for, beside its bytes.
+const TOML_STEPS: u64 = 40;
 
 /// What reading a byte of TOML takes at most.
 const TOML_BYTES_FOR_ONE: usize = 64;

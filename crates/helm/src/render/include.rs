@@ -1,6 +1,7 @@
 //! `include` and `tpl`: templates executed from templates (`includeFun` and `tplFun` of Helm's engine).
 
 use helmapp_gotmpl::{Error, Functions, Limit, State, Str, Value, meter, strconv};
+use memchr::memmem;
 
 use super::SET_NAME;
 use super::host::Host;
@@ -8,6 +9,9 @@ use super::texts::Ready;
 
 /// How often a template may be within itself.
 const MAX_RECURSION: usize = 1000;
+
+/// Bytes of a text of `tpl` that are a step.
+const BYTES_OF_A_STEP: u64 = 16;
 
 /// What is left of a text that an error quotes, when it is cut.
 const CUT_CHARS: usize = 100;
@@ -49,14 +53,10 @@ fn enter(state: &mut State, name: &Str) -> Result<(), Error> {
 
 /// Templates that the text defines are seen by what it calls, and by nothing else.
 fn tpl(state: &mut State, text: Str, data: Value) -> Result<Str, Error> {
-    const NO_VALUE: &str = "<no value>";
-    let source = text.to_str_lossy();
-    if !source.contains("{{") {
-        return Ok(if source.contains(NO_VALUE) {
-            Str::from(source.replace(NO_VALUE, ""))
-        } else {
-            text
-        });
+    // It is searched, and looked up by all its bytes.
+    state.spend(text.len() as u64 / BYTES_OF_A_STEP)?;
+    if memmem::find(text.as_bytes(), b"{{").is_none() {
+        return Ok(without_no_value(text));
     }
     let ready = ready(state, &text).map_err(|e| match e.limit() {
         // Steps, memory and the clock are the calling template's.
@@ -73,12 +73,16 @@ fn tpl(state: &mut State, text: Str, data: Value) -> Result<Str, Error> {
             e,
         )
     })?;
-    let output_text = output.to_str_lossy();
-    Ok(if output_text.contains(NO_VALUE) {
-        Str::from(output_text.replace(NO_VALUE, ""))
-    } else {
-        output
-    })
+    Ok(without_no_value(output))
+}
+
+/// What Helm takes away from all that `tpl` gives.
+fn without_no_value(text: Str) -> Str {
+    const NO_VALUE: &str = "<no value>";
+    match memmem::find(text.as_bytes(), NO_VALUE.as_bytes()) {
+        Some(_) => Str::from(text.to_str_lossy().replace(NO_VALUE, "")),
+        None => text,
+    }
 }
 
 /// The text compiled, on top of the set that is executing. Its first use in a render counts as compiling it, whether

@@ -65,7 +65,7 @@ pub fn prepare_within(
     warnings.append(&mut merger.warnings);
     let (chart, values) = settled?;
     if let Some(documents) = schemas {
-        schema::validate(&chart, &values, documents)?;
+        schema::validate_within(&chart, &values, documents, limits.schema_steps)?;
     }
     Ok(Prepared { chart, values })
 }

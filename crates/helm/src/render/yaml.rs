@@ -56,6 +56,16 @@ pub(super) fn to_yaml_pretty(value: &Value) -> Result<String, Error> {
     )
 }
 
+/// What writing a value counts for, beside its text.
+const VALUE_STEPS: u64 = 8;
+
+/// What a float counts for on top of that, and a value of a declared type.
+const FLOAT_STEPS: u64 = 8;
+const OBJECT_STEPS: u64 = 32;
+
+/// Bytes of a text that are written, or read, in a step.
+const BYTES_OF_A_STEP: u64 = 8;
+
 fn write(mut writer: Writer, value: &Value) -> Result<String, Error> {
     match writer.value(value, 0) {
         Ok(()) => {}
@@ -94,6 +104,12 @@ impl Writer {
             return Err(Failure::Limit(Error::value_depth()));
         }
         self.room()?;
+        meter::work(match value {
+            Value::String(s) => s.len() as u64 / BYTES_OF_A_STEP,
+            Value::Float(..) => FLOAT_STEPS,
+            Value::Object(_) => OBJECT_STEPS,
+            _ => 0,
+        })?;
         match value {
             Value::Nil => self.emitter.null(),
             Value::Bool(b) => self.emitter.bool(*b),
@@ -132,7 +148,7 @@ impl Writer {
     }
 
     fn room(&self) -> Result<(), Error> {
-        meter::work(1)?;
+        meter::work(VALUE_STEPS)?;
         meter::check_text(self.emitter.written())
     }
 
@@ -192,7 +208,7 @@ impl Writer {
 /// # Errors
 /// A limit of the render or of reading YAML.
 pub(super) fn from_yaml(text: &Str, options: &Options) -> Result<Value, Error> {
-    meter::check(text.len())?;
+    before_reading(text)?;
     Ok(Value::Map(
         match sigs::to_json_map_with(&text.to_str_lossy(), sigs::Numbers::Float64, options) {
             Ok(map) => Map::from_json(&MapType::ANY, &map),
@@ -206,11 +222,20 @@ pub(super) fn from_yaml(text: &Str, options: &Options) -> Result<Value, Error> {
 /// # Errors
 /// A limit of the render or of reading YAML.
 pub(super) fn from_yaml_array(text: &Str, options: &Options) -> Result<Value, Error> {
-    meter::check(text.len())?;
+    before_reading(text)?;
     match sigs::to_json_array_with(&text.to_str_lossy(), sigs::Numbers::Float64, options) {
         Ok(items) => Ok(Value::List(items.iter().map(Value::from_json).collect())),
         Err(e) => Ok(Value::List(List::new(vec![Value::from(readable(&e)?)]))),
     }
+}
+
+/// What reading any text counts for, that of an error included.
+const READ_STEPS: u64 = 20;
+
+/// Accounts for reading YAML: a step or two for each byte.
+fn before_reading(text: &Str) -> Result<(), Error> {
+    meter::check(text.len())?;
+    meter::work(READ_STEPS + 2 * text.len() as u64)
 }
 
 /// The text of an error that templates see; a limit ends the render instead.

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
-/// Keywords and subschemas that one check may evaluate, all values together.
+/// Keywords and subschemas that a check may evaluate by default, all values and schemas together.
 pub const MAX_STEPS: u64 = 5_000_000;
 
 /// How deep subschemas may be evaluated within others, references followed.
@@ -29,6 +29,27 @@ const MEMBERS: &[&str] = &["additionalProperties", "unevaluatedProperties", "pro
 /// Keywords that hold a schema for items of a list.
 const ITEMS: &[&str] = &["items", "additionalItems", "unevaluatedItems", "contains"];
 
+/// The steps that are left to the checks of a chart and its sub-charts.
+#[derive(Debug)]
+pub(super) struct Steps {
+    most: u64,
+    left: u64,
+}
+
+impl Steps {
+    pub(super) fn new(most: u64) -> Steps {
+        Steps { most, left: most }
+    }
+
+    /// Once there is too little, nothing is left to the charts that follow.
+    fn spend(&mut self, steps: u64) -> Result<(), String> {
+        let rest = self.left.checked_sub(steps);
+        self.left = rest.unwrap_or_default();
+        rest.map(drop)
+            .ok_or_else(|| over(format!("takes more than {} steps", self.most), "schema steps"))
+    }
+}
+
 /// Bytes of a schema's text whose reading counts as a step.
 const BYTES_OF_A_STEP: u64 = 2;
 
@@ -36,30 +57,22 @@ const BYTES_OF_A_STEP: u64 = 2;
 ///
 /// # Errors
 /// The name of the limit that it passes.
-pub(super) fn spend_on_text(schema: &[u8], left: &mut u64) -> Result<(), String> {
-    spend(1 + schema.len() as u64 / BYTES_OF_A_STEP, left)
+pub(super) fn spend_on_text(schema: &[u8], left: &mut Steps) -> Result<(), String> {
+    left.spend(1 + schema.len() as u64 / BYTES_OF_A_STEP)
 }
 
 /// Takes what the check costs from what is left.
 ///
 /// # Errors
 /// The name of the limit that it passes.
-pub(super) fn check(schema: &Value, values: &Value, left: &mut u64) -> Result<(), String> {
+pub(super) fn check(schema: &Value, values: &Value, left: &mut Steps) -> Result<(), String> {
     let mut counter = Counter {
         root: schema,
         named: HashMap::new(),
         known: HashMap::new(),
     };
     counter.collect_names(schema);
-    spend(counter.steps(schema, values, 0)?, left)
-}
-
-/// Once there is too little, nothing is left to the charts that follow.
-fn spend(steps: u64, left: &mut u64) -> Result<(), String> {
-    let rest = left.checked_sub(steps);
-    *left = rest.unwrap_or_default();
-    rest.map(drop)
-        .ok_or_else(|| over(format!("takes more than {MAX_STEPS} steps"), "schema steps"))
+    left.spend(counter.steps(schema, values, 0)?)
 }
 
 fn over(what: String, limit: &str) -> String {
@@ -262,7 +275,7 @@ mod tests {
     use serde_json::json;
 
     fn check(schema: &Value, values: &Value) -> Result<(), String> {
-        super::check(schema, values, &mut { MAX_STEPS })
+        super::check(schema, values, &mut Steps::new(MAX_STEPS))
     }
 
     fn doubling(levels: usize) -> Value {

@@ -24,6 +24,7 @@ use crate::{
     values::{Shared, text},
 };
 
+use cost::Steps;
 pub use cost::{MAX_DEPTH, MAX_STEPS};
 use given::Given;
 use part::Parts;
@@ -71,16 +72,29 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// Checks the values of a chart and of its sub-charts against their schemas. [`MAX_STEPS`] is for all together.
+/// Checks the values of a chart and of its sub-charts against their schemas, in [`MAX_STEPS`] for all together.
 ///
 /// # Errors
 /// [`Error`] with all violations of all charts.
 pub fn validate(chart: &Chart, values: &Shared, documents: &Arc<Documents>) -> Result<(), Error> {
+    validate_within(chart, values, documents, MAX_STEPS)
+}
+
+/// [`validate`] in so many steps.
+///
+/// # Errors
+/// As [`validate`].
+pub fn validate_within(
+    chart: &Chart,
+    values: &Shared,
+    documents: &Arc<Documents>,
+    steps: u64,
+) -> Result<(), Error> {
     let mut error = Error {
         violations: Vec::new(),
         text: String::new(),
     };
-    validate_chart(chart, values, documents, &mut { MAX_STEPS }, &mut error);
+    validate_chart(chart, values, documents, &mut Steps::new(steps), &mut error);
     if error.text.is_empty() { Ok(()) } else { Err(error) }
 }
 
@@ -88,7 +102,7 @@ fn validate_chart(
     chart: &Chart,
     values: &Shared,
     documents: &Arc<Documents>,
-    left: &mut u64,
+    left: &mut Steps,
     error: &mut Error,
 ) {
     if let Some(schema) = &chart.schema {
@@ -161,7 +175,7 @@ impl Schema {
     /// # Errors
     /// Why the schema can not be used.
     pub fn compile_for(schema: &[u8], values: &Value, documents: &Arc<Documents>) -> Result<Self, String> {
-        Self::compile_within(schema, values, documents, &mut { MAX_STEPS })
+        Self::compile_within(schema, values, documents, &mut Steps::new(MAX_STEPS))
     }
 
     /// The same with the steps that are left.
@@ -169,7 +183,7 @@ impl Schema {
         schema: &[u8],
         values: &Value,
         documents: &Arc<Documents>,
-        left: &mut u64,
+        left: &mut Steps,
     ) -> Result<Self, String> {
         cost::spend_on_text(schema, left)?;
         let schema = read(schema)?;

@@ -2,7 +2,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use serde_json::{Value, json};
 
-use super::{Documents, Schema, Shared, Violation, validate};
+use super::{Documents, Schema, Shared, Violation, validate, validate_within};
 use crate::{
     chart::{Chart, File},
     limits::Limits,
@@ -185,6 +185,29 @@ fn schemas_that_can_not_be_used_are_named() {
     assert!(compile(r#"{"pattern": "(?=a)"}"#).starts_with("values.schema.json is not a usable schema: "));
     let large = format!(r#"{{"pattern": "{}"}}"#, "\\\\w{1000}".repeat(20));
     assert!(compile(&large).starts_with("values.schema.json is not a usable schema: "));
+}
+
+#[test]
+fn the_schemas_of_all_charts_have_their_steps_together() {
+    const SCHEMA: &str = r#"{"properties": {"a": {"type": "integer"}}}"#;
+    let chart = chart(&[
+        ("Chart.yaml", "name: top\nversion: 1.0.0"),
+        ("values.schema.json", SCHEMA),
+        ("charts/one/Chart.yaml", "name: one\nversion: 1.0.0"),
+        ("charts/one/values.schema.json", SCHEMA),
+    ]);
+    let values = Shared::from(&json!({"a": 1, "one": {"a": 1}}));
+    let check = |steps| validate_within(&chart, &values, &Arc::default(), steps);
+    assert_eq!(check(100), Ok(()));
+    let error = check(40).unwrap_err().to_string();
+    assert!(
+        error.contains("\none:\n") && !error.contains("\ntop:\n"),
+        "{error}"
+    );
+    assert!(
+        error.contains("takes more than 40 steps (limit schema steps)"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -334,10 +334,13 @@ fn parted(entries: &Entries) -> Result<(Parted<'_>, Parted<'_>), Error> {
 
 fn shape(value: &Value, depth: usize) -> Result<Shape, Error> {
     let below = depth.checked_sub(1).ok_or(Error::TooDeep)?;
-    if value.is_container() {
-        // What looking at it takes, more than a step of a template does.
-        meter::work(4)?;
-    }
+    // What looking at it takes, more than a step of a template does.
+    meter::work(match value {
+        Value::String(s) => 3 + s.len() as u64 / 8,
+        Value::Object(_) => 64,
+        Value::Float(..) => 12,
+        _ => 4,
+    })?;
     match form(value) {
         Form::Nil => Ok(Shape::Nil),
         Form::Map(_) | Form::Struct(_) => Ok(Shape::Table),

@@ -46,6 +46,10 @@ pub struct ValueLimits {
     /// Entries, charts and declarations of dependencies that are looked at until all is merged. Default 5 million,
     /// which is well under a second of work.
     pub steps: usize,
+    /// Steps of checking the merged values against the charts' schemas. Default [`schema::MAX_STEPS`].
+    ///
+    /// [`schema::MAX_STEPS`]: crate::schema::MAX_STEPS
+    pub schema_steps: u64,
 }
 
 impl Default for ValueLimits {
@@ -56,6 +60,7 @@ impl Default for ValueLimits {
             depth: 1_000,
             charts: 1_000,
             steps: 5_000_000,
+            schema_steps: crate::schema::MAX_STEPS,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 use base64::Engine as _;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use helmapp_helm::chart::Chart;
+use helmapp_helm::chart::{Chart, DirOptions};
 use helmapp_helm::limits::Limits;
 use helmapp_helm::release::{DecodeLimits, decode};
 
@@ -81,6 +81,21 @@ fn nested(levels: usize) -> Vec<u8> {
     inner.unwrap_or_default()
 }
 
+/// A directory with so many files, and a `.helmignore` of so many lines that match none of them.
+fn ignored(files: usize, lines: usize) -> Result<(), String> {
+    let directory = tempfile::tempdir().expect("a directory");
+    let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).expect("a file");
+    write("Chart.yaml", "apiVersion: v2\nname: c\nversion: 1.0.0\n");
+    let rules: String = (0..lines).map(|n| format!("*a*a*a*a*b{n}\n")).collect();
+    write(".helmignore", &rules);
+    for n in 0..files {
+        write(&format!("{}{n}", "a".repeat(100)), "");
+    }
+    Chart::load_dir(directory.path(), &DirOptions::default())
+        .map(drop)
+        .map_err(|e| e.to_string())
+}
+
 fn record(json: impl FnOnce(&mut GzEncoder<Vec<u8>>)) -> Result<(), String> {
     let text = base64::engine::general_purpose::STANDARD.encode(gzip(json));
     decode(&text, &DecodeLimits::default())
@@ -101,6 +116,7 @@ pub(crate) fn cases() -> Vec<Case> {
         "an archive of many files", Error("file_count"), load(&archive((0..30_000).map(|i| (format!("c/f{i}"), 0))));
         "an archive with a long name", Error("unpacked_bytes"), load(&long_name(100 << 20));
         "archives in archives", Error("chart_depth"), load(&nested(40));
+        "many files and lines of .helmignore", Error("limit ignore_steps"), ignored(300, 20_000);
         "a record that unpacks to much", Error("limit: max decoded bytes"), record(|out| {
             let block = [b' '; 1 << 16];
             for _ in 0..10_000 {

@@ -3,6 +3,8 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 mod archives;
+mod clock;
+mod functions;
 mod run;
 mod templates;
 mod texts;
@@ -15,7 +17,10 @@ use run::{Child, Outcome};
 const MEMORY_KIB: u64 = 256 << 10;
 
 /// How long a case may keep a processor. The work on keys has a limit of its own, which is lower here.
-const CPU: Duration = Duration::from_secs(3);
+const CPU: Duration = Duration::from_secs(1);
+
+/// How often a case is tried again that takes too long.
+const RUNS: usize = 2;
 
 /// How long a case may take. It takes well under a second on an idle machine; tests run on busy ones.
 const TIME: Duration = Duration::from_secs(60);
@@ -55,8 +60,14 @@ fn hostile_charts_are_stopped_by_a_limit_that_is_named() {
             outcome,
             peak,
             took,
-            cpu,
+            mut cpu,
         } = run::in_child(case.name);
+        for _ in 0..RUNS {
+            if cpu > CPU {
+                let slowness = clock::slowness();
+                cpu = cpu.min(run::in_child(case.name).cpu.div_f64(slowness));
+            }
+        }
         println!(
             "{:<33} {:>6} KiB {:>5} ms of CPU {:>6} ms  {}",
             case.name,

@@ -136,7 +136,7 @@ pub(crate) fn cases() -> Vec<Case> {
             ("values.yaml".to_owned(), b"t: '{{ tpl .Values.t . }}'".to_vec()),
             ("templates/a.yaml".to_owned(), b"{{ tpl .Values.t . }}".to_vec())]);
         "tpl of a long tpl, deep", TEMPLATES, deep_chart(vec![
-            ("values.yaml".to_owned(), format!("t: '{{{{ tpl .Values.t . }}}} {}'", "x".repeat(1 << 17)).into_bytes()),
+            ("values.yaml".to_owned(), format!("t: '{{{{ tpl .Values.t . }}}} {}'", "x".repeat(1 << 16)).into_bytes()),
             ("templates/a.yaml".to_owned(), b"{{ tpl .Values.t . }}".to_vec())]);
         "a failure under long tpls", Error("boom"), chart(vec![
             ("values.yaml".to_owned(), format!("t: '{{{{ if gt (int .n) 250 }}}}{{{{ fail \"boom\" }}}}{{{{ end }}}}{{{{ tpl .t (dict \"t\" .t \"n\" (add1 .n)) }}}} {}'", "x".repeat(1 << 17)).into_bytes()),

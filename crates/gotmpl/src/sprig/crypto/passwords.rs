@@ -26,6 +26,9 @@ const HASH_WORK: u64 = 10_000;
 /// And scrypt.
 const SCRYPT_WORK: u64 = 3 * HASH_WORK;
 
+/// What preparing a key and drawing a vector count for.
+const ENCRYPT_STEPS: u64 = 40;
+
 pub(super) fn register(funcs: &mut Functions, options: &Options) {
     let entropy = Arc::clone(&options.entropy);
     funcs.add("bcrypt", move |state: &mut State, password: Str| {
@@ -67,6 +70,7 @@ pub(super) fn register(funcs: &mut Functions, options: &Options) {
                 return Ok(String::new());
             }
             reserve(state, text.len() * 2)?;
+            state.spend(ENCRYPT_STEPS + text.len() as u64 / 4)?;
             let mut iv = [0; 16];
             entropy.fill(state, &mut iv)?;
             let cipher = cbc::Encryptor::<Aes256>::new(&key(&password).into(), &iv.into());

@@ -64,12 +64,17 @@ pub(super) fn register(funcs: &mut Functions, options: &Options) {
     });
     funcs.alias("must_date_modify", "mustDateModify");
     let at = now.clone();
-    funcs.add("toDate", move |layout: Str, text: Str| {
+    funcs.add("toDate", move |state: &mut State, layout: Str, text: Str| {
+        spend_on_reading(state, &[&layout, &text])?;
         let time = Time::parse(layout.as_bytes(), text.as_bytes(), &at.zone());
-        TimeObject::value(time.unwrap_or_else(|_| Time::zero()), &at.local)
+        Ok::<_, Error>(TimeObject::value(
+            time.unwrap_or_else(|_| Time::zero()),
+            &at.local,
+        ))
     });
     let at = now.clone();
-    funcs.add("mustToDate", move |layout: Str, text: Str| {
+    funcs.add("mustToDate", move |state: &mut State, layout: Str, text: Str| {
+        spend_on_reading(state, &[&layout, &text])?;
         let time = Time::parse(layout.as_bytes(), text.as_bytes(), &at.zone());
         Ok::<_, Error>(TimeObject::value(
             time.map_err(|e| Error::new(e.to_string()))?,
@@ -95,12 +100,15 @@ pub(super) fn register(funcs: &mut Functions, options: &Options) {
         Duration(n.wrapping_mul(Duration::SECOND.0)).to_string()
     });
     funcs.add("durationRound", move |state: &mut State, duration: Value| {
+        if let Value::String(s) = &duration {
+            spend_on_reading(state, &[s])?;
+        }
         let d = match &duration {
             Value::String(s) => Duration::parse(s.as_bytes()).unwrap_or(Duration(0)),
             Value::Int(n, IntType::Int64) => Duration(*n),
             other => time_of(other).map_or(Duration(0), |t| now.now(state).since(&t)),
         };
-        rounded(d)
+        Ok::<_, Error>(rounded(d))
     });
 }
 
@@ -122,7 +130,7 @@ impl Now {
 
     /// sprig's `dateInZone`: a time, seconds since 1970, or now for anything else; UTC for unknown zones.
     fn format(&self, state: &mut State, layout: &Str, date: &Value, zone: &str) -> Result<Str, Error> {
-        state.spend(layout.len() as u64)?;
+        state.spend(FORMAT_STEPS + layout.len() as u64)?;
         let time = match date {
             Value::Int(n, IntType::Int | IntType::Int64 | IntType::Int32) => {
                 Time::from_unix(*n, 0, Zone::Utc)
@@ -133,6 +141,15 @@ impl Now {
         Ok(Str::from(time.in_zone(zone).format(layout.as_bytes())))
     }
 }
+
+/// Accounts for reading a date or a duration from texts, which an error quotes letter by letter.
+fn spend_on_reading(state: &mut State, texts: &[&Str]) -> Result<(), Error> {
+    let bytes: usize = texts.iter().map(|text| text.len()).sum();
+    state.spend(FORMAT_STEPS + 2 * bytes as u64)
+}
+
+/// What looking up a zone counts for, and the time in it.
+const FORMAT_STEPS: u64 = 20;
 
 fn time_of(value: &Value) -> Option<Time> {
     match value {
