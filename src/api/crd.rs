@@ -148,7 +148,8 @@ mod tests {
             ("/maxHistory/default", json!(10)),
             (
                 "/install/default",
-                json!({"disableHooks": false, "crds": "Create", "disableWait": false, "disableWaitForJobs": false, "timeout": "5m0s"}),
+                json!({"disableHooks": false, "crds": "Create", "disableWait": false, "disableWaitForJobs": false,
+                       "remediation": {"retries": 0}, "timeout": "5m0s"}),
             ),
             ("/driftDetection/properties/mode/default", json!("enabled")),
             ("/upgrade/properties/crds/default", json!("Skip")),
