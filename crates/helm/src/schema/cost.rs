@@ -7,6 +7,8 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
+use super::patterns::Pattern;
+
 /// Keywords and subschemas that a check may evaluate by default, all values and schemas together.
 pub const MAX_STEPS: u64 = 5_000_000;
 
@@ -26,6 +28,8 @@ const SAME_ALL: &[&str] = &["allOf", "anyOf", "oneOf"];
 const REFERENCES: &[&str] = &["$ref", "$dynamicRef", "$recursiveRef"];
 /// Keywords that hold a schema for members of an object.
 const MEMBERS: &[&str] = &["additionalProperties", "unevaluatedProperties", "propertyNames"];
+/// Keywords that hold a pattern, or patterns as their members' names.
+const PATTERNS: [&str; 2] = ["pattern", "patternProperties"];
 /// Keywords that hold a schema for items of a list.
 const ITEMS: &[&str] = &["items", "additionalItems", "unevaluatedItems", "contains"];
 
@@ -70,6 +74,7 @@ pub(super) fn check(schema: &Value, values: &Value, left: &mut Steps) -> Result<
         root: schema,
         named: HashMap::new(),
         known: HashMap::new(),
+        patterns: Vec::new(),
     };
     counter.collect_names(schema);
     left.spend(counter.steps(schema, values, 0)?)
@@ -83,6 +88,8 @@ struct Counter<'a> {
     root: &'a Value,
     /// Subschemas by their anchors and identifiers.
     named: HashMap<&'a str, &'a Value>,
+    /// All patterns of the schema.
+    patterns: Vec<Pattern>,
     /// The steps of pairs by their addresses; none while a pair is being counted.
     known: HashMap<(usize, usize), Option<u64>>,
 }
@@ -94,6 +101,16 @@ impl<'a> Counter<'a> {
                 for name in ["$id", "id", "$anchor", "$dynamicAnchor"] {
                     if let Some(name) = keywords.get(name).and_then(Value::as_str) {
                         self.named.insert(name.trim_end_matches('#'), schema);
+                    }
+                }
+                for found in PATTERNS.iter().filter_map(|name| keywords.get(*name)) {
+                    match found {
+                        Value::String(pattern) => self.patterns.push(Pattern::of(pattern)),
+                        Value::Object(members) => {
+                            self.patterns
+                                .extend(members.keys().map(|pattern| Pattern::of(pattern)));
+                        }
+                        _ => {}
                     }
                 }
                 keywords.values().for_each(|below| self.collect_names(below));
@@ -157,6 +174,11 @@ impl<'a> Counter<'a> {
         match value {
             Value::Object(members) => add(self.members(keywords, members, depth)?),
             Value::Array(items) => add(self.items(keywords, items, depth)?),
+            Value::String(text) => {
+                if let Some(pattern) = keywords.get("pattern").and_then(Value::as_str) {
+                    add(Pattern::of(pattern).steps(text));
+                }
+            }
             _ => {}
         }
         Ok(sum)
@@ -177,6 +199,20 @@ impl<'a> Counter<'a> {
             }
         }
         let patterns = keywords.get("patternProperties").and_then(Value::as_object);
+        let mut looked_for: Vec<Pattern> = patterns
+            .into_iter()
+            .flat_map(Map::keys)
+            .map(|pattern| Pattern::of(pattern))
+            .collect();
+        if keywords.contains_key("propertyNames") {
+            // Whichever of them it leads to.
+            looked_for.extend(&self.patterns);
+        }
+        for pattern in looked_for {
+            sum = members
+                .keys()
+                .fold(sum, |sum, name| sum.saturating_add(pattern.steps(name)));
+        }
         let all = patterns
             .into_iter()
             .flat_map(Map::values)
@@ -321,6 +357,23 @@ mod tests {
         }
         let error = check(&json!({"$defs": chain, "$ref": "#/%24defs/d~10"}), &json!(1)).unwrap_err();
         assert!(error.contains("nests deeper than 400"), "{error}");
+    }
+
+    #[test]
+    fn patterns_count_by_their_size_and_the_text() {
+        let pattern = "(?:a?b?c?){300}[^ab]";
+        let schemas = [
+            json!({"properties": {"text": {"pattern": pattern}}}),
+            json!({"propertyNames": {"pattern": pattern}}),
+            json!({"patternProperties": {pattern: {}}}),
+        ];
+        let long = "a".repeat(1 << 20);
+        let values = [json!({"text": long}), json!({long.as_str(): 1}), json!({long: 1})];
+        for (schema, values) in schemas.iter().zip(&values) {
+            let error = check(schema, values).unwrap_err();
+            assert!(error.contains("limit schema steps"), "{schema}: {error}");
+            assert_eq!(check(schema, &json!({"text": "a.b"})), Ok(()));
+        }
     }
 
     #[test]

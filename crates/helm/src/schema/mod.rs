@@ -8,6 +8,7 @@ mod draft;
 mod formats;
 mod given;
 mod part;
+mod patterns;
 mod report;
 mod wording;
 
