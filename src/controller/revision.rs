@@ -196,23 +196,26 @@ pub fn stored_objects<'a>(
     // Where an object of an unknown kind lives is not known either.
     let scope = |group: &str, _: &str, kind: &str| served(group, kind).or(Some(Scope::Namespaced));
     for record in records {
+        let mut of_record = Vec::new();
         for document in documents(record)? {
             if document.object.is_null() {
                 continue;
             }
             match objects([document.object], &record.namespace, scope) {
-                Ok(found) => {
-                    let new = found.into_iter().filter(|object| seen.insert(object.id.clone()));
-                    for object in new {
-                        match served(&object.id.group, &object.id.kind) {
-                            Some(_) => all.objects.push(object),
-                            None => all.unserved.push(object.id),
-                        }
-                    }
-                }
+                Ok(found) => of_record.extend(found),
                 // What has no name or kind can not have been made.
                 Err(errors) if errors.iter().all(is_none) => {}
                 Err(errors) => return Err(unreadable(record, &policy::join(&errors))),
+            }
+        }
+        // Of what a record has twice the last was applied last.
+        let new = of_record.into_iter().rev();
+        let mut new: Vec<Object> = new.filter(|object| seen.insert(object.id.clone())).collect();
+        new.reverse();
+        for object in new {
+            match served(&object.id.group, &object.id.kind) {
+                Some(_) => all.objects.push(object),
+                None => all.unserved.push(object.id),
             }
         }
     }

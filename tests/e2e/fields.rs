@@ -88,7 +88,16 @@ async fn what_only_defaults_set_does_not_stand_in_the_way() {
 #[tokio::test(flavor = "multi_thread")]
 async fn of_what_is_there_twice_the_last_counts_and_an_event_says_so() {
     let fixture = Fixture::shared("twice").await;
-    let chart = fixture.chart("app", &[("templates/a.yaml", WORKLOAD)]);
+    let map = |text: &str| {
+        format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: app}}\ndata: {{text: {text}}}\n")
+    };
+    let (first, last) = (map("first"), map("last"));
+    let files = [
+        ("templates/a.yaml", WORKLOAD),
+        ("templates/b.yaml", first.as_str()),
+        ("templates/c.yaml", last.as_str()),
+    ];
+    let chart = fixture.chart("app", &files);
     let container = json!({
         "env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}, {"name": "A", "value": "3"}],
         "ports": [{"containerPort": 80, "name": "first"}, {"containerPort": 80, "name": "second"}],
@@ -128,9 +137,17 @@ async fn of_what_is_there_twice_the_last_counts_and_an_event_says_so() {
     .await;
     assert!(
         said.contains("env of main has A more than once")
-            && said.contains("ports of main has 80/TCP more than once"),
+            && said.contains("ports of main has 80/TCP more than once")
+            && said.contains(
+                "is 2 times in the manifest (app/templates/b.yaml, app/templates/c.yaml): the last one counts"
+            ),
         "{said}"
     );
+    let maps: Api<ConfigMap> = fixture.namespace.api();
+    assert_eq!(maps.get("app").await.unwrap().data.unwrap()["text"], "last");
+    let charts = fixture.charts.display().to_string();
+    let shown = says(&fixture, &["diff", "app", "--chart-dir", &charts]).await;
+    assert_eq!(shown, "app: nothing would change\n");
 }
 
 #[tokio::test(flavor = "multi_thread")]
