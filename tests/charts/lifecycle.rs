@@ -103,7 +103,8 @@ async fn play(case: &Case, client: kube::Client, charts: &Path) {
         installed,
         "back at revision 1"
     );
-    let health = |entry: &helmapp::api::InventoryEntry| entry.health.as_deref() == Some("Ready");
+    let health =
+        |entry: &helmapp::api::InventoryEntry| entry.hook || entry.health.as_deref() == Some("Ready");
     assert!(status.inventory.iter().all(health), "{:?}", status.inventory);
 
     fixture.delete(&name).await;

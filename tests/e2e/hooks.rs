@@ -1,13 +1,14 @@
 //! Hooks: when they run, what becomes of their objects, what a failed one says.
 
-use helmapp::api::HelmAppStatus;
+use helmapp::api::{HelmApp, HelmAppStatus};
 use helmapp_helm::release::{Hook, HookPhase};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret};
 use kube::api::{Api, DeleteParams, ListParams};
 use serde_json::{Value, json};
 
-use crate::fixture::{CONFIG_MAP, Fixture, Own, condition, condition_of, message, revision};
+use crate::fixture::{CONFIG_MAP, DEPLOYMENT, Fixture, Own, condition, condition_of, message, revision};
+use crate::recovery::heal;
 use crate::support::wait::{events, eventually, until, within};
 
 /// Jobs that are hooks, each of `{name, on, weight, policy, output, pod, for}`.
@@ -623,4 +624,35 @@ async fn a_hook_that_fails_before_a_deletion_says_the_ways_out() {
         fixture.gone("app").await;
         fixture.namespace.left(&[]).await;
     }
+}
+
+/// What comes behind the objects of a revision runs when they get ready, if that is after its time.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revision_that_heals_runs_the_hooks_that_come_behind_it() {
+    let fixture = Fixture::shared("healed").await;
+    let files = [("templates/a.yaml", DEPLOYMENT), ("templates/jobs.yaml", JOBS)];
+    let chart = fixture.chart("app", &files);
+    let after = json!([{"name": "after", "on": "post-upgrade"}]);
+    let spec = |tag: &str, pod: &str| {
+        let values = json!({"replicas": 1, "tag": tag, "pod": pod, "jobs": after});
+        json!({"chart": {"path": chart}, "values": values, "upgrade": {"timeout": "2s"}})
+    };
+    fixture.app("app", spec("v1", "")).await;
+    fixture.ready("app").await;
+    fixture.app("app", spec("v2", "crash-loop")).await;
+    fixture.refused("app", "UpgradeFailed").await;
+    assert_eq!(uid(&fixture, "after").await, None);
+    let healed = |app: &HelmApp| condition(app, "Ready").is_some_and(|ready| ready.status == "True");
+    eventually("the revision heals", within(60), || async {
+        heal(&fixture).await;
+        let apps: Api<HelmApp> = fixture.namespace.api();
+        match healed(&apps.get("app").await.unwrap()) {
+            true => Ok(()),
+            false => Err("not ready".to_owned()),
+        }
+    })
+    .await;
+    assert_eq!(revision(&fixture.ready("app").await), 2);
+    let hooks = fixture.record("app", 2).await.hooks;
+    assert_eq!(run(&hooks, "after").phase, HookPhase::Succeeded);
 }
