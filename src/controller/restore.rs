@@ -273,6 +273,7 @@ async fn given_up(
         _ => Progress::default(),
     };
     let tests = testing::runs(&stored.release);
+    let noted = companion.as_ref().is_some_and(resume::passes);
     let settling = Settling {
         change,
         deadline: Instant::now(),
@@ -286,7 +287,7 @@ async fn given_up(
         tries: companion.as_ref().map_or(attempt_tries, resume::tries),
         made_from: companion.map(|companion| companion.made_from).unwrap_or_default(),
         failed: true,
-        passes,
+        passes: passes || noted,
         record: Record::from(stored).let_go(),
     };
     Ok(Some(GivenUp {

@@ -34,6 +34,9 @@ pub(super) const CAUSE: &str = "cause";
 /// Where the companion keeps which try at the same a revision is.
 pub(super) const TRIES: &str = "tries";
 
+/// Where the companion keeps that what made a revision fail passes by itself.
+pub(super) const PASSES: &str = "passes";
+
 /// A pending revision of ours that nobody works on.
 #[derive(Debug)]
 pub(super) struct Pending {
@@ -317,8 +320,14 @@ pub(super) fn cause(companion: &Companion) -> Option<Cause> {
         input_digest: text("inputDigest")?,
         made_from: companion.made_from.clone(),
         tries: tries(companion),
-        passes: value.get("passes").and_then(Value::as_bool).unwrap_or_default(),
+        passes: value.get(PASSES).and_then(Value::as_bool).unwrap_or_default(),
     })
+}
+
+/// Whether what made the companion's revision fail passes by itself.
+pub(super) fn passes(companion: &Companion) -> bool {
+    let said = companion.extra.get(PASSES).and_then(Value::as_bool);
+    said.unwrap_or_default()
 }
 
 /// Which try at the same the companion's revision is.

@@ -30,7 +30,7 @@ use super::remediation::Budget;
 use super::revision::Change;
 use super::stages::{self, Stage};
 use super::subject::Subject;
-use super::{Context, causes, deploy, health, history, release, report, testing};
+use super::{Context, causes, deploy, health, history, release, report, resume, testing};
 
 /// How often objects are looked at whose kind can't be watched.
 pub(super) const POLL: Duration = Duration::from_secs(5);
@@ -481,16 +481,22 @@ pub(super) async fn give_up(
     failpoint("settle.failing");
     // Lists of revisions have one line for each.
     let line = description.lines().next().unwrap_or_default().to_owned();
-    if settling.stage.is_applied() {
+    let applied = settling.stage.is_applied();
+    if applied || settling.passes {
         // Only the companion can tell the next process, and before the record says that it is over.
-        let applied = |last: Companion| {
-            let news = last.revision == revision && !last.applied;
-            news.then_some(Companion {
-                applied: true,
-                ..last
+        let noted = |last: Companion| {
+            let applied = applied || last.applied;
+            let known = (last.applied, resume::passes(&last));
+            let news = last.revision == revision && known != (applied, settling.passes);
+            news.then(|| {
+                let mut noted = Companion { applied, ..last };
+                noted
+                    .extra
+                    .insert(resume::PASSES.to_owned(), settling.passes.into());
+                noted
             })
         };
-        ctx.companions.amend(ctx, subject, applied).await?;
+        ctx.companions.amend(ctx, subject, noted).await?;
     }
     failpoint("settle.noted");
     let failed = end(ctx, subject, settling, Status::Failed, line).await?;

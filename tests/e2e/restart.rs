@@ -294,7 +294,7 @@ async fn a_revision_has_its_time_after_a_long_stop() {
 }
 
 /// Whether all objects of a failed revision were applied is known to the next process, whatever the status says: one
-/// that was, and heals, is deployed; one whose apply was cut short is not.
+/// that was, and heals, is deployed; one whose apply was cut short is not, and is tried again if that can pass.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_revision_that_heals_after_its_time_and_a_restart_is_deployed() {
     let faults = Faults::default();
@@ -314,7 +314,7 @@ async fn a_revision_that_heals_after_its_time_and_a_restart_is_deployed() {
     fixture.app("whole", spec(&whole, "v2", "crash-loop")).await;
     fixture.app("short", spec(&short, "v2", "")).await;
     for app in ["whole", "short"] {
-        assert_eq!(revision(&fixture.refused(app, "UpgradeFailed").await), 2);
+        fixture.refused(app, "UpgradeFailed").await;
     }
     tokio::time::sleep(within(2)).await;
     own.stop();
@@ -328,20 +328,15 @@ async fn a_revision_that_heals_after_its_time_and_a_restart_is_deployed() {
     heal(&fixture).await;
     own.resume().await;
     assert_eq!(revision(&fixture.ready("whole").await), 2);
-    let status = fixture.refused("short", "UpgradeFailed").await;
-    assert!(
-        message(&status, "Released").contains("nobody answers"),
-        "{status:?}"
-    );
+    // What made the other fail has passed: it is tried again.
+    assert!(revision(&fixture.ready("short").await) >= 3);
     let word = |revision, status: &str| (revision, status.to_owned());
     assert_eq!(
         fixture.revisions("whole").await,
         [word(1, "superseded"), word(2, "deployed")]
     );
-    assert_eq!(
-        fixture.revisions("short").await,
-        [word(1, "deployed"), word(2, "failed")]
-    );
+    let short = fixture.revisions("short").await;
+    assert_eq!(short[..2], [word(1, "superseded"), word(2, "failed")]);
 }
 
 /// The answer of any write can be lost: it is written once all the same.
