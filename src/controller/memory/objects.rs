@@ -116,8 +116,10 @@ impl Objects {
             return Wake::No;
         }
         let checked = has(self.checks.as_deref(), id);
-        let sight = &sight.clone().unready(sight.unready.filter(|_| !checked));
-        let wake = self.with(id, version, |object| object.see(sight));
+        let wake = self.with(id, version, |object| match checked {
+            true => object.see(&sight.clone().unready(None)),
+            false => object.see(sight),
+        });
         if wake == Wake::Now {
             self.tidy();
         }
