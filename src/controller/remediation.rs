@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::api::conditions::reason;
 use crate::api::{Attempt, HelmAppSpec, RemediationStrategy};
 use crate::settings::Backoff;
 
@@ -60,8 +61,8 @@ impl Budget {
 
     /// How long it is until the attempt is made again; `None` for never.
     pub(super) fn due(self, attempt: &Attempt, backoff: &Backoff, now: Timestamp) -> Option<Duration> {
-        let failed = attempt.reason.as_deref().is_some_and(settle::is_failure);
-        if !failed || !self.tries_again(attempt.failures, attempt.passes) {
+        let retried = attempt.reason.as_deref().is_some_and(is_retried);
+        if !retried || !self.tries_again(attempt.failures, attempt.passes) {
             return None;
         }
         let since = attempt.time.as_ref().map_or(now, |time| time.0);
@@ -70,10 +71,14 @@ impl Budget {
     }
 }
 
+/// Whether what failed for this can be tried again: not a way back that a person asked for.
+pub(super) fn is_retried(reason: &str) -> bool {
+    settle::is_failure(reason) && reason != reason::ROLLBACK_FAILED
+}
+
 /// How long it is from a failure to the next try. Without chance in it: it is asked for again and again meanwhile.
 pub(super) fn pause(failures: u32, backoff: &Backoff) -> Duration {
-    let factor = 1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX);
-    backoff.least.saturating_mul(factor).min(backoff.most)
+    backoff.delay(failures, 1.0)
 }
 
 #[cfg(test)]
@@ -170,6 +175,7 @@ mod tests {
             (attempt(Some("UpgradeFailed"), 1, 99), Some(0)),
             (attempt(Some("UpgradeFailed"), 2, 99), None),
             (attempt(Some("SchemaViolation"), 1, 99), None),
+            (attempt(Some("RollbackFailed"), 1, 99), None),
             (attempt(None, 0, 99), None),
         ];
         for (attempt, expected) in table {

@@ -226,7 +226,7 @@ fn tried_in_vain(ctx: &Context, subject: &Subject, report: &mut Report, cause: &
     let of = budget
         .tries()
         .map_or_else(String::new, |all| format!(" of {all}"));
-    if budget.tries_again(tries, passes) {
+    if remediation::is_retried(reason) && budget.tries_again(tries, passes) {
         let counted = match passes {
             true => String::new(),
             false => format!(" (try {tries}{of} failed)"),
