@@ -8,29 +8,44 @@ const DEPLOYMENT: &str = "not all of its replicas are available";
 const DAEMON_SET: &str = "not all of its pods are available";
 const JOB: &str = "it has not ended";
 
-/// Why a workload can not be ready; `None` where a look is needed to know.
-pub(super) fn unready(group: &str, kind: &str, metadata: &ObjectMeta) -> Option<&'static str> {
-    let status = status(metadata)?;
-    let has = |field: &str| status.contains_key(field);
-    match (group, kind) {
-        // What is there and not updated is of an older revision.
-        ("apps", "Deployment") => {
-            let old = has("f:replicas") && !has("f:updatedReplicas");
-            (has("f:unavailableReplicas") || old).then_some(DEPLOYMENT)
-        }
-        ("apps", "DaemonSet") => has("f:numberUnavailable").then_some(DAEMON_SET),
-        ("batch", "Job") => (!has("f:conditions")).then_some(JOB),
-        _ => None,
+/// What metadata tells of an object's health.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hint {
+    /// Nothing: it never does for the kind.
+    Silent,
+    /// Nothing that speaks against it.
+    MayBeReady,
+    /// Why it can not be ready.
+    Unready(&'static str),
+}
+
+impl Hint {
+    /// That of an object.
+    pub(super) fn of(group: &str, kind: &str, metadata: &ObjectMeta) -> Self {
+        let status = status(metadata);
+        let has = |field: &str| status.iter().any(|fields| fields.contains_key(field));
+        let unseen = !status.is_empty() && !has("f:observedGeneration");
+        let unready = match (group, kind) {
+            // What is there and not updated is of an older revision.
+            ("apps", "Deployment") => {
+                let old = has("f:replicas") && !has("f:updatedReplicas");
+                (unseen || has("f:unavailableReplicas") || old).then_some(DEPLOYMENT)
+            }
+            ("apps", "DaemonSet") => (unseen || has("f:numberUnavailable")).then_some(DAEMON_SET),
+            ("batch", "Job") => (!status.is_empty() && !has("f:conditions")).then_some(JOB),
+            _ => return Self::Silent,
+        };
+        unready.map_or(Self::MayBeReady, Self::Unready)
     }
 }
 
-/// The fields of the status that its controller owns.
-fn status(metadata: &ObjectMeta) -> Option<&serde_json::Map<String, Value>> {
-    let entries = metadata.managed_fields.as_ref()?;
-    let entry = entries
-        .iter()
-        .find(|entry| entry.subresource.as_deref() == Some("status"))?;
-    entry.fields_v1.as_ref()?.0.get("f:status")?.as_object()
+/// The fields of the status that each of its controllers owns.
+fn status(metadata: &ObjectMeta) -> Vec<&serde_json::Map<String, Value>> {
+    let entries = metadata.managed_fields.iter().flatten();
+    entries
+        .filter(|entry| entry.subresource.as_deref() == Some("status"))
+        .filter_map(|entry| entry.fields_v1.as_ref()?.0.get("f:status")?.as_object())
+        .collect()
 }
 
 #[cfg(test)]
@@ -54,36 +69,81 @@ mod tests {
 
     #[test]
     fn counts_that_are_there_are_not_zero() {
-        let table: [(&str, &str, &[&str], bool); 10] = [
-            ("apps", "Deployment", &["observedGeneration", "conditions"], false),
+        use Hint::{MayBeReady, Silent, Unready};
+        let table: [(&str, &str, &[&str], Hint); 12] = [
+            ("apps", "Deployment", &["conditions"], Unready(DEPLOYMENT)),
             (
                 "apps",
                 "Deployment",
-                &["replicas", "updatedReplicas", "unavailableReplicas"],
-                true,
+                &["observedGeneration", "conditions"],
+                MayBeReady,
             ),
-            ("apps", "Deployment", &["replicas", "availableReplicas"], true),
             (
                 "apps",
                 "Deployment",
-                &["replicas", "updatedReplicas", "availableReplicas"],
-                false,
+                &[
+                    "observedGeneration",
+                    "replicas",
+                    "updatedReplicas",
+                    "unavailableReplicas",
+                ],
+                Unready(DEPLOYMENT),
             ),
-            ("apps", "DaemonSet", &["numberReady", "numberUnavailable"], true),
-            ("apps", "DaemonSet", &["numberReady", "numberAvailable"], false),
-            ("batch", "Job", &["active", "startTime"], true),
-            ("batch", "Job", &["conditions", "completionTime"], false),
-            ("apps", "StatefulSet", &["replicas"], false),
-            ("example.com", "Deployment", &["unavailableReplicas"], false),
+            (
+                "apps",
+                "Deployment",
+                &["observedGeneration", "replicas", "availableReplicas"],
+                Unready(DEPLOYMENT),
+            ),
+            (
+                "apps",
+                "Deployment",
+                &[
+                    "observedGeneration",
+                    "replicas",
+                    "updatedReplicas",
+                    "availableReplicas",
+                ],
+                MayBeReady,
+            ),
+            (
+                "apps",
+                "DaemonSet",
+                &["observedGeneration", "numberUnavailable"],
+                Unready(DAEMON_SET),
+            ),
+            ("apps", "DaemonSet", &["numberAvailable"], Unready(DAEMON_SET)),
+            (
+                "apps",
+                "DaemonSet",
+                &["observedGeneration", "numberAvailable"],
+                MayBeReady,
+            ),
+            ("batch", "Job", &["active", "startTime"], Unready(JOB)),
+            ("batch", "Job", &["conditions", "completionTime"], MayBeReady),
+            ("apps", "StatefulSet", &["replicas"], Silent),
+            ("example.com", "Deployment", &["unavailableReplicas"], Silent),
         ];
         for (group, kind, status, expected) in table {
-            let said = unready(group, kind, &with(status));
-            assert_eq!(said.is_some(), expected, "{kind} {status:?}: {said:?}");
+            assert_eq!(
+                Hint::of(group, kind, &with(status)),
+                expected,
+                "{kind} {status:?}"
+            );
         }
     }
 
     #[test]
+    fn what_another_says_beside_the_controller_hides_nothing() {
+        let mut metadata = with(&["conditions"]);
+        let observed = with(&["observedGeneration", "replicas", "updatedReplicas"]);
+        let entries = observed.managed_fields.unwrap();
+        metadata.managed_fields.as_mut().unwrap().extend(entries);
+        assert_eq!(Hint::of("apps", "Deployment", &metadata), Hint::MayBeReady);
+    }
+
+    #[test]
     fn without_a_status_nothing_is_known() {
-        assert_eq!(unready("batch", "Job", &ObjectMeta::default()), None);
+        assert_eq!(Hint::of("batch", "Job", &ObjectMeta::default()), Hint::MayBeReady);
     }
 }

@@ -23,6 +23,7 @@ use helmapp_helm::plan::ObjectId;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::runtime::reflector::{ObjectRef, Store};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use crate::api::HelmApp;
 use crate::cluster::watches::{Listed, Target};
@@ -38,13 +39,20 @@ pub use observer::Observer;
 pub use references::Reference;
 
 use attempts::Attempts;
-use object::{Sight, Wake};
+use hint::Hint;
+use object::{Pause, Sight, Wake};
 use objects::Objects;
 use records::Records;
 use references::References;
 
-/// Events of one release within this time lead to one look at its health.
-pub const DEBOUNCE: Duration = Duration::from_millis(200);
+/// Events of one release within this time lead to one look at its health, at the least.
+const DEBOUNCE: Duration = Duration::from_millis(200);
+
+/// And at the most where the metadata tells nothing.
+const LONGEST_DEBOUNCE: Duration = Duration::from_secs(1);
+
+/// How long a workload is left alone whose metadata does not tell yet that it is not ready.
+const LONG_PAUSE: Duration = Duration::from_secs(2);
 
 /// How long a workload whose metadata tells that it is not ready is left alone.
 pub const PATIENCE: Duration = Duration::from_secs(5);
@@ -82,10 +90,23 @@ impl AppKey {
 struct Remembered {
     objects: Objects,
     attempts: Attempts,
-    /// It will be woken within [`DEBOUNCE`].
-    waking: bool,
+    /// When an object of it was applied last.
+    applied: Option<Instant>,
+    /// When it will be woken to look at its objects.
+    waking: Option<Instant>,
     /// Some objects may be left alone, and it will be woken within [`PATIENCE`].
     patient: bool,
+}
+
+impl Remembered {
+    fn lasts(&self, pause: Pause) -> Duration {
+        let passed = || self.applied.map(|applied| applied.elapsed()).unwrap_or_default();
+        match pause {
+            Pause::Short => DEBOUNCE,
+            Pause::Growing => passed().clamp(DEBOUNCE, LONGEST_DEBOUNCE),
+            Pause::Long => LONG_PAUSE,
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -113,11 +134,11 @@ impl Inner {
     /// Whether what is seen of a hook's object can be the end that is waited for.
     fn ends_wait(&self, app: &AppKey, id: &ObjectId, sight: &Sight) -> Wake {
         let awaited = self.awaited.get(app).is_some_and(|ids| ids.contains(id));
-        match (&sight.present, sight.unready) {
+        match (&sight.present, sight.hint) {
             _ if !awaited => Wake::No,
             (None, _) => Wake::Now,
-            (Some(_), Some(_)) => Wake::No,
-            (Some(_), None) => Wake::Soon,
+            (Some(_), Hint::Unready(_)) => Wake::No,
+            (Some(_), _) => Wake::After(Pause::Short),
         }
     }
 }
@@ -147,19 +168,30 @@ impl Memory {
         let _ = self.wake.send(app.reference());
     }
 
-    /// Has the HelmApp reconciled after [`DEBOUNCE`], once for all calls in between.
-    fn wake_soon(self: &Arc<Self>, inner: &mut Inner, app: &AppKey) {
-        if std::mem::replace(&mut inner.of(app).waking, true) {
+    /// Has the HelmApp reconciled after a pause, once for all calls in between.
+    fn wake_after(self: &Arc<Self>, inner: &mut Inner, app: &AppKey, pause: Pause) {
+        let remembered = inner.of(app);
+        let due = Instant::now() + remembered.lasts(pause);
+        if remembered.waking.is_some_and(|waking| waking <= due) {
             return;
         }
+        remembered.waking = Some(due);
         let (memory, app) = (self.clone(), app.clone());
         tokio::spawn(async move {
-            tokio::time::sleep(DEBOUNCE).await;
-            if let Some(remembered) = memory.lock().apps.get_mut(&app) {
-                remembered.waking = false;
+            tokio::time::sleep_until(due).await;
+            // An earlier one may have taken its place.
+            if memory.wakes_at(&app, due) {
+                memory.wake(&app);
             }
-            memory.wake(&app);
         });
+    }
+
+    /// Whether it is this time at which the HelmApp was to be woken.
+    fn wakes_at(&self, app: &AppKey, due: Instant) -> bool {
+        match self.lock().apps.get_mut(app) {
+            Some(remembered) => remembered.waking.take_if(|waking| *waking == due).is_some(),
+            None => false,
+        }
     }
 
     /// Has the HelmApp's objects looked at that were left alone, after [`PATIENCE`].
@@ -248,7 +280,10 @@ impl Memory {
 
     /// Remembers an object as the server answered to our apply, with its health.
     pub fn applied(&self, app: &AppKey, id: &ObjectId, live: &ObjectMeta, health: Health) {
-        self.lock().of(app).objects.applied(id, live, health);
+        let mut inner = self.lock();
+        let remembered = inner.of(app);
+        remembered.applied = Some(Instant::now());
+        remembered.objects.applied(id, live, health);
     }
 
     /// Remembers that an object with this UID was ours.
@@ -416,7 +451,7 @@ impl Memory {
         }
         match wake.max(inner.ends_wait(app, id, sight)) {
             Wake::No => {}
-            Wake::Soon => self.wake_soon(&mut inner, app),
+            Wake::After(pause) => self.wake_after(&mut inner, app, pause),
             Wake::Now => self.wake(app),
         }
     }

@@ -9,6 +9,8 @@ use tokio::time::Instant;
 
 use crate::cluster::watches::stamp;
 
+use super::hint::Hint;
+
 /// How an object is doing, as far as it matters for settling.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Health {
@@ -27,10 +29,21 @@ pub enum Health {
 pub(super) enum Wake {
     /// No.
     No,
-    /// After a moment, together with what else happens.
-    Soon,
+    /// After a while, together with what else happens.
+    After(Pause),
     /// Now.
     Now,
+}
+
+/// How long to wait for what else happens before a look. Each one costs a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Pause {
+    /// Its metadata will tell when a look is of use, in most cases.
+    Long,
+    /// As long as it has taken so far: controllers that were slow will be slow on.
+    Growing,
+    /// What was missing is there.
+    Short,
 }
 
 /// An object as a watch or an answer of the server shows it.
@@ -40,8 +53,8 @@ pub(super) struct Sight {
     pub(super) version: u64,
     /// Mark of our fields, and UID; `None` when it is not there any more.
     pub(super) present: Option<(u64, Box<str>)>,
-    /// Why it can't be ready, where the metadata tells that.
-    pub(super) unready: Option<&'static str>,
+    /// What the metadata tells of its health.
+    pub(super) hint: Hint,
     /// It says that it is a hook.
     hook: bool,
 }
@@ -55,14 +68,14 @@ impl Sight {
                 stamp(metadata),
                 metadata.uid.as_deref().unwrap_or_default().into(),
             )),
-            unready: None,
+            hint: Hint::Silent,
             hook: is_hook(metadata),
         }
     }
 
-    /// The same, with why it can't be ready.
-    pub(super) fn unready(self, unready: Option<&'static str>) -> Self {
-        Self { unready, ..self }
+    /// The same, with what the metadata tells of its health.
+    pub(super) fn hinted(self, hint: Hint) -> Self {
+        Self { hint, ..self }
     }
 
     /// The object whose last metadata was this.
@@ -70,7 +83,7 @@ impl Sight {
         Self {
             version: number(metadata),
             present: None,
-            unready: None,
+            hint: Hint::Silent,
             hook: false,
         }
     }
@@ -267,11 +280,12 @@ impl Tracked {
             .as_ref()
             .map(|(_, uid)| uid.clone())
             .unwrap_or_default();
-        self.patient = false;
-        let wake = self.calls_for();
-        match sight.unready {
-            Some(why) if wake == Wake::Soon => self.wait(why),
-            _ => wake,
+        let waited = std::mem::take(&mut self.patient);
+        match (self.calls_for(), sight.hint) {
+            (Wake::After(_), Hint::Unready(why)) => self.wait(why),
+            (Wake::After(_), Hint::MayBeReady) if waited => Wake::After(Pause::Short),
+            (Wake::After(_), Hint::MayBeReady) => Wake::After(Pause::Long),
+            (wake, _) => wake,
         }
     }
 
@@ -282,7 +296,7 @@ impl Tracked {
             return Wake::No;
         }
         self.health = Health::Progressing(why.into());
-        Wake::Soon
+        Wake::After(Pause::Short)
     }
 
     /// A listing that began then does not have it. What we wrote since may be newer than the listing, or gone.
@@ -303,7 +317,7 @@ impl Tracked {
         if self.is_dirty() || !self.matters() {
             Wake::Now
         } else if self.wants_look() {
-            Wake::Soon
+            Wake::After(Pause::Growing)
         } else {
             Wake::No
         }
@@ -423,9 +437,9 @@ mod tests {
         let waiting = Health::Progressing("0 of 1".into());
         let table = [
             (Health::Ready, true, Wake::No),
-            (Health::Ready, false, Wake::Soon),
-            (waiting.clone(), true, Wake::Soon),
-            (waiting, false, Wake::Soon),
+            (Health::Ready, false, Wake::After(Pause::Growing)),
+            (waiting.clone(), true, Wake::After(Pause::Growing)),
+            (waiting, false, Wake::After(Pause::Growing)),
         ];
         for (health, lasting, expected) in table {
             let mut object = applied(health.clone(), lasting);
@@ -440,7 +454,9 @@ mod tests {
     #[test]
     fn what_can_not_be_ready_is_looked_at_later() {
         let ours = json!({"f:a": {}});
-        let unready = |version| Sight::of(&live(version, ours.clone())).unready(Some("2 are missing"));
+        let unready =
+            |version| Sight::of(&live(version, ours.clone())).hinted(Hint::Unready("2 are missing"));
+        let maybe = |version| Sight::of(&live(version, ours.clone())).hinted(Hint::MayBeReady);
         let mut object = applied(Health::Progressing("0 of 2".into()), false);
         assert_eq!(
             object.see(&unready(10)),
@@ -461,13 +477,23 @@ mod tests {
             Some(&live(11, ours.clone())),
             Health::Progressing("1 of 2".into()),
         );
-        assert_eq!(object.see(&Sight::of(&live(12, ours.clone()))), Wake::Soon);
+        assert_eq!(object.see(&maybe(12)), Wake::After(Pause::Long));
         assert!(object.wants_look());
+        assert_eq!(object.see(&unready(12)), Wake::No);
+        assert_eq!(
+            object.see(&maybe(12)),
+            Wake::After(Pause::Short),
+            "what was missing is there"
+        );
         object.looked(Some(&live(12, ours.clone())), Health::Ready);
-        assert_eq!(object.see(&unready(13)), Wake::Soon, "it was ready");
+        assert_eq!(
+            object.see(&unready(13)),
+            Wake::After(Pause::Short),
+            "it was ready"
+        );
         assert_eq!(object.health, Health::Progressing("2 are missing".into()));
         assert!(object.is_patient());
-        let changed = Sight::of(&live(14, json!({}))).unready(Some("2 are missing"));
+        let changed = Sight::of(&live(14, json!({}))).hinted(Hint::Unready("2 are missing"));
         assert_eq!(object.see(&changed), Wake::Now, "somebody changed it");
         assert!(!object.is_patient());
     }

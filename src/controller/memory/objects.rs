@@ -13,6 +13,7 @@ use crate::controller::health::is_lasting;
 use super::Kinds;
 use super::digest::{Digester, InventoryDigest};
 use super::flat::Flat;
+use super::hint::Hint;
 use super::object::{Health, Look, Sight, Tracked, Wake};
 
 /// The objects of the applied revision, and those that are still seen.
@@ -117,7 +118,7 @@ impl Objects {
         }
         let checked = has(self.checks.as_deref(), id);
         let wake = self.with(id, version, |object| match checked {
-            true => object.see(&sight.clone().unready(None)),
+            true => object.see(&sight.clone().hinted(Hint::Silent)),
             false => object.see(sight),
         });
         if wake == Wake::Now {

@@ -12,8 +12,9 @@ use crate::cluster::discovery::Discovery;
 use crate::cluster::watches::{Event, Handler, Selector, Target};
 use crate::store::HELM_RECORDS;
 
+use super::hint::Hint;
 use super::object::Sight;
-use super::{AppKey, Memory, Reference, hint};
+use super::{AppKey, Memory, Reference};
 
 /// Gives watch events to the memory.
 #[derive(Debug)]
@@ -39,7 +40,7 @@ impl Handler for Observer {
             Watched::Objects => match event {
                 Event::Seen(metadata) => {
                     let ApiResource { group, kind, .. } = &target.resource;
-                    let sight = Sight::of(metadata).unready(hint::unready(group, kind, metadata));
+                    let sight = Sight::of(metadata).hinted(Hint::of(group, kind, metadata));
                     self.object(target, metadata, &sight);
                 }
                 Event::Gone(metadata) => self.object(target, metadata, &Sight::gone(metadata)),

@@ -55,7 +55,7 @@ async fn what_touches_an_object_wakes_its_helmapp() {
     assert_eq!(memory.dirty(&app()).len(), 1);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_workload_that_is_not_ready_is_looked_at_after_a_while() {
     let id = of_kind("Job");
     let (memory, mut woken) = Memory::new();
@@ -77,6 +77,50 @@ async fn a_workload_that_is_not_ready_is_looked_at_after_a_while() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_longer_a_workload_takes_the_longer_events_are_gathered() {
+    let id = of_kind("Deployment");
+    let (memory, mut woken) = Memory::new();
+    memory.want(&app(), 1, [(&id, "v1")]);
+    let waiting = || Health::Progressing("0 of 9".into());
+    memory.applied(&app(), &id, &live(10, json!({})), waiting());
+    let table = [(0, 200), (300, 501), (2000, 1000), (10_000, 1000)];
+    for (version, (passed, debounce)) in (11..).zip(table) {
+        tokio::time::sleep(Duration::from_millis(passed)).await;
+        let seen = live(version, json!({}));
+        memory.saw_object(&app(), &id, "v1", &Sight::of(&seen), || true);
+        tokio::time::sleep(Duration::from_millis(debounce - 1)).await;
+        assert!(woken.try_recv().is_err(), "{passed}: too early");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        assert!(woken.try_recv().is_ok(), "{passed}: too late");
+        memory.looked(&app(), &id, Some(&seen), waiting());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_missing_and_is_there_needs_no_long_pause() {
+    let id = of_kind("Deployment");
+    let (memory, mut woken) = Memory::new();
+    memory.want(&app(), 1, [(&id, "v1")]);
+    let waiting = Health::Progressing("0 of 9".into());
+    memory.applied(&app(), &id, &live(10, json!({})), waiting);
+    let see = |version, hint| {
+        let sight = Sight::of(&live(version, json!({}))).hinted(hint);
+        memory.saw_object(&app(), &id, "v1", &sight, || true);
+    };
+    see(11, Hint::MayBeReady);
+    tokio::time::sleep(DEBOUNCE * 2).await;
+    assert!(woken.try_recv().is_err(), "it was just applied");
+    see(12, Hint::Unready("some are missing"));
+    see(13, Hint::MayBeReady);
+    tokio::time::sleep(DEBOUNCE * 2).await;
+    assert!(woken.try_recv().is_ok(), "nothing is missing any more");
+    memory.looked(&app(), &id, Some(&live(13, json!({}))), Health::Ready);
+    tokio::time::sleep(LONG_PAUSE).await;
+    assert!(woken.try_recv().is_err(), "woken once");
+    assert!(memory.to_look_at(&app()).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_workload_that_can_not_be_ready_is_left_alone_for_a_while() {
     let id = of_kind("Deployment");
     let (memory, mut woken) = Memory::new();
@@ -84,7 +128,7 @@ async fn a_workload_that_can_not_be_ready_is_left_alone_for_a_while() {
     let waiting = Health::Progressing("0 of 9".into());
     memory.applied(&app(), &id, &live(10, json!({})), waiting);
     for version in 11..14 {
-        let sight = Sight::of(&live(version, json!({}))).unready(Some("some are missing"));
+        let sight = Sight::of(&live(version, json!({}))).hinted(Hint::Unready("some are missing"));
         memory.saw_object(&app(), &id, "v1", &sight, || true);
     }
     tokio::time::sleep(PATIENCE / 2).await;
