@@ -59,7 +59,7 @@ impl Base {
             .filter(|settling| settling.record.head == *head);
         let newest = match settling {
             Some(settling) => settling.record.stored(ctx, subject).await?,
-            None => ctx.store.read(&subject.release, head.revision).await?,
+            None => ctx.store.read_known(&subject.release, head).await?,
         };
         let deployed = match head.status {
             Status::Deployed => newest.clone(),

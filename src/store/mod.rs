@@ -9,10 +9,12 @@ mod companion;
 mod head;
 mod places;
 mod progress;
+mod recent;
 mod secret;
 mod whole;
 
 use std::fmt;
+use std::sync::Arc;
 
 use helmapp_helm::release::{self, DecodeLimits, Release, SECRET_KEY, Status, secret_name, user_labels};
 use k8s_openapi::api::core::v1::Secret;
@@ -23,6 +25,8 @@ use kube::{
 
 use crate::cluster::{self, brief, retry};
 use crate::failpoints::failpoint;
+
+use self::recent::Recent;
 
 pub use self::{
     chunks::CHUNKS_LABEL,
@@ -158,6 +162,7 @@ impl fmt::Debug for Prepared {
 pub struct Store {
     client: Client,
     limits: DecodeLimits,
+    recent: Arc<Recent>,
 }
 
 impl fmt::Debug for Store {
@@ -171,6 +176,7 @@ impl Store {
         Self {
             client,
             limits: DecodeLimits::default(),
+            recent: Arc::default(),
         }
     }
 
@@ -228,6 +234,14 @@ impl Store {
         match stored {
             Some(stored) => Ok(Some(self.with_content(key, stored).await?)),
             None => Ok(None),
+        }
+    }
+
+    /// The revision with this head, without a request where this process ended it lately; `None` when it is not there.
+    pub async fn read_known(&self, key: &ReleaseKey, head: &Head) -> Result<Option<Stored>> {
+        match self.recent.get(key, head) {
+            Some(secret) => Ok(Some(self.stored(key, head.revision, &secret)?)),
+            None => self.read(key, head.revision).await,
         }
     }
 
@@ -306,7 +320,7 @@ impl Store {
         let Stored { release, head } = stored;
         let key = ReleaseKey::of(&release);
         let revision = release.version;
-        let secret = secret::changed(&key, &release, holder, &head)?;
+        let mut secret = secret::changed(&key, &release, holder, &head)?;
         let name = secret_name(&key.name, revision);
         failpoint("record.write.before");
         let written = retry::transient(|| async {
@@ -322,6 +336,10 @@ impl Store {
         match written {
             Some(written) => {
                 let head = Head::of_record(&release, &written);
+                if head.status == Status::Deployed && !release.labels.contains_key(CHUNKS_LABEL) {
+                    secret.metadata = written;
+                    self.recent.keep(&key, secret);
+                }
                 Ok(Stored { release, head })
             }
             None => Err(Error::Changed {
@@ -363,6 +381,7 @@ impl Store {
 
     /// Deletes one revision, unless it was made anew meanwhile. One that is gone already is no error.
     pub async fn delete(&self, key: &ReleaseKey, head: &Head) -> Result<()> {
+        self.recent.forget(key);
         failpoint("record.delete.before");
         self.delete_secret(key, &secret_name(&key.name, head.revision), &head.uid)
             .await?;
