@@ -329,7 +329,7 @@ mod tests {
         assert!(said.contains("4096 texts or 1 MiB"), "{said}");
 
         let lines = |count: usize| -> Vec<String> {
-            let line = |number| format!("{number:06}<{}", "Line".repeat(20));
+            let line = |number| format!("{number:06}<\"{}", "Line".repeat(20));
             (0..count).map(line).collect()
         };
         let held = |count| {

@@ -6,6 +6,7 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::general_purpose::{GeneralPurpose, NO_PAD};
+use data_encoding::{BASE32_NOPAD, HEXLOWER_PERMISSIVE};
 
 use super::MAX_TEXT_BYTES;
 use super::forms::Form;
@@ -14,7 +15,7 @@ use super::forms::Form;
 const EACH: usize = 1 << 23;
 /// Bytes of text and forms together for which an automaton is made and done in a moment.
 const QUICK: usize = 128 << 10;
-/// Shorter words are not looked into as base64, which hides no more than four letters in them.
+/// Shorter words are not decoded, as they hide no more than four letters.
 const MIN_ENCODED: usize = 8;
 /// As Go's templates encode, whatever the last letter's idle bits are.
 const STANDARD_NO_PAD: GeneralPurpose =
@@ -55,6 +56,7 @@ impl<'a> Finder<'a> {
         // The other kind of automaton takes many times the memory.
         let made = AhoCorasick::builder()
             .kind(Some(AhoCorasickKind::ContiguousNFA))
+            .ascii_case_insensitive(true)
             .build(forms.iter().map(|form| form.start.as_bytes()));
         let search = match made {
             Ok(automaton) => Search::Together(automaton),
@@ -105,26 +107,32 @@ impl<'a> Finder<'a> {
     fn spans<'t>(&'t self, text: &'t str) -> Box<dyn Iterator<Item = Range<usize>> + 't> {
         match &self.search {
             Search::Nothing(_) => Box::new(std::iter::empty()),
-            Search::Each => Box::new(
-                self.forms
-                    .iter()
-                    .flat_map(|form| places(text, &form.start).filter_map(|at| form.span(text, at))),
-            ),
+            Search::Each => {
+                let lower = text.to_ascii_lowercase();
+                Box::new(self.forms.iter().flat_map(move |form| {
+                    let text_of = |form: &Form| if form.folded { lower.as_str() } else { text };
+                    let found = places(text_of(form), &form.start);
+                    found.filter_map(|at| form.span(text, at)).collect::<Vec<_>>()
+                }))
+            }
             Search::Together(automaton) => {
                 let found = automaton.find_overlapping_iter(text);
                 Box::new(found.filter_map(|found| {
                     let form = self.forms.get(found.pattern().as_usize())?;
-                    form.span(text, found.start())
+                    let as_written = || text.get(found.range()) == Some(&*form.start);
+                    let counts = form.folded || as_written();
+                    counts.then(|| form.span(text, found.start()))?
                 }))
             }
         }
     }
 
-    /// Words that say a form in base64.
+    /// Words that say a form in base64, base32 or hexadecimal digits.
     fn encoded<'t>(&'t self, text: &'t str) -> impl Iterator<Item = Range<usize>> + 't {
         words(text).filter(|word| {
-            let decoded = text.get(word.clone()).and_then(decoded);
-            decoded.is_some_and(|decoded| self.spans(&decoded).next().is_some())
+            let word = text.get(word.clone()).unwrap_or_default();
+            let mut decoded = decoded(word);
+            decoded.any(|decoded| self.spans(&decoded).next().is_some())
         })
     }
 }
@@ -140,7 +148,7 @@ fn places<'t>(text: &'t str, form: &'t str) -> impl Iterator<Item = usize> + 't 
     })
 }
 
-/// The parts of a text that could be base64.
+/// The parts of a text that could be base64, base32 or hexadecimal digits.
 fn words(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
     let is_part = |c: char| c.is_ascii_alphanumeric() || "+/-_".contains(c);
     let mut at = 0;
@@ -155,14 +163,17 @@ fn words(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
     })
 }
 
-/// What a word says in base64, if it is that.
-fn decoded(word: &str) -> Option<String> {
-    if word.len() < MIN_ENCODED {
-        return None;
-    }
-    let word = word.replace('-', "+").replace('_', "/");
-    let bytes = STANDARD_NO_PAD.decode(word).ok()?;
-    Some(String::from_utf8_lossy(&bytes).into_owned())
+/// What a word says in each of the encodings that it can be in.
+fn decoded(word: &str) -> impl Iterator<Item = String> {
+    let long = (word.len() >= MIN_ENCODED).then_some(word);
+    let of_address = long.map(|word| word.replace('-', "+").replace('_', "/"));
+    let said = [
+        of_address.and_then(|word| STANDARD_NO_PAD.decode(word).ok()),
+        long.and_then(|word| BASE32_NOPAD.decode(word.as_bytes()).ok()),
+        long.and_then(|word| HEXLOWER_PERMISSIVE.decode(word.as_bytes()).ok()),
+    ];
+    let said = said.into_iter().flatten();
+    said.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
 
 #[cfg(test)]
@@ -198,6 +209,13 @@ mod tests {
             (format!("<{long}>"), "<[redacted]>"),
             ("basic bWU6aHVudGVyMg==".to_owned(), "basic [redacted]"),
             ("basic bWU6aHVudGVyMg".to_owned(), "basic [redacted]"),
+            // `me:hunter2` in hexadecimal digits and in base32.
+            ("6d653a68756e74657232".to_owned(), "[redacted]"),
+            ("6D653A68756E74657232".to_owned(), "[redacted]"),
+            ("NVSTU2DVNZ2GK4RS".to_owned(), "[redacted]"),
+            ("First-Secret, fIRST-SECRET".to_owned(), "[redacted], [redacted]"),
+            // Short ones as they are.
+            ("Hunter2".to_owned(), "Hunter2"),
         ] {
             for finder in [&each, &together] {
                 assert_eq!(finder.clean(&text), expected);

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 /// Bytes of a form that are looked for. Where a longer one begins, as much is taken out as it is long.
 const MAX_START: usize = 64;
-/// Shorter ones are looked for only as they are written.
+/// Shorter ones are looked for only as they are written, longer ones in capital and small letters.
 const MIN_FOLDED: usize = 8;
 /// Shorter ones need not be secrets where they are a part of a longer word.
 pub(super) const MIN_ANYWHERE: usize = 8;
@@ -16,8 +16,10 @@ pub(super) const MIN_ANYWHERE: usize = 8;
 /// One form of a text that is looked for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Form {
-    /// All of it, or its first [`MAX_START`] bytes.
+    /// All of it, or its first [`MAX_START`] bytes; in small letters where it is [`folded`](Self::folded).
     pub(super) start: Box<str>,
+    /// Capital and small letters (of ASCII) are the same in it.
+    pub(super) folded: bool,
     /// Bytes of all of it.
     length: usize,
     /// It counts only where it is no part of a longer word.
@@ -35,8 +37,15 @@ pub(super) enum Stands {
 
 impl Form {
     fn new(form: &str, stands: Stands) -> Self {
+        let start = form.get(..ceil(form, MAX_START)).unwrap_or(form);
+        let folded = form.len() >= MIN_FOLDED;
         Self {
-            start: form.get(..ceil(form, MAX_START)).unwrap_or(form).into(),
+            start: if folded {
+                start.to_ascii_lowercase().into()
+            } else {
+                start.into()
+            },
+            folded,
             length: form.len(),
             word: stands == Stands::AsWord && form.len() < MIN_ANYWHERE,
         }
@@ -71,7 +80,7 @@ fn ceil(text: &str, at: usize) -> usize {
 }
 
 /// A text as messages, templates and servers write it: as it is, trimmed, escaped as in quotes of Go, JSON and YAML, in
-/// base64, in an address, and in capitals or small letters.
+/// base64, in an address, and in the capitals or small letters of other alphabets than ASCII's.
 fn forms(text: &str) -> Vec<String> {
     let trimmed = text.trim();
     let mut forms = vec![
