@@ -57,7 +57,10 @@ fn describe(app: &HelmApp, now: Timestamp) -> String {
             "Chart       {} {}{version}\n",
             chart.name, chart.version
         ));
-        text.push_str(&format!("Digest      {}\n", chart.digest));
+        // What was rolled back to is known by its record alone.
+        if !chart.digest.is_empty() {
+            text.push_str(&format!("Digest      {}\n", chart.digest));
+        }
     }
     match &status.release {
         Some(release) => text.push_str(&format!(

@@ -31,6 +31,9 @@ fn advice(error: &Error, text: &str, subject: &Subject) -> Option<String> {
         (Error::Objects(_) | Error::Refused(_) | Error::Cluster(_), reason::UNKNOWN_KIND) => {
             Some("install the CRD that defines it; it is tried again by itself".to_owned())
         }
+        (Error::Refused(_), reason::NAMESPACE_NOT_FOUND) => {
+            Some("create the namespace; it is tried again by itself".to_owned())
+        }
         (Error::Cluster(_), reason::IMMUTABLE_FIELD) => {
             Some("leave the field as it is, or delete the object yourself if it may be made anew".to_owned())
         }

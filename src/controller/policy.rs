@@ -141,7 +141,9 @@ impl Error {
                 RefusalReason::Forbidden => reason::FORBIDDEN,
                 RefusalReason::NotOwned | RefusalReason::OwnedByAnother => reason::ADOPTION_REFUSED,
                 RefusalReason::ImmutableField => reason::IMMUTABLE_FIELD,
-                RefusalReason::Invalid | RefusalReason::Missing => reason::OBJECT_INVALID,
+                RefusalReason::Missing if lacks_namespace(refused) => reason::NAMESPACE_NOT_FOUND,
+                RefusalReason::Missing => reason::UNKNOWN_KIND,
+                RefusalReason::Invalid => reason::OBJECT_INVALID,
             },
             Self::Cluster(error) if error.is_forbidden() => reason::FORBIDDEN,
             Self::Cluster(cluster::Error::UnknownKind { .. }) => reason::UNKNOWN_KIND,
@@ -205,6 +207,15 @@ pub fn delay(again: Again, failures: u32, settings: &Settings, random: f64) -> O
         Again::Soon(None) => Some(settings.retry.delay(failures, random)),
         Again::Seldom => Some(settings.slow_retry.delay(failures, random)),
     }
+}
+
+/// Whether what is missing is a namespace, in the API server's words.
+fn lacks_namespace(refused: &Refused) -> bool {
+    let mut missing = refused
+        .0
+        .iter()
+        .filter(|refusal| refusal.reason == RefusalReason::Missing);
+    missing.any(|refusal| refusal.message.contains("namespaces \""))
 }
 
 /// Whether it is the cluster that has no place for an object now: a quota, a policy, a namespace that is going.
@@ -308,6 +319,16 @@ mod tests {
                 refused(RefusalReason::ImmutableField, ""),
                 reason::IMMUTABLE_FIELD,
                 Again::OnChange,
+            ),
+            (
+                refused(RefusalReason::Missing, "namespaces \"x\" not found"),
+                reason::NAMESPACE_NOT_FOUND,
+                Again::Seldom,
+            ),
+            (
+                refused(RefusalReason::Missing, "the server does not know kind Gear"),
+                reason::UNKNOWN_KIND,
+                Again::Seldom,
             ),
             (
                 refused(RefusalReason::Invalid, "bad"),

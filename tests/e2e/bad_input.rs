@@ -298,6 +298,25 @@ async fn an_apply_without_room_goes_on_when_there_is_some() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_namespace_that_is_not_there() {
+    let fixture = Fixture::shared("no-namespace").await;
+    let elsewhere = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: b, namespace: nowhere-to-be-found}\n";
+    let chart = fixture.chart(
+        "app",
+        &[("templates/a.yaml", CONFIG_MAP), ("templates/b.yaml", elsewhere)],
+    );
+    let spec = json!({"chart": {"path": chart}, "values": {"text": "one"}});
+    fixture.app("app", spec).await;
+    let status = fixture.refused("app", "NamespaceNotFound").await;
+    let said = message(&status, "Ready");
+    assert!(
+        said.contains("nowhere-to-be-found") && said.contains("create the namespace"),
+        "{said}"
+    );
+    fixture.namespace.left(&["HelmApp/app"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn names_that_are_too_long() {
     let fixture = Fixture::shared("names").await;
     let chart = fixture.chart("app", &[("templates/a.yaml", CONFIG_MAP)]);

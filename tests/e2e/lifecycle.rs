@@ -338,6 +338,15 @@ async fn suspend_stops_everything_but_deletion() {
         .await;
     assert_eq!(revision(&status), 1);
     assert!(message(&status, "Stalled").contains("spec.suspend"));
+    let ready = status
+        .conditions
+        .iter()
+        .find(|condition| condition.type_ == "Ready");
+    assert_eq!(
+        ready.unwrap().observed_generation,
+        Some(1),
+        "what is ready is what was before"
+    );
     let maps: Api<ConfigMap> = fixture.namespace.api();
     assert_eq!(maps.get("app").await.unwrap().data.unwrap()["text"], "one");
     fixture
