@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::limits::Limit;
 use crate::strconv;
+use crate::value::Value;
 
 /// What went wrong, where, and in which chain of template calls.
 ///
@@ -75,6 +76,11 @@ impl Error {
             Limit::ValueDepth,
             format!("value depth limit exceeded: containers nested deeper than {max}"),
         )
+    }
+
+    /// `encoding/json`'s error about a value of a type that it does not write.
+    pub(crate) fn no_json(value: &Value) -> Error {
+        Error::new(format!("json: unsupported type: {}", value.type_name()))
     }
 
     pub(crate) fn steps(max: u64) -> Error {

@@ -75,7 +75,7 @@
 //! # Differences from Go
 //!
 //! - What Go leaves to chance is sorted: sprig's `keys` and `values`.
-//! - Channels, complex numbers and functions as data do not occur; `%p` shows a fixed address.
+//! - Channels and functions as data do not occur; `%p` shows a fixed address.
 //! - `env` and `expandenv` are off, and `getHostByName` gives nothing, unless [`sprig::Options`] allow them.
 //! - What would run without bound in Go ends with a limit's error.
 //!
@@ -117,6 +117,6 @@ pub use func::{
 pub use limits::{Limit, Limits};
 pub use set::{MissingKey, TemplateSet, Unit};
 pub use value::{
-    Bytes, Elem, FloatType, IntType, Kind, List, Map, MapType, Methods, Object, ParamType, Str, UintType,
-    Value,
+    Bytes, Complex, Elem, FloatType, IntType, Kind, List, Map, MapType, Methods, Object, ParamType, Str,
+    UintType, Value,
 };

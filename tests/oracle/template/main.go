@@ -3,7 +3,7 @@
 //
 // A request has templates (name and text), the name to execute, data, the missingkey option, whether all
 // of sprig is there and, instead of a template, a format with arguments for fmt. Numbers of the data are
-// int64 or float64 as written.
+// int64 or float64 as written, {"complex128": ["1", "-Inf"]} is a complex one.
 package main
 
 import (
@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"text/template"
 
@@ -112,6 +113,15 @@ func funcs(t *template.Template, all bool) template.FuncMap {
 	return f
 }
 
+// part reads the real or imaginary part of a complex number, which JSON has none of.
+func part(text interface{}) float64 {
+	f, err := strconv.ParseFloat(text.(string), 64)
+	if err != nil {
+		panic(err)
+	}
+	return f
+}
+
 func convert(v interface{}) interface{} {
 	switch v := v.(type) {
 	case json.Number:
@@ -125,6 +135,9 @@ func convert(v interface{}) interface{} {
 			v[i] = convert(v[i])
 		}
 	case map[string]interface{}:
+		if parts, ok := v["complex128"].([]interface{}); ok {
+			return complex(part(parts[0]), part(parts[1]))
+		}
 		for k := range v {
 			v[k] = convert(v[k])
 		}

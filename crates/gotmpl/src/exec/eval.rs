@@ -1,6 +1,8 @@
 //! Evaluation of pipelines, commands and arguments. The node at work is set at the same points as in
 //! Go, because errors name whichever was set last.
 
+use std::rc::Rc;
+
 use crate::compile::{At, Command, Expr, NodeKind, Pipe};
 use crate::error::Error;
 use crate::exec::State;
@@ -275,6 +277,9 @@ fn zero(ty: ParamType) -> Rv {
 }
 
 fn ideal_constant(frame: &Frame<'_>, at: At, n: &Number) -> Result<Value, Error> {
+    if let Some(complex) = n.complex {
+        return Ok(Value::Complex(Rc::new(complex)));
+    }
     match (n.int, n.float) {
         (_, Some(f)) if n.is_float_syntax => Ok(Value::float(f)),
         (Some(i), _) => Ok(Value::int(i)),

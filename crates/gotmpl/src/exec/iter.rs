@@ -85,7 +85,9 @@ impl Iter {
                 Some(inner) => return Iter::new(&inner, variables),
                 None => return Err(cannot(value)?),
             },
-            Value::Bool(_) | Value::Float(..) | Value::String(_) => return Err(cannot(value)?),
+            Value::Bool(_) | Value::Float(..) | Value::Complex(_) | Value::String(_) => {
+                return Err(cannot(value)?);
+            }
         })
     }
 

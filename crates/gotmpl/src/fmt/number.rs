@@ -3,6 +3,7 @@
 use crate::fmt::printer::Printer;
 use crate::strconv;
 use crate::unicode::is_print;
+use crate::value::Complex;
 
 impl Printer<'_> {
     /// An integer by verb; `false` for a verb that integers do not have.
@@ -123,6 +124,20 @@ impl Printer<'_> {
             'F' => self.float_as(f, bits, b'f', 6),
             _ => return false,
         }
+        true
+    }
+
+    /// A complex number by verb, in parentheses and with both signs; `false` for a verb that it does not have.
+    pub(super) fn complex(&mut self, c: Complex, verb: char) -> bool {
+        if !matches!(verb, 'v' | 'b' | 'g' | 'G' | 'x' | 'X' | 'f' | 'F' | 'e' | 'E') {
+            return false;
+        }
+        self.push("(");
+        self.float(c.real, 64, verb);
+        let plus = std::mem::replace(&mut self.flags.plus, true);
+        self.float(c.imaginary, 64, verb);
+        self.flags.plus = plus;
+        self.push("i)");
         true
     }
 

@@ -149,6 +149,7 @@ impl Printer<'_> {
             Value::Uint(n, _) => self.integer(*n, false, verb),
             Value::Float(f, FloatType::F64) => self.float(*f, 64, verb),
             Value::Float(f, FloatType::F32) => self.float(*f, 32, verb),
+            Value::Complex(c) => self.complex(**c, verb),
             Value::String(s) => self.string(s.as_bytes(), verb),
             Value::Bytes(b) => return self.nested_bytes(b, verb, depth),
             Value::List(l) => return self.list(&l.type_name(), l, verb, depth),
@@ -158,7 +159,7 @@ impl Printer<'_> {
         let written = self.out.len() - before;
         meter::work(match value {
             // Each of the many digits of a large float is a division of the whole.
-            Value::Float(..) if written > USUAL_DIGITS => 2 * written as u64,
+            Value::Float(..) | Value::Complex(_) if written > USUAL_DIGITS => 2 * written as u64,
             _ => written as u64 / 24,
         })?;
         if fits {
@@ -360,6 +361,7 @@ fn steps(value: &Value, verb: char) -> u64 {
         (Value::String(s), 'q' | 'x' | 'X') => 1 + s.len() as u64 / 4,
         (Value::String(s), _) => 3 + s.len() as u64 / 32,
         (Value::Float(..), _) => 12,
+        (Value::Complex(_), _) => 24,
         _ => 2,
     }
 }

@@ -10,6 +10,7 @@ enum Basic {
     Bool,
     Int,
     Float,
+    Complex,
     String,
     Uint,
 }
@@ -20,6 +21,7 @@ fn basic(v: &Value) -> Basic {
         Value::Int(..) => Basic::Int,
         Value::Uint(..) => Basic::Uint,
         Value::Float(..) => Basic::Float,
+        Value::Complex(_) => Basic::Complex,
         Value::String(_) => Basic::String,
         _ => Basic::None,
     }
@@ -53,6 +55,7 @@ fn equal(first: &Value, other: &Value) -> Result<bool, Error> {
         (Value::Int(a, _), Value::Int(b, _)) => a == b,
         (Value::Uint(a, _), Value::Uint(b, _)) => a == b,
         (Value::Float(a, _), Value::Float(b, _)) => a == b,
+        (Value::Complex(a), Value::Complex(b)) => a == b,
         (Value::String(a), Value::String(b)) => a == b,
         (Value::Int(a, _), Value::Uint(b, _)) | (Value::Uint(b, _), Value::Int(a, _)) => {
             u64::try_from(*a).is_ok_and(|a| a == *b)
@@ -118,7 +121,7 @@ pub(super) fn lt(first: &Value, second: &Value) -> Result<bool, Error> {
         (Value::String(a), Value::String(b)) => a < b,
         (Value::Int(a, _), Value::Uint(b, _)) => u64::try_from(*a).map_or(true, |a| a < *b),
         (Value::Uint(a, _), Value::Int(b, _)) => u64::try_from(*b).is_ok_and(|b| *a < b),
-        (Value::Bool(_), Value::Bool(_)) => return Err(bad()),
+        (Value::Bool(_), Value::Bool(_)) | (Value::Complex(_), Value::Complex(_)) => return Err(bad()),
         _ => return Err(incompatible(first, second)),
     })
 }

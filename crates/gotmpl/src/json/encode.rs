@@ -26,7 +26,7 @@ pub struct Style {
 /// The value as JSON, as `json.Marshal` gives it: keys sorted, a nil map or slice as null, `[]uint8` as
 /// base64, bytes that are not UTF-8 as U+FFFD.
 ///
-/// Errors: NaN and infinities, and nesting deeper than [`MAX_VALUE_DEPTH`].
+/// Errors: NaN, infinities and complex numbers, and nesting deeper than [`MAX_VALUE_DEPTH`].
 pub fn encode(value: &Value, style: Style) -> Result<String, Error> {
     let mut out = String::new();
     write(&mut out, value, style, 0)?;
@@ -52,6 +52,7 @@ fn write(out: &mut String, value: &Value, style: Style, depth: usize) -> Result<
         Value::Int(n, _) => out.push_str(&n.to_string()),
         Value::Uint(n, _) => out.push_str(&n.to_string()),
         Value::Float(f, ty) => write_float(out, *f, *ty)?,
+        Value::Complex(_) => return Err(Error::no_json(value)),
         Value::String(s) => write_string(out, &s.to_str_lossy(), s.as_utf8().is_none(), style),
         Value::Bytes(b) => {
             let text = base64::engine::general_purpose::STANDARD.encode(&b[..]);

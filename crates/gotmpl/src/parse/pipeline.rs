@@ -213,7 +213,7 @@ impl<'s> Parser<'s, '_> {
             Kind::CharConstant | Kind::Complex | Kind::Number => {
                 let number = match token.kind {
                     Kind::CharConstant => Number::character(token.text),
-                    Kind::Complex => Err(format!("complex numbers are not supported: {}", token.text)),
+                    Kind::Complex => Number::pair(token.text),
                     _ => Number::parse(token.text),
                 };
                 match number {

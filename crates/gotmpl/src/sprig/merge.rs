@@ -77,6 +77,11 @@ fn merge_all(state: &mut State, into: Map, from: &[Map], overwrite: bool) -> Res
     Ok(Value::Map(into))
 }
 
+/// Whether mergo takes a value for none: it does not know complex numbers.
+fn is_empty(value: &Value) -> bool {
+    !matches!(value, Value::Complex(_)) && empty(value)
+}
+
 fn merge(state: &mut State, into: &Map, from: &Map, overwrite: bool, depth: usize) -> Result<(), Failure> {
     if depth > MAX_VALUE_DEPTH {
         return Err(Error::value_depth().into());
@@ -103,7 +108,9 @@ fn merge(state: &mut State, into: &Map, from: &Map, overwrite: bool, depth: usiz
         }
         let replace = match &old {
             // Looked at after the merge above: a map that has become non-empty stays.
-            Some(old) if !empty(old) => overwrite && !(source.kind() == Kind::Map && old.kind() == Kind::Map),
+            Some(old) if !is_empty(old) => {
+                overwrite && !(source.kind() == Kind::Map && old.kind() == Kind::Map)
+            }
             _ => true,
         };
         if replace {

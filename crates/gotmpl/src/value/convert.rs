@@ -35,7 +35,7 @@ impl Value {
     /// The value as a JSON tree, as `encoding/json` would see it: `[]uint8` becomes base64, a nil
     /// map or slice null.
     ///
-    /// Errors: NaN and infinities, and nesting deeper than [`MAX_VALUE_DEPTH`].
+    /// Errors: NaN, infinities and complex numbers, and nesting deeper than [`MAX_VALUE_DEPTH`].
     pub fn to_json(&self) -> Result<Json, Error> {
         to_json(self, 0, &mut 0)
     }
@@ -85,6 +85,7 @@ fn to_json(value: &Value, depth: usize, made: &mut usize) -> Result<Json, Error>
                 return Err(Error::new(format!("json: unsupported value: {text}")));
             }
         },
+        Value::Complex(_) => return Err(Error::no_json(value)),
         Value::String(s) => Json::String(s.to_str_lossy().into_owned()),
         Value::Bytes(b) => Json::String(base64::engine::general_purpose::STANDARD.encode(&b[..])),
         Value::List(l) if l.is_nil() => Json::Null,

@@ -72,6 +72,7 @@ fn equal(a: &Value, b: &Value, depth: usize) -> Result<bool, Error> {
         (Value::Int(x, t), Value::Int(y, u)) => x == y && t == u,
         (Value::Uint(x, t), Value::Uint(y, u)) => x == y && t == u,
         (Value::Float(x, t), Value::Float(y, u)) => x == y && t == u,
+        (Value::Complex(x), Value::Complex(y)) => x == y,
         (Value::String(x), Value::String(y)) => x == y,
         (Value::Bytes(x), Value::Bytes(y)) => x == y,
         (Value::List(x), Value::List(y)) => {

@@ -4,6 +4,7 @@
 //! that `set` is visible through every alias, as in Go.
 
 mod bytes;
+mod complex;
 mod convert;
 mod deep;
 mod list;
@@ -17,6 +18,7 @@ use std::borrow::Cow;
 use std::rc::Rc;
 
 pub use bytes::Bytes;
+pub use complex::Complex;
 pub use list::List;
 pub use map::Map;
 pub(crate) use map::WeakMap;
@@ -43,6 +45,8 @@ pub enum Value {
     Uint(u64, UintType),
     /// A float; a `float32` holds a value that is exact in 32 bits.
     Float(f64, FloatType),
+    /// `complex128`; behind a pointer, for it is rare and would make every value larger.
+    Complex(Rc<Complex>),
     /// `string`
     String(Str),
     /// `[]uint8`
@@ -94,6 +98,7 @@ impl Value {
             Value::Int(_, t) => Kind::Int(*t),
             Value::Uint(_, t) => Kind::Uint(*t),
             Value::Float(_, t) => Kind::Float(*t),
+            Value::Complex(_) => Kind::Complex,
             Value::String(_) => Kind::String,
             Value::Bytes(_) | Value::List(_) => Kind::Slice,
             Value::Map(_) => Kind::Map,
@@ -109,6 +114,7 @@ impl Value {
             Value::Int(_, t) => t.name().into(),
             Value::Uint(_, t) => t.name().into(),
             Value::Float(_, t) => t.name().into(),
+            Value::Complex(_) => "complex128".into(),
             Value::String(_) => "string".into(),
             Value::Bytes(_) => "[]uint8".into(),
             Value::List(l) => match l.elem() {
@@ -129,6 +135,7 @@ impl Value {
             Value::Int(n, _) => *n != 0,
             Value::Uint(n, _) => *n != 0,
             Value::Float(f, _) => *f != 0.0,
+            Value::Complex(c) => **c != Complex::default(),
             Value::String(s) => !s.is_empty(),
             Value::Bytes(b) => !b.is_empty(),
             Value::List(l) => !l.is_empty(),

@@ -19,6 +19,8 @@ pub enum Kind {
     Uint(UintType),
     /// A floating-point type.
     Float(FloatType),
+    /// `complex128`
+    Complex,
     /// `string`
     String,
     /// A slice.
@@ -42,6 +44,7 @@ impl Kind {
             Kind::Int(t) => t.name(),
             Kind::Uint(t) => t.name(),
             Kind::Float(t) => t.name(),
+            Kind::Complex => "complex128",
             Kind::String => "string",
             Kind::Slice => "slice",
             Kind::Map => "map",

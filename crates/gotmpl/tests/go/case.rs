@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use helmapp_gotmpl::{Limits, Map, MissingKey, State, TemplateSet, Value, fmt};
+use helmapp_gotmpl::{Limits, Map, MissingKey, State, TemplateSet, fmt};
 use serde::{Deserialize, Serialize};
 
 use crate::host;
@@ -52,7 +52,7 @@ impl Case {
     }
 
     fn try_run(&self) -> Result<String, String> {
-        let data = Value::from_json(&self.data);
+        let data = host::data(&self.data);
         if let Some(format) = &self.format {
             let args = data.as_list().map(|l| l.to_vec()).unwrap_or_default();
             let mut out = fmt::Output::new();

@@ -54,6 +54,11 @@ const LITERALS: &[&str] = &[
     "\"%5.2f\"",
     "1000000",
     "1_00",
+    "1i",
+    "1+2i",
+    "-2.5e1-0x1p-2i",
+    "0i",
+    "3+0i",
 ];
 const SPACES: &[&str] = &[" ", " ", " ", "  ", "\n", "\t"];
 
@@ -369,6 +374,9 @@ fn format_case(random: &mut Random, verbs: &mut Verbs) -> Case {
         json!([1, "a", null]),
         json!({"k": 1.5, "a": ["x"]}),
         json!([[], {}, ["é"]]),
+        json!({"complex128": ["1", "-2.5"]}),
+        json!({"complex128": ["1e300", "NaN"]}),
+        json!([{"complex128": ["-Inf", "0.001"]}]),
     ];
     let args: Vec<Json> = (0..random.below(4))
         .map(|_| values[random.below(values.len())].clone())

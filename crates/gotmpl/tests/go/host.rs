@@ -5,9 +5,10 @@ use std::rc::Rc;
 
 use helmapp_gotmpl::value::MapType;
 use helmapp_gotmpl::{
-    Elem, Error, FloatType, Functions, Int32, Int64, Kind, List, Map, Object, ParamType, Results, Signature,
-    State, Str, Strings, UintType, Value, Variadic, fmt,
+    Complex, Elem, Error, FloatType, Functions, Int32, Int64, Kind, List, Map, Object, ParamType, Results,
+    Signature, State, Str, Strings, UintType, Value, Variadic, fmt,
 };
+use serde_json::Value as Json;
 
 use crate::case::entries;
 
@@ -28,6 +29,24 @@ struct Set(List);
 
 #[derive(Debug)]
 struct Function;
+
+/// A value of the request: an object of two texts under `complex128` is such a number.
+pub(crate) fn data(json: &Json) -> Value {
+    match json {
+        Json::Array(items) => Value::List(items.iter().map(data).collect()),
+        Json::Object(entries) => match entries.get("complex128") {
+            Some(Json::Array(parts)) => {
+                let part = |at: usize| parts[at].as_str().unwrap().parse().unwrap();
+                Value::Complex(Rc::new(Complex {
+                    real: part(0),
+                    imaginary: part(1),
+                }))
+            }
+            _ => Value::Map(entries.iter().map(|(k, v)| (Str::from(k), data(v))).collect()),
+        },
+        other => Value::from_json(other),
+    }
+}
 
 const STRING: ParamType = ParamType::String;
 

@@ -70,7 +70,7 @@ fn write(mut writer: Writer, value: &Value) -> Result<String, Error> {
     match writer.value(value, 0) {
         Ok(()) => {}
         Err(Failure::Swallowed) => return Ok(String::new()),
-        Err(Failure::Limit(error)) => return Err(error),
+        Err(Failure::Ends(error)) => return Err(error),
     }
     let mut text = writer.emitter.finish().unwrap_or_default();
     if text.ends_with('\n') {
@@ -83,12 +83,13 @@ fn write(mut writer: Writer, value: &Value) -> Result<String, Error> {
 enum Failure {
     /// It has no JSON; Helm swallows such errors.
     Swallowed,
-    Limit(Error),
+    /// A limit, or a value at which Helm's library panics.
+    Ends(Error),
 }
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Failure::Limit(error)
+        Failure::Ends(error)
     }
 }
 
@@ -101,7 +102,7 @@ struct Writer {
 impl Writer {
     fn value(&mut self, value: &Value, depth: usize) -> Result<(), Failure> {
         if depth > MAX_VALUE_DEPTH {
-            return Err(Failure::Limit(Error::value_depth()));
+            return Err(Failure::Ends(Error::value_depth()));
         }
         self.room()?;
         meter::work(match value {
@@ -116,6 +117,11 @@ impl Writer {
             Value::Int(n, _) => self.emitter.int(*n),
             Value::Uint(n, _) => self.emitter.uint(*n),
             Value::Float(f, _) => self.emitter.float(*f),
+            Value::Complex(_) if self.v3 => {
+                let type_name = value.type_name();
+                return Err(Error::new(format!("cannot marshal type: {type_name}")).into());
+            }
+            Value::Complex(_) => return Err(Failure::Swallowed),
             Value::String(s) => self.emitter.str(&s.to_str_lossy()),
             Value::Bytes(b) if self.v3 => {
                 self.emitter.begin_seq();
@@ -169,7 +175,7 @@ impl Writer {
     /// A struct, by its JSON.
     fn json(&mut self, json: &Json, depth: usize) -> Result<(), Failure> {
         if depth > MAX_VALUE_DEPTH {
-            return Err(Failure::Limit(Error::value_depth()));
+            return Err(Failure::Ends(Error::value_depth()));
         }
         self.room()?;
         match json {

@@ -40,6 +40,8 @@ enum Form<'v> {
     Array(Vec<Value>),
     Map(Entries),
     Struct(Entries),
+    /// What TOML has no form for.
+    Other,
 }
 
 /// Keys with their values, in the order in which they are written.
@@ -55,6 +57,9 @@ impl Encoder {
             return Err(Error::TooDeep);
         }
         meter::check(self.out.len())?;
+        if let (Value::Complex(_), []) = (value, key.as_slice()) {
+            return Err(Error::NoDocument(value.kind().name()));
+        }
         match (form(value), shape(value, MAX_DEPTH)?) {
             (Form::Nil, _) if !(key.is_empty() && matches!(value, Value::List(_))) => Ok(()),
             (Form::Map(entries) | Form::Struct(entries), _) => self.table(key, &entries),
@@ -145,6 +150,7 @@ impl Encoder {
                 self.out.push(']');
             }
             Form::Map(entries) | Form::Struct(entries) => self.inline_table(&entries, depth)?,
+            Form::Other => return Err(Error::NoForm(value.kind().name())),
         }
         meter::check(self.out.len())?;
         Ok(())
@@ -253,6 +259,7 @@ fn form(value: &Value) -> Form<'_> {
         Value::Nil => Form::Nil,
         Value::Bool(b) => Form::Bool(*b),
         Value::Int(..) | Value::Uint(..) | Value::Float(..) => Form::Number(Cow::Borrowed(value)),
+        Value::Complex(_) => Form::Other,
         Value::String(text) => Form::Text(text.clone()),
         Value::Bytes(bytes) => Form::Array(bytes.iter().map(|b| Value::int(i64::from(*b))).collect()),
         Value::List(list) if list.is_nil() => Form::Nil,
@@ -286,6 +293,7 @@ fn object_form(object: &dyn Object) -> Form<'static> {
             Form::Array(items) => Form::Array(items),
             Form::Map(entries) => Form::Map(entries),
             Form::Struct(entries) => Form::Struct(entries),
+            Form::Other => Form::Other,
         },
         None => Form::Struct(fields(object)),
     }
@@ -344,6 +352,7 @@ fn shape(value: &Value, depth: usize) -> Result<Shape, Error> {
     match form(value) {
         Form::Nil => Ok(Shape::Nil),
         Form::Map(_) | Form::Struct(_) => Ok(Shape::Table),
+        Form::Other => Err(Error::NoForm(value.kind().name())),
         Form::Array(items) if !items.is_empty() => {
             let mut all_tables = true;
             for item in &items {

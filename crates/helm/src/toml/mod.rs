@@ -12,7 +12,7 @@ pub use encode::encode;
 /// Levels of nesting that are written.
 pub const MAX_DEPTH: usize = 200;
 
-/// What can go wrong; the texts of the first two are the Go encoder's.
+/// What can go wrong; the texts of the first four are the Go encoder's.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -22,6 +22,12 @@ pub enum Error {
     /// An array of tables stands alone.
     #[error("toml: top-level values must be Go maps or structs")]
     NoKey,
+    /// A value of a kind that TOML does not have stands alone.
+    #[error("unsupported type for key '': {0}")]
+    NoDocument(&'static str),
+    /// A value of a kind that TOML does not have.
+    #[error("unsupported type: {0}")]
+    NoForm(&'static str),
     /// The value nests deeper than [`MAX_DEPTH`].
     #[error("toml: values nest deeper than {MAX_DEPTH} (limit: max TOML depth)")]
     TooDeep,
