@@ -154,10 +154,12 @@ impl State {
         if let (Some(last), Some((i, slot))) = (call.last, slots.next()) {
             *slot = validate(frame, Rv::concrete(last), param(signature, i))?.value;
         }
-        for arg in args.iter_mut() {
+        for (i, arg) in args.iter_mut().enumerate() {
             if let Value::Object(object) = arg
                 && let Some(passed) = object.as_argument()
             {
+                // What is nil then was an interface.
+                interfaces |= u32::from(passed.is_nil()).checked_shl(i as u32).unwrap_or(0);
                 *arg = passed;
             }
         }

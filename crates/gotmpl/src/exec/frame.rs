@@ -31,10 +31,14 @@ impl Rv {
 
     /// Go's name of the static type.
     pub(crate) fn type_name(&self) -> String {
-        if self.interface {
-            "interface {}".into()
-        } else {
-            self.value.type_name().into_owned()
+        let declared = match &self.value {
+            Value::Object(o) => o.interface_name(),
+            _ => None,
+        };
+        match declared {
+            _ if self.interface => "interface {}".into(),
+            Some(name) => name.into(),
+            None => self.value.type_name().into_owned(),
         }
     }
 }

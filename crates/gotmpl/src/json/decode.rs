@@ -40,6 +40,31 @@ pub fn decode_partial(text: &[u8]) -> (Value, Option<Error>) {
     }
 }
 
+/// Reads a JSON text as `json.Unmarshal` does into a `string`, which null leaves empty.
+///
+/// Errors: those of [`decode`], and that of a text which holds something else; with the bytes that Go has read then.
+pub(crate) fn decode_string(text: &[u8]) -> Result<Str, (Error, usize)> {
+    let mut decoder = Decoder {
+        text,
+        at: 0,
+        number_error: None,
+    };
+    let read =
+        meter::work(READ_STEPS + text.len() as u64 / BYTES_OF_A_STEP).and_then(|()| decoder.document());
+    let (kind, read) = match read {
+        Ok(Value::String(text)) => return Ok(text),
+        Ok(Value::Nil) if decoder.number_error.is_none() => return Ok(Str::default()),
+        Err(error) => return Err((error, text.len().min(decoder.at + 1))),
+        // Of a list or an object Go has read the bracket, of others all.
+        Ok(Value::List(_)) => ("array", text.len() - text.trim_ascii_start().len() + 1),
+        Ok(Value::Map(_)) => ("object", text.len() - text.trim_ascii_start().len() + 1),
+        Ok(Value::Bool(_)) => ("bool", text.trim_ascii_end().len()),
+        Ok(_) => ("number", text.trim_ascii_end().len()),
+    };
+    let message = format!("json: cannot unmarshal {kind} into Go value of type string");
+    Err((Error::new(message), read))
+}
+
 struct Decoder<'a> {
     text: &'a [u8],
     at: usize,

@@ -5,5 +5,6 @@ mod encode;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use decode::decode_string;
 pub use decode::{MAX_DEPTH, decode, decode_partial};
 pub use encode::{Style, encode};

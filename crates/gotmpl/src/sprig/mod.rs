@@ -3,6 +3,7 @@
 //! What sprig panics with becomes the function's error, as text/template makes it. Randomness and the
 //! clock come through [`Options`], so that a host can replay them.
 
+mod address;
 mod cast;
 #[cfg(feature = "crypto")]
 mod crypto;
@@ -15,6 +16,7 @@ mod lists;
 mod merge;
 mod numbers;
 mod options;
+mod outcome;
 mod paths;
 mod random;
 mod regexes;
@@ -32,6 +34,7 @@ mod words;
 #[cfg(feature = "crypto")]
 pub use crypto::Certificate;
 pub use options::{Clock, Entropy, Options, OsEntropy, Resolver, SystemClock};
+pub use outcome::no_error;
 pub use times::{DurationObject, TimeObject};
 pub use urls::url_scheme_and_host;
 pub use versions::VersionObject;

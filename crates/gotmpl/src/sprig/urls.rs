@@ -1,13 +1,12 @@
 //! URLs, taken apart and put together as Go's `net/url` does.
 
-use std::net::Ipv6Addr;
-
 use crate::error::Error;
 use crate::exec::State;
 use crate::func::Functions;
 use crate::strconv::quote;
 use crate::value::{Map, MapType, Str, Value};
 
+use super::address::{Address, parse_address};
 use super::cast::kind_name;
 use super::options::Options;
 use super::panics;
@@ -277,18 +276,10 @@ fn parse_ip_literal(host: &[u8]) -> Result<Vec<u8>, String> {
         }
         None => unescape(name, Part::Host)?,
     };
-    let text = String::from_utf8_lossy(&name);
-    let (address, zone) = text.split_once('%').map_or((&*text, None), |(a, z)| (a, Some(z)));
-    if address.parse::<std::net::Ipv4Addr>().is_ok() && zone.is_none() {
-        return Err("invalid IP-literal".to_owned());
+    match parse_address(&name).map_err(|problem| format!("invalid host: {problem}"))? {
+        Address::V4 => Err("invalid IP-literal".to_owned()),
+        Address::V6 => Ok([b"[", &name[..], b"]", &port[..]].concat()),
     }
-    let problem = match zone {
-        Some("") if address.contains(':') => "zone must be a non-empty string",
-        Some("") => "unable to parse IP",
-        _ if address.parse::<Ipv6Addr>().is_err() => "unable to parse IP",
-        _ => return Ok([b"[", &name[..], b"]", &port[..]].concat()),
-    };
-    Err(format!("invalid host: ParseAddr({}): {problem}", quote(&name)))
 }
 
 impl Url {

@@ -18,6 +18,12 @@ pub trait Object: fmt::Debug + Any {
     /// Go's name of the type: what `%T` and `typeOf` show.
     fn type_name(&self) -> Cow<'static, str>;
 
+    /// Go's name of the interface, other than the empty one, that the value came as: what is said to lack a field.
+    /// Default: none.
+    fn interface_name(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Go's kind. Default: that of the underlying value, else a struct.
     fn kind(&self) -> Kind {
         self.underlying().map_or(Kind::Struct, |v| v.kind())

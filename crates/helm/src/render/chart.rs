@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use helmapp_gotmpl::{Elem, Kind, List, Map, MapType, Object, Str, Value};
+use helmapp_gotmpl::sprig::no_error;
+use helmapp_gotmpl::{Elem, Error, Kind, List, Map, MapType, Object, Signature, State, Str, Value};
 
 use crate::chart::{Dependency, Maintainer, Metadata};
 
@@ -162,6 +163,14 @@ impl Object for MaintainerObject {
         Kind::Ptr
     }
 
+    fn method(&self, name: &str) -> Option<Signature> {
+        validate(name)
+    }
+
+    fn call_method(&self, _: &mut State, _: &str, _: &mut [Value]) -> Result<Value, Error> {
+        Ok(no_error())
+    }
+
     fn field(&self, name: &str) -> Option<Value> {
         match name {
             "Name" => Some(text(&self.0.name)),
@@ -193,6 +202,14 @@ impl Object for DependencyObject {
 
     fn kind(&self) -> Kind {
         Kind::Ptr
+    }
+
+    fn method(&self, name: &str) -> Option<Signature> {
+        validate(name)
+    }
+
+    fn call_method(&self, _: &mut State, _: &str, _: &mut [Value]) -> Result<Value, Error> {
+        Ok(no_error())
     }
 
     fn field(&self, name: &str) -> Option<Value> {
@@ -233,6 +250,11 @@ impl Object for DependencyObject {
         members.insert(1 + version, ("repository".into(), text(&self.0.repository)));
         Some(members)
     }
+}
+
+/// `Validate`, which finds nothing wrong with what was loaded.
+fn validate(name: &str) -> Option<Signature> {
+    (name == "Validate").then(|| Signature::fixed(&[]))
 }
 
 fn text(s: &str) -> Value {

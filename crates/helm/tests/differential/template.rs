@@ -216,6 +216,7 @@ fn builtin(made: &mut Expressions<'_>) -> &'static str {
         "{{ .Chart.Version }}/{{ .Chart.AppVersion }}/{{ .Chart.IsRoot }}/{{ .Chart.Type }}",
         "{{ .Chart.Dependencies | toJson | quote }}",
         "{{ range .Chart.Dependencies }}{{ .Name }}{{ end }}",
+        "{{ range .Chart.Dependencies }}{{ .Validate }}{{ end }}{{ range .Chart.Maintainers }}{{ .Validate }}{{ .Name }}{{ end }}",
         "{{ .Capabilities.KubeVersion }}",
         "{{ .Capabilities.KubeVersion.Major }}.{{ .Capabilities.KubeVersion.Minor }} {{ .Capabilities.KubeVersion.GitVersion }}",
         "{{ .Capabilities.APIVersions.Has \"example.com/v1/Thing\" }}{{ .Capabilities.APIVersions.Has \"apps/v1\" }}",

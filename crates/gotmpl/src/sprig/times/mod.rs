@@ -3,6 +3,7 @@
 mod moment;
 mod parts;
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::date::{Duration, Time, Zone};
@@ -24,7 +25,7 @@ pub(super) fn register(funcs: &mut Functions, options: &Options) {
     };
     let at = now.clone();
     funcs.add("now", move |state: &mut State| {
-        TimeObject::value(at.now(state), &at.local)
+        Obj(Rc::new(TimeObject::new(at.now(state), &at.local)))
     });
     let at = now.clone();
     funcs.add("date", move |state: &mut State, layout: Str, date: Value| {

@@ -19,12 +19,17 @@ pub struct TimeObject {
 }
 
 impl TimeObject {
-    /// The value of a time; `local` is what its method `Local` turns to.
-    pub fn value(time: Time, local: &jiff::tz::TimeZone) -> Value {
-        Value::object(Self {
+    /// A time; `local` is what its method `Local` turns to.
+    pub fn new(time: Time, local: &jiff::tz::TimeZone) -> Self {
+        Self {
             time,
             local: local.clone(),
-        })
+        }
+    }
+
+    /// The value of a time.
+    pub fn value(time: Time, local: &jiff::tz::TimeZone) -> Value {
+        Value::object(Self::new(time, local))
     }
 
     /// The time.
