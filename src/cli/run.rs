@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, str::FromStr, sync::Arc, time};
 
 use anyhow::{Context as _, bail, ensure};
 use futures::FutureExt as _;
-use helmapp_helm::plan::Yield;
+use helmapp_helm::{plan::Yield, render::FunctionSet};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::watch,
@@ -194,6 +194,15 @@ struct SettingsArguments {
     /// Bytes of compiled charts that are kept for the next rendering, for two to four minutes after the last
     #[arg(long, env = "HELMAPP_COMPILED_CACHE_BYTES", default_value_t = 32 << 20, value_name = "BYTES")]
     compiled_cache_bytes: usize,
+    /// Whose functions templates may call: helm3, or helm4 for those too that Helm 4 added, such as durationHours and
+    /// mustToYaml
+    #[arg(
+        long,
+        env = "HELMAPP_TEMPLATE_FUNCTIONS",
+        default_value = "helm3",
+        value_name = "HELM"
+    )]
+    template_functions: FunctionSet,
     #[command(flatten)]
     health: HealthArguments,
     #[command(flatten)]
@@ -303,6 +312,7 @@ impl SettingsArguments {
             workers: self.workers,
             renderers: self.renderers,
             compiled_cache_bytes: self.compiled_cache_bytes,
+            template_functions: self.template_functions,
             yield_to: self.yield_to,
             pending_takeover: self.pending_takeover.0,
             retry,
@@ -544,6 +554,7 @@ mod tests {
             "--fetch-fresh=10s",
             "--chart-cache-bytes=11",
             "--compiled-cache-bytes=12",
+            "--template-functions=helm4",
             "--ask-pods-after=31s",
             "--crash-restarts=32",
             "--start-limit=33s",
@@ -590,6 +601,7 @@ mod tests {
             workers: 3,
             renderers: 4,
             compiled_cache_bytes: 12,
+            template_functions: FunctionSet::Helm4,
             yield_to: ["vpa-updater", "keda/scale"]
                 .map(|text| text.parse().unwrap())
                 .to_vec(),

@@ -222,7 +222,10 @@ impl Operator {
             guarded: Slots::default(),
             access: access::Answers::default(),
             renderers: Renderers::new(settings.renderers, settings.limits.render.stack_bytes)?,
-            compiled: Arc::new(CompiledCharts::new(settings.compiled_cache_bytes)),
+            compiled: Arc::new(
+                CompiledCharts::new(settings.compiled_cache_bytes)
+                    .with_functions(settings.template_functions),
+            ),
             charts: Mutex::default(),
             settings,
             discovery,

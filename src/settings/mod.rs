@@ -7,6 +7,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use helmapp_helm::health::pods::Patience;
 use helmapp_helm::plan::Yield;
+use helmapp_helm::render::FunctionSet;
 
 pub use self::{
     allowed::{Allowed, AllowedError},
@@ -27,6 +28,8 @@ pub struct Settings {
     pub renderers: u16,
     /// Bytes of compiled charts that are kept for the next rendering.
     pub compiled_cache_bytes: usize,
+    /// Whose functions templates may call.
+    pub template_functions: FunctionSet,
     /// Field managers whose fields no release takes.
     pub yield_to: Vec<Yield>,
     /// How long another's pending revision is left alone while nothing of it changes.
@@ -106,6 +109,7 @@ impl Default for Settings {
             workers: 16,
             renderers: 2,
             compiled_cache_bytes: 32 * 1024 * 1024,
+            template_functions: FunctionSet::Helm3,
             yield_to: YIELD_TO.iter().filter_map(|text| text.parse().ok()).collect(),
             pending_takeover: Duration::from_secs(15 * 60),
             retry: Backoff {

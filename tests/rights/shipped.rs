@@ -87,6 +87,7 @@ fn values_of_the_chart_come_through() {
         "watch[0].apiGroups={cert-manager.io},watch[0].resources={certificates}",
         "extraArgs={--workers=4}",
         "replicas=2",
+        "templateFunctions=helm4",
     ]);
     let named = by_name(objects.clone());
     let of = |kind: &str, name: &str| &named[&(kind.to_owned(), name.to_owned())];
@@ -111,4 +112,5 @@ fn values_of_the_chart_come_through() {
     let variables = variables(&deployment);
     assert_eq!(variables["HELMAPP_CHART_DIR"]["value"], "/charts:/more");
     assert_eq!(variables["HELMAPP_DEFAULT_SERVICE_ACCOUNT"]["value"], "");
+    assert_eq!(variables["HELMAPP_TEMPLATE_FUNCTIONS"]["value"], "helm4");
 }

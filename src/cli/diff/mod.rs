@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::Args;
 use helmapp_helm::plan::{Action, Propagation};
+use helmapp_helm::render::FunctionSet;
 use kube::{Api, ResourceExt as _};
 use serde::Serialize;
 use serde_json::Value;
@@ -39,6 +40,9 @@ pub(super) struct Arguments {
     /// Directory below which spec.chart.path is looked for here; can be given more than once
     #[arg(long, value_name = "DIR", default_value = "charts")]
     chart_dir: Vec<PathBuf>,
+    /// Whose functions templates may call, as the operator's setting of the same name: helm3 or helm4
+    #[arg(long, default_value = "helm3", value_name = "HELM")]
+    template_functions: FunctionSet,
     /// Show what is different in the newest revision, or in the one of a second --revision
     #[arg(id = "revision", long = "revision", value_name = "REVISION", value_parser = clap::value_parser!(i64).range(1..))]
     revisions: Vec<i64>,
@@ -71,6 +75,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<bool> {
     };
     let settings = Settings {
         chart_dirs: super::dev::existing(arguments.chart_dir)?,
+        template_functions: arguments.template_functions,
         fetch: Fetch {
             allowed: anywhere(),
             ..Fetch::default()

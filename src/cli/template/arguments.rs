@@ -1,6 +1,7 @@
 //! What `helmapp template` takes: the flags of `helm template`.
 
 use clap::{ArgAction, Args};
+use helmapp_helm::render::FunctionSet;
 
 use super::unused::{Unused, go_bool};
 
@@ -41,6 +42,10 @@ pub struct Arguments {
     /// Kubernetes API versions for .Capabilities.APIVersions (repeatable)
     #[arg(short, long, value_delimiter = ',', value_name = "VERSION")]
     pub api_versions: Vec<String>,
+    /// Whose functions templates may call: helm3, or helm4 for those too that Helm 4 added, such as durationHours and
+    /// mustToYaml
+    #[arg(long, default_value = "helm3", value_name = "HELM")]
+    pub template_functions: FunctionSet,
     /// Include the CRDs of crds/
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", value_parser = go_bool, action = ArgAction::Set)]
     pub include_crds: bool,

@@ -18,7 +18,7 @@ use anyhow::{anyhow, bail};
 use helmapp_helm::capabilities::{Capabilities, KubeVersion};
 use helmapp_helm::chart::Chart;
 use helmapp_helm::manifest::{Manifest, source_block};
-use helmapp_helm::render::{self, CompiledChart, Limits, Prepared, ReleaseOptions, RenderInput};
+use helmapp_helm::render::{self, CompiledChart, FunctionSet, Limits, Prepared, ReleaseOptions, RenderInput};
 use helmapp_helm::values::{Layers, Shared};
 
 pub use arguments::Arguments;
@@ -115,6 +115,7 @@ struct Job {
     chart: String,
     release: ReleaseOptions,
     capabilities: Arc<Capabilities>,
+    functions: FunctionSet,
 }
 
 impl Job {
@@ -142,6 +143,7 @@ impl Job {
                 kube_version,
                 &arguments.api_versions,
             )),
+            functions: arguments.template_functions,
         })
     }
 
@@ -178,7 +180,7 @@ impl Job {
             },
             ..RenderInput::new(values, &self.release, Arc::clone(&self.capabilities))
         };
-        Ok(CompiledChart::compile(chart)?.render(input)?)
+        Ok(CompiledChart::compile_with(chart, self.functions)?.render(input)?)
     }
 }
 

@@ -118,6 +118,22 @@ fn empty_values_of_flags_are_none() {
 }
 
 #[test]
+fn templates_call_what_helm_4_added_only_where_that_is_asked_for() {
+    let template = "a: {{ durationHours \"90m\" }}\n{{ dict \"b\" 1 | mustToYaml }}\n";
+    let expected = "---\n# Source: one/templates/a.yaml\na: 1.5\nb: 1\n";
+    let of_helm_4 = rendered(template, &["--template-functions=helm4"]);
+    assert_eq!(of_helm_4.as_deref(), Ok(expected));
+    for line in [&[][..], &["--template-functions", "helm3"]] {
+        let error = rendered(template, line).unwrap_err();
+        assert!(
+            error.contains("function \"durationHours\" not defined"),
+            "{error}"
+        );
+    }
+    assert!(parse(&["chart", "--template-functions=helm5"]).is_err());
+}
+
+#[test]
 fn what_is_no_chart_is_told_as_helm_tells_it() {
     let directory = tempfile::tempdir().unwrap();
     let folder = directory.path().display().to_string();

@@ -30,6 +30,7 @@ use crate::chart::{Chart, File};
 /// ```
 pub struct CompiledCharts {
     most: usize,
+    functions: FunctionSet,
     kept: Mutex<Kept>,
     /// A chart is compiled, or can not be.
     done: Condvar,
@@ -56,9 +57,15 @@ impl CompiledCharts {
     pub fn new(bytes: usize) -> CompiledCharts {
         CompiledCharts {
             most: bytes,
+            functions: FunctionSet::default(),
             kept: Mutex::default(),
             done: Condvar::new(),
         }
+    }
+
+    /// Whose functions the templates may call. Default: Helm 3's.
+    pub fn with_functions(self, functions: FunctionSet) -> CompiledCharts {
+        CompiledCharts { functions, ..self }
     }
 
     /// The compiled form of a chart that [`prepare`](super::prepare) has settled. Who asks for one that another thread
@@ -82,11 +89,7 @@ impl CompiledCharts {
         let others: Vec<_> = kept.charts.iter().map(|entry| Arc::clone(&entry.chart)).collect();
         drop(kept);
         let compiling = Compiling(self, chart);
-        let compiled = Arc::new(CompiledChart::compile_beside(
-            chart,
-            FunctionSet::default(),
-            &others,
-        )?);
+        let compiled = Arc::new(CompiledChart::compile_beside(chart, self.functions, &others)?);
         self.lock().keep(Arc::clone(&compiled), self.most);
         drop(compiling);
         Ok(compiled)
@@ -247,6 +250,22 @@ mod tests {
         });
         assert!(all.iter().all(|one| Arc::ptr_eq(one, &all[0])));
         assert!(charts.lock().compiling.is_empty());
+    }
+
+    #[test]
+    fn templates_call_the_functions_that_were_chosen() {
+        let weeks = chart(
+            "1.0.0",
+            &[("templates/a.yaml", "a: {{ durationWeeks \"336h\" }}")],
+        );
+        let charts = CompiledCharts::new(64 << 20);
+        let error = charts.get(&weeks).unwrap_err().to_string();
+        assert!(
+            error.contains("function \"durationWeeks\" not defined"),
+            "{error}"
+        );
+        let charts = CompiledCharts::new(64 << 20).with_functions(FunctionSet::Helm4);
+        charts.get(&weeks).unwrap();
     }
 
     #[test]

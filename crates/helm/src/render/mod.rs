@@ -27,6 +27,7 @@ mod yaml;
 mod tests;
 
 use std::collections::{BTreeMap, HashMap};
+use std::str::FromStr;
 use std::sync::{Arc, OnceLock};
 
 use foldhash::fast::RandomState;
@@ -278,6 +279,11 @@ impl CompiledChart {
 }
 
 /// The functions that templates may call. A chart for the one Helm may not compile for the other.
+///
+/// ```
+/// use helmapp_helm::render::FunctionSet;
+/// assert_eq!("helm4".parse(), Ok(FunctionSet::Helm4));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FunctionSet {
     /// Helm 3's: what it does not know is `not defined` here too.
@@ -287,6 +293,23 @@ pub enum FunctionSet {
     /// `durationMilliseconds`, `durationMicroseconds`, `durationNanoseconds`, `durationMinutes`, `durationHours`,
     /// `durationDays`, `durationWeeks`, `durationRoundTo` and `durationTruncateTo`.
     Helm4,
+}
+
+/// A text names no [`FunctionSet`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is neither helm3 nor helm4")]
+pub struct UnknownFunctionSet(String);
+
+impl FromStr for FunctionSet {
+    type Err = UnknownFunctionSet;
+
+    fn from_str(text: &str) -> Result<Self, UnknownFunctionSet> {
+        match text {
+            "helm3" => Ok(FunctionSet::Helm3),
+            "helm4" => Ok(FunctionSet::Helm4),
+            other => Err(UnknownFunctionSet(other.to_owned())),
+        }
+    }
 }
 
 impl FunctionSet {
