@@ -18,7 +18,7 @@ mod tests;
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use jsonschema::{PatternOptions, ValidationError, ValidationOptions, Validator};
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 use crate::{
     chart::Chart,
@@ -91,26 +91,66 @@ pub fn validate_within(
     documents: &Arc<Documents>,
     steps: u64,
 ) -> Result<(), Error> {
-    let mut error = Error {
-        violations: Vec::new(),
-        text: String::new(),
+    let mut checks = Checks {
+        documents,
+        left: Steps::new(steps),
+        error: Error {
+            violations: Vec::new(),
+            text: String::new(),
+        },
     };
-    validate_chart(chart, values, documents, &mut Steps::new(steps), &mut error);
+    // One copy for all charts: what a sub-chart's schema is for lies within it.
+    let json = has_schema(chart).then(|| whole_json(values));
+    checks.chart(chart, values, json.as_ref());
+    let error = checks.error;
     if error.text.is_empty() { Ok(()) } else { Err(error) }
 }
 
-fn validate_chart(
-    chart: &Chart,
-    values: &Shared,
-    documents: &Arc<Documents>,
-    left: &mut Steps,
-    error: &mut Error,
-) {
-    if let Some(schema) = &chart.schema {
-        let values = values.to_json();
-        let (lines, violations) = match Schema::compile_within(schema, &values, documents, left) {
+/// Whether the chart or a chart within it has a schema.
+fn has_schema(chart: &Chart) -> bool {
+    chart.schema.is_some() || chart.dependencies.iter().any(has_schema)
+}
+
+/// The checks of a chart and of those within it.
+struct Checks<'a> {
+    documents: &'a Arc<Documents>,
+    left: Steps,
+    error: Error,
+}
+
+impl Checks<'_> {
+    /// Checks a chart's values, which `json` is a copy of, and those within them.
+    fn chart(&mut self, chart: &Chart, values: &Shared, json: Option<&Value>) {
+        if let (Some(schema), Some(json)) = (&chart.schema, json) {
+            self.schema(chart.name(), schema, json);
+        }
+        for dependency in &chart.dependencies {
+            let name = dependency.name();
+            match values.get(name) {
+                None | Some(Shared::Null) => {}
+                Some(below @ Shared::Table(_)) => {
+                    self.chart(dependency, below, json.and_then(|json| json.get(name)));
+                }
+                Some(other) => {
+                    let message = format!(
+                        "invalid type for values: expected object (map), got {}",
+                        text::go_type_of(other)
+                    );
+                    self.error.text += &format!("{name}:\n{message}\n");
+                    self.error.violations.push(Violation {
+                        chart: name.to_owned(),
+                        path: String::new(),
+                        message,
+                    });
+                }
+            }
+        }
+    }
+
+    fn schema(&mut self, chart: &str, schema: &[u8], json: &Value) {
+        let (lines, violations) = match Schema::compile_within(schema, json, self.documents, &mut self.left) {
             Ok(schema) => {
-                let (lines, violations) = schema.check(&values);
+                let (lines, violations) = schema.check_whole(json);
                 let end = if lines.is_empty() { "" } else { "\n" };
                 (lines + end, violations)
             }
@@ -123,34 +163,16 @@ fn validate_chart(
                 }],
             ),
         };
-        if !lines.is_empty() {
-            error.text += &format!("{}:\n{lines}", chart.name());
-            let name = chart.name();
-            error
-                .violations
-                .extend(violations.into_iter().map(|found| Violation {
-                    chart: name.to_owned(),
-                    ..found
-                }));
+        if lines.is_empty() {
+            return;
         }
-    }
-    for dependency in &chart.dependencies {
-        match values.get(dependency.name()) {
-            None | Some(Shared::Null) => {}
-            Some(below @ Shared::Table(_)) => validate_chart(dependency, below, documents, left, error),
-            Some(other) => {
-                let message = format!(
-                    "invalid type for values: expected object (map), got {}",
-                    text::go_type(&other.to_json())
-                );
-                error.text += &format!("{}:\n{message}\n", dependency.name());
-                error.violations.push(Violation {
-                    chart: dependency.name().to_owned(),
-                    path: String::new(),
-                    message,
-                });
-            }
-        }
+        self.error.text += &format!("{chart}:\n{lines}");
+        self.error
+            .violations
+            .extend(violations.into_iter().map(|found| Violation {
+                chart: chart.to_owned(),
+                ..found
+            }));
     }
 }
 
@@ -208,12 +230,16 @@ impl Schema {
     /// The lines that Helm prints for the violations, and the violations themselves; nothing for values that
     /// meet the schema.
     pub fn check(&self, values: &Value) -> (String, Vec<Violation>) {
-        let values = whole_numbers(values);
-        if self.validator.is_valid(&values) {
+        self.check_whole(&whole_numbers(values))
+    }
+
+    /// [`check`](Self::check) of values whose whole floats are integers.
+    fn check_whole(&self, values: &Value) -> (String, Vec<Violation>) {
+        if self.validator.is_valid(values) {
             return (String::new(), Vec::new());
         }
-        let errors = self.validator.iter_errors(&values).take(MAX_VIOLATIONS);
-        report::report(errors, &values, &self.parts)
+        let errors = self.validator.iter_errors(values).take(MAX_VIOLATIONS);
+        report::report(errors, values, &self.parts)
     }
 }
 
@@ -263,22 +289,41 @@ const MAX_WHOLE: f64 = 9_223_372_036_854_775_808.0;
 /// Values with whole floats as integers: a schema's `integer` means the value, while some drafts go by the kind.
 fn whole_numbers(value: &Value) -> Value {
     match value {
-        Value::Number(number) if number.is_f64() => match number.as_f64() {
-            Some(float) if float.fract() == 0.0 && float.abs() < MAX_WHOLE => {
-                #[expect(
-                    clippy::cast_possible_truncation,
-                    reason = "the float is whole and small enough"
-                )]
-                let whole = float as i64;
-                Value::from(whole)
-            }
-            _ => value.clone(),
-        },
+        Value::Number(number) => Value::Number(whole_number(number)),
         Value::Array(items) => items.iter().map(whole_numbers).collect(),
         Value::Object(map) => map
             .iter()
             .map(|(key, value)| (key.clone(), whole_numbers(value)))
             .collect(),
         other => other.clone(),
+    }
+}
+
+/// The JSON of merged values, with whole floats as integers.
+fn whole_json(values: &Shared) -> Value {
+    match values {
+        Shared::Null => Value::Null,
+        Shared::Bool(value) => Value::Bool(*value),
+        Shared::Number(number) => Value::Number(whole_number(number)),
+        Shared::Text(text) => Value::from(&**text),
+        Shared::List(items) => items.iter().map(whole_json).collect(),
+        Shared::Table(entries) => entries
+            .iter()
+            .map(|(key, value)| (key.to_string(), whole_json(value)))
+            .collect(),
+    }
+}
+
+fn whole_number(number: &Number) -> Number {
+    match number.as_f64().filter(|_| number.is_f64()) {
+        Some(float) if float.fract() == 0.0 && float.abs() < MAX_WHOLE => {
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "the float is whole and small enough"
+            )]
+            let whole = float as i64;
+            Number::from(whole)
+        }
+        _ => number.clone(),
     }
 }

@@ -83,7 +83,7 @@ pub(super) fn import(tree: &mut Tree<'_>, values: &Shared) -> Result<TableId> {
     match values {
         Shared::Null => Ok(tree.empty()),
         Shared::Table(entries) => tree.import_table(entries),
-        other => Err(Error::NotATable(text::go_type(&other.to_json()))),
+        other => Err(Error::NotATable(text::go_type_of(other))),
     }
 }
 

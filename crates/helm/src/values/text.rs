@@ -2,6 +2,8 @@
 
 use serde_json::{Number, Value};
 
+use super::Shared;
+
 /// A value as `%v` prints it: `map[a:1 b:[x y]]`, `<nil>`.
 pub(super) fn plain(value: &Value) -> String {
     match value {
@@ -61,6 +63,19 @@ pub(crate) fn go_type(value: &Value) -> &'static str {
         Value::String(_) => "string",
         Value::Array(_) => "[]interface {}",
         Value::Object(_) => "map[string]interface {}",
+    }
+}
+
+/// The same of merged values.
+pub(crate) fn go_type_of(value: &Shared) -> &'static str {
+    match value {
+        Shared::Null => "nil",
+        Shared::Bool(_) => "bool",
+        Shared::Number(number) if number.is_f64() => "float64",
+        Shared::Number(_) => "int64",
+        Shared::Text(_) => "string",
+        Shared::List(_) => "[]interface {}",
+        Shared::Table(_) => "map[string]interface {}",
     }
 }
 

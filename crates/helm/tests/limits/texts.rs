@@ -92,6 +92,27 @@ fn aliases_of_aliases(levels: usize) -> Result<(), String> {
     chart(files.chain([root]).collect())
 }
 
+/// Charts in charts, so many levels deep, each with a schema; the values are those of the innermost.
+fn schemas_in_schemas(levels: usize, innermost: &str) -> Result<(), String> {
+    const SCHEMA: &[u8] = b"{\"type\": \"object\"}";
+    let within = (1..=levels).flat_map(|level| {
+        let path = "charts/a/".repeat(level);
+        [
+            (
+                format!("{path}Chart.yaml"),
+                b"apiVersion: v2\nname: a\nversion: 1.0.0\n".to_vec(),
+            ),
+            (format!("{path}values.schema.json"), SCHEMA.to_vec()),
+        ]
+    });
+    let values = format!("{}{innermost}{}\n", "{a: ".repeat(levels), "}".repeat(levels));
+    let own = [
+        ("values.yaml".to_owned(), values.into_bytes()),
+        ("values.schema.json".to_owned(), SCHEMA.to_vec()),
+    ];
+    chart(within.chain(own).collect())
+}
+
 fn flag(text: &str) -> Result<(), String> {
     set::parse_into(text, &mut Map::new()).map_err(|e| e.to_string())
 }
@@ -132,6 +153,8 @@ pub(crate) fn cases() -> Vec<Case> {
         "a schema without end", Error("limit schema depth"), schema("a: 1\n", "{\"allOf\": [{\"$ref\": \"#\"}]}");
         "a schema of a long chain", Error("limit schema depth"), schema("a: 1\n", &chain(20_000));
         "a schema that just fits", Harmless, schema("a: 1\n", &doubling(18));
+        "many values below schemas in schemas", Harmless, schemas_in_schemas(
+            30, &format!("{{{}}}", (0..150_000).map(|n| format!("k{n}: {n},")).collect::<String>()));
         "a schema with a large pattern", Error("pattern"), schema(
             "a: x\n", "{\"properties\": {\"a\": {\"pattern\": \"(\\\\p{L}{100}){100}\"}}}");
         "a schema with nested repetition", Harmless, schema(
