@@ -80,18 +80,36 @@ pub(crate) fn parse(data: &[u8]) {
     }
 }
 
-/// What patterns are looked for in: 256 KiB.
-const SEARCHED: usize = 256 << 10;
+/// What patterns are looked for in: a short text mostly, so that there is time for many patterns, and 256 KiB for one
+/// of so many, in which what goes with the square of the length shows.
+const SHORT: usize = 1 << 10;
+const LONG: usize = 256 << 10;
+const ONE_LONG_OF: u32 = 64;
+
+/// How long the text is for a pattern: always the same, so that what is found can be found again.
+fn searched(pattern: &[u8]) -> usize {
+    let sum = pattern.iter().fold(0u32, |sum, byte| {
+        sum.wrapping_mul(31).wrapping_add((*byte).into())
+    });
+    if sum.is_multiple_of(ONE_LONG_OF) {
+        LONG
+    } else {
+        SHORT
+    }
+}
+
+static SEARCHES: LazyLock<Arc<TemplateSet>> = LazyLock::new(|| {
+    const TEMPLATE: &str = "{{ $_ := regexMatch .p .t }}{{ $_ := regexFindAll .p .t -1 }}{{ $_ := regexSplit .p .t -1 }}\
+                            {{ $_ := regexReplaceAll .p .t \"<$0$1>\" }}";
+    let mut set = TemplateSet::new("search", Arc::new(FUNCTIONS.clone()));
+    let added = set.add("search", TEMPLATE);
+    assert!(added.is_ok(), "{added:?}");
+    Arc::new(set)
+});
 
 /// Looks for the pattern in the bytes, over and over again, in all ways.
 fn search(pattern: &[u8], bytes: &[u8]) {
-    const TEMPLATE: &str = "{{ $_ := regexMatch .p .t }}{{ $_ := regexFindAll .p .t -1 }}{{ $_ := regexSplit .p .t -1 }}\
-                            {{ $_ := regexReplaceAll .p .t \"<$0$1>\" }}";
-    let text: Vec<u8> = bytes.iter().copied().cycle().take(SEARCHED).collect();
-    let mut set = TemplateSet::new("search", Arc::new(FUNCTIONS.clone()));
-    if set.add("search", TEMPLATE).is_err() {
-        return;
-    }
+    let text: Vec<u8> = bytes.iter().copied().cycle().take(searched(pattern)).collect();
     let data: Map = [("p", Str::from(pattern)), ("t", Str::from(text))]
         .map(|(key, text)| (key, Template::String(text)))
         .into_iter()
@@ -100,7 +118,7 @@ fn search(pattern: &[u8], bytes: &[u8]) {
         steps: 2_000_000,
         ..Limits::default()
     };
-    let _ = Arc::new(set).execute("search", &Template::Map(data), &mut State::new(limits));
+    let _ = SEARCHES.execute("search", &Template::Map(data), &mut State::new(limits));
 }
 
 const VALUES: &str = r#"{"a": {"b": {"c": "text"}}, "list": [1, 2.5, "x", null, {"k": "v"}], "n": -7, "big": 18446744073709551615,
