@@ -145,7 +145,7 @@ pub(super) fn char_width(text: &[u8]) -> usize {
 }
 
 /// The steps that finding a text twice and replacing it count for.
-const REPLACE_STEPS: u64 = 8;
+const REPLACE_STEPS: u64 = 3;
 
 /// Go's `strings.Replace` of all occurrences.
 pub(super) fn replace_all(state: &mut State, text: &[u8], old: &[u8], new: &[u8]) -> Result<Vec<u8>, Error> {

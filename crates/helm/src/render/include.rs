@@ -11,7 +11,7 @@ use super::texts::Ready;
 const MAX_RECURSION: usize = 1000;
 
 /// Bytes of a text of `tpl` that are a step.
-const BYTES_OF_A_STEP: u64 = 16;
+const BYTES_OF_A_STEP: u64 = 64;
 
 /// What is left of a text that an error quotes, when it is cut.
 const CUT_CHARS: usize = 100;
