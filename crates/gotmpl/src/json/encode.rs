@@ -5,7 +5,7 @@ use base64::Engine as _;
 use crate::error::Error;
 use crate::meter;
 use crate::strconv::append_float;
-use crate::value::{FloatType, MAX_VALUE_DEPTH, Value};
+use crate::value::{FloatType, MAX_VALUE_DEPTH, Str, Value};
 
 /// Bytes of a text that are looked at in a step.
 const BYTES_OF_A_STEP: u64 = 16;
@@ -53,10 +53,10 @@ fn write(out: &mut String, value: &Value, style: Style, depth: usize) -> Result<
         Value::Uint(n, _) => out.push_str(&n.to_string()),
         Value::Float(f, ty) => write_float(out, *f, *ty)?,
         Value::Complex(_) => return Err(Error::no_json(value)),
-        Value::String(s) => write_string(out, &s.to_str_lossy(), s.as_utf8().is_none(), style),
+        Value::String(s) => write_str(out, s, style),
         Value::Bytes(b) => {
             let text = base64::engine::general_purpose::STANDARD.encode(&b[..]);
-            write_string(out, &text, false, style);
+            write_string(out, &text, style);
         }
         Value::List(l) if l.is_nil() => out.push_str("null"),
         Value::List(l) => sequence(out, style, depth, ['[', ']'], l.iter(), |out, item| {
@@ -70,7 +70,7 @@ fn write(out: &mut String, value: &Value, style: Style, depth: usize) -> Result<
             ['{', '}'],
             m.borrow().iter(),
             |out, (key, item)| {
-                write_string(out, &key.to_str_lossy(), key.as_utf8().is_none(), style);
+                write_str(out, key, style);
                 out.push_str(if style.pretty { ": " } else { ":" });
                 write(out, item, style, depth + 1)
             },
@@ -84,7 +84,7 @@ fn write(out: &mut String, value: &Value, style: Style, depth: usize) -> Result<
                 ['{', '}'],
                 members.iter(),
                 |out, (name, item)| {
-                    write_string(out, name, false, style);
+                    write_string(out, name, style);
                     out.push_str(if style.pretty { ": " } else { ":" });
                     write(out, item, style, depth + 1)
                 },
@@ -152,9 +152,23 @@ fn write_float(out: &mut String, f: f64, ty: FloatType) -> Result<(), Error> {
     Ok(())
 }
 
-/// Writes a string; where it was not UTF-8, the replacement characters as escapes.
-fn write_string(out: &mut String, s: &str, replaced: bool, style: Style) {
+/// Writes bytes as a string: those that are not UTF-8 as escapes of U+FFFD.
+fn write_str(out: &mut String, s: &Str, style: Style) {
     out.push('"');
+    for chunk in s.as_bytes().utf8_chunks() {
+        escape(out, chunk.valid(), style);
+        chunk.invalid().iter().for_each(|_| out.push_str("\\ufffd"));
+    }
+    out.push('"');
+}
+
+fn write_string(out: &mut String, s: &str, style: Style) {
+    out.push('"');
+    escape(out, s, style);
+    out.push('"');
+}
+
+fn escape(out: &mut String, s: &str, style: Style) {
     let mut plain = 0;
     for (at, c) in s.char_indices() {
         let escape: Option<&str> = match c {
@@ -167,7 +181,6 @@ fn write_string(out: &mut String, s: &str, replaced: bool, style: Style) {
             '\u{c}' => Some("\\f"),
             '<' | '>' | '&' if !style.raw_html => None,
             '\u{2028}' | '\u{2029}' | '\0'..'\u{20}' => None,
-            '\u{FFFD}' if replaced => None,
             _ => continue,
         };
         out.push_str(s.get(plain..at).unwrap_or_default());
@@ -178,5 +191,4 @@ fn write_string(out: &mut String, s: &str, replaced: bool, style: Style) {
         plain = at + c.len_utf8();
     }
     out.push_str(s.get(plain..).unwrap_or_default());
-    out.push('"');
 }

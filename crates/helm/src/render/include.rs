@@ -23,7 +23,15 @@ pub(super) fn add(functions: &mut Functions) {
 
 fn include(state: &mut State, name: Str, data: Value) -> Result<Str, Error> {
     enter(state, &name)?;
-    let result = state.render(&name.to_str_lossy(), &data);
+    let result = match name.as_utf8() {
+        Some(name) => state.render(name, &data),
+        // No template has such a name.
+        None => Err(Error::new(format!(
+            "template: no template {} associated with template {:?}",
+            strconv::quote(name.as_bytes()),
+            SET_NAME
+        ))),
+    };
     if let Some(host) = state.user_mut::<Host>() {
         host.included.pop();
     }

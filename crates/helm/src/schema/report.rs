@@ -500,8 +500,10 @@ fn branches(error: &ValidationError<'_>, looked: &Looked<'_>) -> Vec<Found> {
     let (Kind::AnyOf { context } | Kind::OneOfNotValid { context }) = error.kind() else {
         return Vec::new();
     };
-    let at = segments(error.evaluation_path().as_str()).len();
+    let path = segments(error.evaluation_path().as_str());
+    let at = path.len();
     let instance = segments(error.instance_path().as_str());
+    let instance = looked.parts.counted(None, &path, instance);
     let alternatives = context.iter().map(|errors| {
         let mut schema = Schema {
             instance: instance.clone(),

@@ -70,7 +70,7 @@ pub(crate) fn atoms(kind: char) -> &'static [&'static str] {
         'W' => &["\"aGVsbG8=\"", "\"aGVsbG8\"", "\"/+==\"", "\"\"", "\"YQ==\\n\"", "(b64enc .Values.text)", "\"ÿ\""],
         'H' => &["\"NBSWY3DP\"", "\"nbswy3dp\"", "\"ME======\"", "\"1\"", "\"\"", "(b32enc .Values.uni)"],
         'G' => &["\"%v\"", "\"%d|%s\"", "\"%5.2f %x\"", "\"%q\"", "\"%+v %#v\"", "\"%T\"", "\"%-8s|\"", "\"%08.3f\"", "\"%c%U\"", "\"%t\"", "\"%e\"", "\"%[2]v %[1]v\"",
-            "\"%*d\"", "\"%!\"", "\"%\"", "\"%o %b %X\"", "\"% x\"", "\"%+q\"", "\"%g\"", "\"%s %s %s\"", "\"%6.2f%%\"", "\"%p\"", "\"%p|%#v\"", "\"%#x %#v\"", "\"%+.3e\"", "\"%08.2f|\"", "\"% g\""],
+            "\"%*d\"", "\"%!\"", "\"%\"", "\"%o %b %X\"", "\"% x\"", "\"%+q\"", "\"%g\"", "\"%s %s %s\"", "\"%6.2f%%\"", "\"%#x %#v\"", "\"%+.3e\"", "\"%08.2f|\"", "\"% g\""],
         '"' => &["\"UTC\"", "\"Local\"", "\"Asia/Kolkata\"", "\"America/New_York\"", "\"Nowhere/X\"", "\"\""],
         _ => &["nil", "true", "1i", "1.5-2e3i", "(dict \"c\" 0i)", "0", "1.5", "\"\"", "\"a\"", "\"x: y\"", "'c'", "-1", ".Values.l", ".Values.m", ".Values.text", ".Values.nil", ".Values.missing", ".Values.f",
             ".Values.n", ".Values.nested", "(list 1 \"b\")", "(dict \"k\" nil)", ".Values.huge", ".Values.uni", ".Values.mixed", "(until 3)", "(int64 5)",
