@@ -28,6 +28,9 @@ use output::Output;
 /// Room for templates that include each other a thousand deep, which Helm allows.
 const STACK_BYTES: usize = 64 << 20;
 
+/// The namespace of a release that was given none.
+const DEFAULT_NAMESPACE: &str = "default";
+
 /// The name of a release that was given none.
 const DEFAULT_NAME: &str = "release-name";
 
@@ -134,7 +137,10 @@ impl Job {
             chart,
             release: ReleaseOptions {
                 name,
-                namespace: arguments.namespace.clone(),
+                namespace: match arguments.namespace.as_str() {
+                    "" => DEFAULT_NAMESPACE.to_owned(),
+                    namespace => namespace.to_owned(),
+                },
                 revision: 1,
                 is_install: !arguments.is_upgrade,
                 is_upgrade: arguments.is_upgrade,

@@ -115,6 +115,11 @@ fn empty_values_of_flags_are_none() {
     for line in [&[][..], &["--kube-version="], &["-f", ""]] {
         assert_eq!(rendered(version, line).as_deref(), Ok(expected), "{line:?}");
     }
+    let namespace = rendered("a: {{ .Release.Namespace }}\n", &["--namespace="]);
+    assert_eq!(
+        namespace.as_deref(),
+        Ok("---\n# Source: one/templates/a.yaml\na: default\n")
+    );
 }
 
 #[test]
