@@ -10,12 +10,15 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use helmapp_gotmpl::{Functions, Map, State, Str, TemplateSet, Unit, Value as Template, re2, semver, sprig};
 use helmapp_goyaml::sigs::{self, Numbers};
+use helmapp_goyaml::{Limits as YamlLimits, Options};
 use helmapp_helm::capabilities::Capabilities;
 use helmapp_helm::chart::{Chart, File};
 use helmapp_helm::limits::Limits as ChartLimits;
 use helmapp_helm::manifest::Manifest;
 use helmapp_helm::release::{DecodeLimits, decode, encode};
-use helmapp_helm::render::{CompiledChart, Limits, Memo, ReleaseOptions, RenderInput, prepare};
+use helmapp_helm::render::{
+    CompiledChart, Limits, Memo, ReleaseOptions, RenderInput, prepare, prepare_within,
+};
 use helmapp_helm::values::{Layers, Shared, Table, ValueLimits, set};
 use serde_json::Value;
 
@@ -181,6 +184,11 @@ pub(crate) fn render(data: &[u8]) {
     }
 }
 
+/// What the round trips hold several times at once, which none but they do: less than the limits leave, so that all of
+/// it together stays below what one rendering may take. The full limits are for crates/helm/tests/limits.
+const NODES: usize = 100_000;
+const BYTES: usize = 8 << 20;
+
 /// Bytes read as YAML, those that are no text as one that is; what was read, written and read again is the same.
 pub(crate) fn yaml(data: &[u8]) {
     let text = helmapp_goyaml::decode_text(data).unwrap_or_else(|_| String::from_utf8_lossy(data));
@@ -190,7 +198,15 @@ pub(crate) fn yaml(data: &[u8]) {
 fn read_and_write(text: &str) {
     let _ = helmapp_goyaml::from_str(text);
     let _ = sigs::to_json_strict(text, Numbers::Float64);
-    let Ok(value) = sigs::to_json(text, Numbers::Exact) else {
+    let options = Options {
+        limits: YamlLimits {
+            nodes: NODES,
+            expanded_bytes: BYTES,
+            ..YamlLimits::default()
+        },
+        ..Options::default()
+    };
+    let Ok(value) = sigs::to_json_with(text, Numbers::Exact, &options) else {
         return;
     };
     // sigs.k8s.io/yaml writes by way of JSON and reads that as YAML, there as here: U+0085 is a line break then and comes
@@ -275,16 +291,21 @@ pub(crate) fn values(data: &[u8]) {
         chart_depth: 6,
         ..ChartLimits::default()
     };
+    let few = ValueLimits {
+        entries: NODES,
+        bytes: BYTES,
+        ..ValueLimits::default()
+    };
     let files: Vec<File> = files.collect();
     in_time("merging", || {
         let chart = Chart::load_files(files, &limits);
         // A layer's name is its content.
         let given = layers.merge(|content| Ok(content.as_bytes().to_vec()));
         if let (Ok(chart), Ok(given)) = (chart, given)
-            && let Ok(prepared) = prepare(&chart, &given, Some(&Arc::default()), &mut Vec::new())
+            && let Ok(prepared) = prepare_within(&chart, &given, Some(&Arc::default()), few, &mut Vec::new())
         {
             let json = prepared.values.to_json();
-            assert!(nodes(&json) <= ValueLimits::default().entries + 1);
+            assert!(nodes(&json) <= few.entries + 1);
             assert_eq!(Shared::from(&json), prepared.values);
         }
     });
@@ -327,7 +348,7 @@ pub(crate) fn archive(data: &[u8]) {
 pub(crate) fn release(data: &[u8]) {
     let limits = DecodeLimits {
         max_decoded_bytes: 4 << 20,
-        ..DecodeLimits::default()
+        max_values: NODES,
     };
     let _ = decode(&String::from_utf8_lossy(data), &limits);
     let packed = base64::engine::general_purpose::STANDARD.encode(gzip(data));
