@@ -271,13 +271,13 @@ fn without_toml_errors(text: &str) -> String {
     cut.collect::<Vec<_>>().join("\n")
 }
 
-/// A text without the addresses in it.
+/// A text without the addresses in it. What has no size, such as an empty list, is at one of seven digits.
 fn without_addresses(text: &str) -> String {
     let mut parts = text.split("0x");
     let mut out = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         let digits = part.trim_start_matches(|c: char| c.is_ascii_hexdigit());
-        let is_address = part.len() - digits.len() >= 8;
+        let is_address = part.len() - digits.len() >= 7;
         out.push_str(if is_address { digits } else { part });
     }
     out
