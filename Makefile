@@ -36,7 +36,7 @@ nightly: ## 200,000 random cases against Go and Helm, the seed printed
 	@./tests/nightly
 
 .PHONY: chaos
-chaos: ## Kill the operator at every step, and have the API server fail for CHAOS_SECONDS (300)
+chaos: ## Kill the operator at every step, have the API server fail for CHAOS_SECONDS (300), upgrade 2,000 times
 	@./tests/chaos/run
 
 .PHONY: fuzz

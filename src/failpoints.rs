@@ -9,6 +9,8 @@ pub const ALL: &[&str] = &[
     // The flow of a revision.
     "release.planned",
     "release.begun",
+    "release.waits",
+    "release.goes-on",
     "release.applied",
     "resume.planned",
     "settle.ready",

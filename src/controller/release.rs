@@ -225,12 +225,18 @@ pub(super) async fn start_settling(
     settling: Settling,
     waiting: Option<Waiting>,
 ) -> Result<Next, Error> {
-    failpoint("release.applied");
+    let stage = match waiting {
+        Some(_) => {
+            failpoint("release.waits");
+            Stage::Apply
+        }
+        None => {
+            failpoint("release.applied");
+            Stage::Wait
+        }
+    };
     let settling = Arc::new(Settling {
-        stage: match waiting {
-            Some(_) => Stage::Apply,
-            None => Stage::Wait,
-        },
+        stage,
         waiting: waiting.map(Arc::new),
         ..settling
     });

@@ -200,6 +200,7 @@ async fn apply_rest(
         }
         Verdict::Ready => {}
     }
+    failpoint("release.goes-on");
     match waiting.go_on(ctx, subject).await {
         Ok(Some(again)) if !again.gone.is_empty() => {
             let message = format!("going before it is made anew: {}", policy::ids(again.gone.iter()));

@@ -1,30 +1,32 @@
 //! An API server that fails at random while releases change; when it is well again, all of them get to where they
 //! should be.
 
+mod found;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use futures::future::join_all;
 use helmapp::local::{Component, ControlPlane};
-use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use k8s_openapi::api::core::v1::ConfigMap;
 use kube::ResourceExt as _;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::fixture::{DEPLOYMENT, Fixture, condition, install_crd, revision};
-use crate::support::not_run;
+use crate::fixture::{DEPLOYMENT, Fixture, install_crd, revision};
 use crate::support::plane;
 use crate::support::process::Process;
 use crate::support::proxy::{Mode, Proxy, Random};
-use crate::support::wait::{eventually, within};
 use crate::{is_long, operator};
+
+use found::Found;
 
 /// The seed unless `CHAOS_SEED` is another.
 const SEED: u64 = 20_261_130;
 /// Revisions that each release keeps.
 const KEPT: usize = 5;
+/// How long it may take once all is well: what fails is tried again after a minute at the latest.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 const MAPS: &str = "\
 {{- range $name := list \"a\" \"b\" }}
@@ -60,6 +62,17 @@ struct Asked {
     exists: bool,
 }
 
+impl Asked {
+    /// The texts of the ConfigMaps that it asks for, by their names.
+    fn maps(&self, app: &str) -> BTreeMap<String, String> {
+        let names = ["a", "b", "more"].into_iter();
+        let names = names.filter(|name| *name != "more" || self.more);
+        names
+            .map(|name| (format!("{app}-{name}"), self.text.clone()))
+            .collect()
+    }
+}
+
 struct Chaos {
     fixture: Fixture,
     /// A chart of ConfigMaps, and one with a Deployment.
@@ -75,6 +88,16 @@ fn name(release: usize) -> String {
     format!("r{release:02}")
 }
 
+/// Whether it is there in the end.
+fn stays(release: usize) -> bool {
+    release % 10 != 7
+}
+
+/// Whether it is of the chart with a Deployment.
+fn has_deployment(release: usize) -> bool {
+    release.is_multiple_of(3)
+}
+
 impl Chaos {
     fn spec(&self, release: usize) -> Value {
         let asked = &self.releases[release];
@@ -85,7 +108,7 @@ impl Chaos {
         };
         let rollback = asked.to_revision.map(|revision| json!({"toRevision": revision}));
         json!({
-            "chart": {"path": self.charts[usize::from(release.is_multiple_of(3))]},
+            "chart": {"path": self.charts[usize::from(has_deployment(release))]},
             "values": {"text": asked.text, "more": asked.more, "replicas": 1, "tag": asked.text, "pod": pod},
             "upgrade": {"timeout": timeout, "remediation": {"strategy": "rollback"}},
             "rollback": rollback,
@@ -95,10 +118,15 @@ impl Chaos {
 
     async fn ask(&mut self, release: usize, what: &'static str) {
         let spec = self.spec(release);
-        // While the API server restarts nothing can be asked for.
-        if self.fixture.try_app(&name(release), spec).await.is_ok() {
-            self.releases[release].exists = true;
-            *self.actions.entry(what).or_insert(0) += 1;
+        match self.fixture.try_app(&name(release), spec).await {
+            // It goes whatever is asked of it now.
+            Ok(app) if app.metadata.deletion_timestamp.is_some() => {}
+            Ok(_) => {
+                self.releases[release].exists = true;
+                *self.actions.entry(what).or_insert(0) += 1;
+            }
+            // While the API server restarts nothing can be asked for.
+            Err(_) => {}
         }
     }
 
@@ -179,125 +207,86 @@ impl Chaos {
         }
     }
 
-    /// Asks for the end: most releases are upgraded once more, some are rolled back, some go.
+    /// Asks for the end: most releases are upgraded once more, some go.
     async fn end(&mut self) {
         for release in 0..self.releases.len() {
-            match release % 10 {
-                7 if self.releases[release].exists => self.delete(release).await,
-                7 => {}
-                _ => {
-                    self.releases[release] = Asked {
-                        text: format!("end-{release}"),
-                        more: release.is_multiple_of(2),
-                        exists: true,
-                        ..Asked::default()
-                    };
-                    self.ask(release, "upgrade").await;
+            if stays(release) {
+                self.releases[release] = Asked {
+                    text: format!("end-{release}"),
+                    more: release.is_multiple_of(2),
+                    exists: self.releases[release].exists,
+                    ..Asked::default()
+                };
+                self.ask(release, "upgrade").await;
+            } else if self.releases[release].exists {
+                self.delete(release).await;
+            }
+        }
+    }
+
+    /// Asks once more for what could not be had, as a HelmApp was going.
+    async fn ask_again(&mut self) {
+        for release in 0..self.releases.len() {
+            if stays(release) && !self.releases[release].exists {
+                self.ask(release, "upgrade").await;
+            }
+        }
+    }
+
+    /// The releases that are not what is asked for, and why.
+    fn wrong(&self, found: &Found) -> Vec<(usize, String)> {
+        let all = self.releases.iter().enumerate();
+        all.filter_map(|(release, asked)| {
+            let seen = self.seen.get(&name(release)).copied();
+            let why = found.wrong(release, asked, seen).err()?;
+            Some((release, why))
+        })
+        .collect()
+    }
+
+    /// Waits until all releases are what is asked for.
+    async fn converges(&mut self, supervised: &mut Supervised<'_>) {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            supervised.look().await;
+            self.ask_again().await;
+            let found = Found::read(&self.fixture).await.expect("what is there");
+            let wrong = self.wrong(&found);
+            if wrong.is_empty() {
+                return;
+            }
+            if Instant::now() >= end {
+                let log = supervised.process.log();
+                for (release, why) in &wrong {
+                    say(*release, why, &found, &log);
                 }
+                let names: Vec<String> = wrong.iter().map(|(release, _)| name(*release)).collect();
+                panic!("not as asked for after {} s: {names:?}", PATIENCE.as_secs());
             }
+            tokio::time::sleep(Duration::from_secs(1)).await;
         }
     }
 
-    /// What keeps a release from being what is asked for.
-    async fn wrong(&self, release: usize) -> Result<(), String> {
-        let (app, asked) = (name(release), &self.releases[release]);
-        let text = |error: kube::Error| error.to_string();
-        let found = self.fixture.apps().get_opt(&app).await.map_err(text)?;
-        let maps: Api<ConfigMap> = self.fixture.namespace.api();
-        let of_release = ListParams::default().labels(&format!("test/release={app}"));
-        let maps = maps.list(&of_release).await.map_err(text)?;
-        let maps: BTreeMap<String, String> = maps
-            .into_iter()
-            .map(|map| {
-                let text = map.data.clone().and_then(|mut data| data.remove("text"));
-                (map.name_any(), text.unwrap_or_default())
-            })
-            .collect();
-        let revisions = self.revisions(&app).await.map_err(text)?;
-        let Some(found) = found else {
-            let gone = !asked.exists && maps.is_empty() && revisions.is_empty();
-            return gone
-                .then_some(())
-                .ok_or(format!("it is gone: {maps:?} {revisions:?}"));
-        };
-        if !asked.exists {
-            return Err(format!(
-                "it is there: {:?}",
-                found.status.map(|status| status.conditions)
-            ));
-        }
-        let ready = condition(&found, "Ready");
-        let observed = found
-            .status
-            .as_ref()
-            .and_then(|status| status.observed_generation);
-        if observed != found.metadata.generation || ready.is_none_or(|ready| ready.status != "True") {
-            return Err(format!("{ready:?} {revisions:?}"));
-        }
-        let names = ["a", "b", "more"]
-            .into_iter()
-            .filter(|name| *name != "more" || asked.more);
-        let expected: BTreeMap<String, String> = names
-            .map(|name| (format!("{app}-{name}"), asked.text.clone()))
-            .collect();
-        if maps != expected {
-            return Err(format!("{maps:?} instead of {expected:?}"));
-        }
-        self.has_all(&app, &revisions)?;
-        if release.is_multiple_of(3) {
-            let deployments: Api<Deployment> = self.fixture.namespace.api();
-            let deployment = deployments.get(&app).await.map_err(text)?;
-            let image = deployment
-                .spec
-                .and_then(|spec| spec.template.spec?.containers.pop()?.image);
-            let expected = format!("registry.example.com/app:{}", asked.text);
-            if image.as_deref() != Some(expected.as_str()) {
-                return Err(format!("{image:?}"));
-            }
-        }
-        Ok(())
+    /// Every release has its companion, and no other has one.
+    async fn has_companions(&self) {
+        let found = Found::read(&self.fixture).await.expect("what is there");
+        let all = self.releases.iter().enumerate();
+        let there = all.filter(|(_, asked)| asked.exists);
+        let expected: Vec<String> = there.map(|(release, _)| name(release)).collect();
+        assert_eq!(found.companions(), expected);
     }
+}
 
-    /// No revision is missing but those that are too many, and the newest one is deployed.
-    fn has_all(&self, app: &str, revisions: &[(i64, String)]) -> Result<(), String> {
-        let wrong = |what: &str| Err(format!("{what}: {revisions:?}"));
-        let Some((newest, _)) = revisions.last() else {
-            return wrong("no revision");
-        };
-        if self.seen.get(app).is_some_and(|seen| newest < seen) {
-            return wrong("a revision that was seen is lost");
-        }
-        if revisions.windows(2).any(|pair| pair[1].0 != pair[0].0 + 1) {
-            return wrong("a revision is missing");
-        }
-        if revisions.len() > KEPT || revisions.len() < KEPT && revisions[0].0 != 1 {
-            return wrong("not as many as are kept");
-        }
-        let ended = revisions
-            .iter()
-            .rev()
-            .enumerate()
-            .all(|(age, (_, status))| match age {
-                0 => status == "deployed",
-                _ => status == "superseded" || status == "failed",
-            });
-        ended.then_some(()).ok_or(format!("not ended: {revisions:?}"))
-    }
-
-    async fn revisions(&self, app: &str) -> kube::Result<Vec<(i64, String)>> {
-        let secrets: Api<Secret> = self.fixture.namespace.api();
-        let of_release = ListParams::default().labels(&format!("owner=helm,name={app}"));
-        let list = secrets.list_metadata(&of_release).await?;
-        let mut revisions: Vec<(i64, String)> = list
-            .into_iter()
-            .map(|secret| {
-                let label = |name: &str| secret.labels().get(name).cloned().unwrap_or_default();
-                (label("version").parse().unwrap_or_default(), label("status"))
-            })
-            .collect();
-        revisions.sort();
-        Ok(revisions)
-    }
+/// Says what there is of a release that is not as it should be, and what the operator said of it.
+fn say(release: usize, why: &str, found: &Found, log: &[String]) {
+    const LINES: usize = 60;
+    let quoted = format!("\"{}\"", name(release));
+    let of_release: Vec<&String> = log
+        .iter()
+        .filter(|line| line.contains(&quoted) && !line.contains("TRACE"))
+        .collect();
+    let last = &of_release[of_release.len().saturating_sub(LINES)..];
+    println!("{}: {why}\n{}\n{last:#?}", name(release), found.told(release));
 }
 
 /// An operator that is started again when it ends.
@@ -331,14 +320,8 @@ async fn restart_api_server(plane: &ControlPlane) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_api_server_that_fails_only_delays() {
-    if !is_long() {
-        not_run(
-            "faults",
-            "a release of this run does not always come back in time; `make chaos` has it",
-        );
-        return;
-    }
-    let (releases, seconds, pause) = (50, 300, 250);
+    let (releases, seconds) = if is_long() { (50, 300) } else { (12, 20) };
+    let pause = Duration::from_millis(250);
     let seconds = std::env::var("CHAOS_SECONDS").map_or(seconds, |text| text.parse().expect("a number"));
     let seed = std::env::var("CHAOS_SEED").map_or(SEED, |text| text.parse().expect("a number"));
     let own = plane::own().await;
@@ -374,7 +357,10 @@ async fn an_api_server_that_fails_only_delays() {
     proxy.set(Mode::Harm);
     let begun = Instant::now();
     let life = Duration::from_secs(seconds);
-    let restart_at = [life / 3, life * 2 / 3];
+    let restart_at = match is_long() {
+        true => vec![life / 3, life * 2 / 3],
+        false => vec![life / 2],
+    };
     let (mut restarts, mut number) = (0, 0);
     while begun.elapsed() < life {
         chaos.act(number).await;
@@ -387,23 +373,15 @@ async fn an_api_server_that_fails_only_delays() {
             restart_api_server(plane).await;
             restarts += 1;
         }
-        tokio::time::sleep(Duration::from_millis(pause)).await;
+        tokio::time::sleep(pause).await;
     }
     chaos.look().await;
     chaos.end().await;
     proxy.set(Mode::Calm);
     let calm = Instant::now();
-    let all = 0..chaos.releases.len();
-    let wait = within(180);
-    join_all(all.map(|release| {
-        let chaos = &chaos;
-        let what = format!("{} converges", name(release));
-        async move { eventually(&what, wait, || chaos.wrong(release)).await }
-    }))
-    .await;
-    supervised.look().await;
+    chaos.converges(&mut supervised).await;
     let took = calm.elapsed();
-    companions(&chaos).await;
+    chaos.has_companions().await;
 
     let counts = proxy.counts();
     let passed = counts.get("passed on").copied().unwrap_or_default();
@@ -421,24 +399,4 @@ async fn an_api_server_that_fails_only_delays() {
         took.as_secs()
     );
     assert!(harmed > seconds, "{counts:?}");
-}
-
-/// Every release has its companion, and no other has one.
-async fn companions(chaos: &Chaos) {
-    let secrets: Api<Secret> = chaos.fixture.namespace.api();
-    let list = secrets.list_metadata(&ListParams::default()).await.unwrap();
-    let found: Vec<String> = list
-        .into_iter()
-        .map(|secret| secret.name_any())
-        .filter(|name| name.starts_with("helmapp.v1."))
-        .collect();
-    let there = chaos
-        .releases
-        .iter()
-        .enumerate()
-        .filter(|(_, asked)| asked.exists);
-    let expected: Vec<String> = there
-        .map(|(release, _)| format!("helmapp.v1.{}", name(release)))
-        .collect();
-    assert_eq!(found, expected);
 }

@@ -71,6 +71,24 @@ pub(crate) const ALL: &[Flow] = &[
         begun: None,
     },
     Flow {
+        name: "retry",
+        prepare: &[Step::Apply(one, End::Ready)],
+        act: Step::Apply(retried, End::Failed(5)),
+        begun: None,
+    },
+    Flow {
+        name: "ordered-install",
+        prepare: &[],
+        act: Step::Apply(ordered, End::Ready),
+        begun: None,
+    },
+    Flow {
+        name: "ordered-upgrade",
+        prepare: &[Step::Apply(ordered, End::Ready)],
+        act: Step::Apply(ordered_again, End::Ready),
+        begun: None,
+    },
+    Flow {
         name: "replacement",
         prepare: &[Step::Apply(one, End::Ready), Step::Apply(stuck, End::Settling(2))],
         act: Step::Apply(two, End::Ready),
@@ -185,6 +203,21 @@ spec:
       schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
 ";
 
+/// A Deployment that waits for the other one, and ConfigMaps that wait for it.
+fn waves() -> [String; 2] {
+    let wave = |text: &str, name: &str, number: u32| {
+        let line = format!("  name: {name}\n");
+        let annotated = format!("{line}  annotations: {{argocd.argoproj.io/sync-wave: \"{number}\"}}\n");
+        text.replacen(&line, &annotated, 1)
+    };
+    let own = "{{ .Release.Name }}";
+    let next = format!("{own}-next");
+    [
+        wave(&DEPLOYMENT.replace(own, &next), &next, 1),
+        wave(MAPS, "{{ $.Release.Name }}-{{ . }}", 2),
+    ]
+}
+
 fn spec(place: &Place, text: &str, maps: &[&str], pod: &str, more: &Value) -> Value {
     let mut spec = json!({
         "chart": {"path": place.chart},
@@ -234,6 +267,26 @@ fn remedied(place: &Place) -> Value {
     spec(place, "two", &["same", "new"], "crash-loop", &upgrade)
 }
 
+fn retried(place: &Place) -> Value {
+    let remediation = json!({"strategy": "rollback", "retries": 1});
+    let upgrade = json!({"upgrade": {"timeout": "2s", "remediation": remediation}});
+    spec(place, "two", &["same", "new"], "crash-loop", &upgrade)
+}
+
+fn in_waves(place: &Place, text: &str, maps: &[&str]) -> Value {
+    let mut spec = spec(place, text, maps, "", &json!({}));
+    spec["chart"]["path"] = json!(place.chart_of_waves);
+    spec
+}
+
+fn ordered(place: &Place) -> Value {
+    in_waves(place, "one", &["same", "old"])
+}
+
+fn ordered_again(place: &Place) -> Value {
+    in_waves(place, "two", &["same", "new"])
+}
+
 fn stuck(place: &Place) -> Value {
     spec(place, "stuck", &["same", "stuck"], "crash-loop", &json!({}))
 }
@@ -278,6 +331,7 @@ pub(crate) struct Place {
     chart: String,
     chart_with_crd: String,
     chart_with_hooks: String,
+    chart_of_waves: String,
 }
 
 impl Place {
@@ -292,11 +346,19 @@ impl Place {
         let chart_with_crd = fixture.chart("app-crd", &[files.as_slice(), &more].concat());
         let hooks = [("templates/c.yaml", HOOKS)];
         let chart_with_hooks = fixture.chart("app-hooks", &[files.as_slice(), &hooks].concat());
+        let [next, last] = waves();
+        let waves = [
+            ("templates/a.yaml", last.as_str()),
+            ("templates/b.yaml", DEPLOYMENT),
+            ("templates/c.yaml", next.as_str()),
+        ];
+        let chart_of_waves = fixture.chart("app-waves", &waves);
         Self {
             fixture,
             chart,
             chart_with_crd,
             chart_with_hooks,
+            chart_of_waves,
         }
     }
 

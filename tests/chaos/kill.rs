@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::process::ExitStatusExt as _;
+use std::process::ExitStatus;
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -104,7 +105,7 @@ impl Chaos {
     async fn kill(&self, flow: &Flow, place: &Place, kill: Kill, expected: &Ended) -> Outcome {
         let armed = format!("{}#{}", kill.0, kill.1);
         let mut process = self.begin(flow, place, Some(&armed)).await;
-        let killed = process.ended(within(12)).await;
+        let killed = self.killed(&mut process, place, expected).await;
         if killed.is_some_and(|status| status.signal().is_none()) {
             let log = process.log();
             return Outcome::Different(vec![format!("it ends by itself, {killed:?}: {log:#?}")]);
@@ -126,18 +127,39 @@ impl Chaos {
         }
     }
 
+    /// How the process ended; `None` when it does not, and gets to the end of the flow or not in time.
+    async fn killed(&self, process: &mut Process, place: &Place, expected: &Ended) -> Option<ExitStatus> {
+        let end = Instant::now() + within(60);
+        loop {
+            // What it still has to write comes within this.
+            let ended = process.ended(within(3)).await;
+            if ended.is_some() || Instant::now() >= end {
+                return ended;
+            }
+            if self.differs(place, expected).await.is_empty() {
+                return process.ended(within(3)).await;
+            }
+        }
+    }
+
+    /// What is not as expected now.
+    async fn differs(&self, place: &Place, expected: &Ended) -> Vec<String> {
+        let mut lines = difference(&expected.state, &place.state().await);
+        let runs = self.runs(place);
+        if runs != expected.runs {
+            lines.push(format!(
+                "Jobs were run {runs:?} times instead of {:?}",
+                expected.runs
+            ));
+        }
+        lines
+    }
+
     /// Waits until the end is the expected one.
     async fn same(&self, place: &Place, expected: &Ended) -> Outcome {
         let end = Instant::now() + within(60);
         loop {
-            let mut lines = difference(&expected.state, &place.state().await);
-            let runs = self.runs(place);
-            if runs != expected.runs {
-                lines.push(format!(
-                    "Jobs were run {runs:?} times instead of {:?}",
-                    expected.runs
-                ));
-            }
+            let lines = self.differs(place, expected).await;
             if lines.is_empty() {
                 return Outcome::Same;
             }
@@ -221,6 +243,7 @@ async fn whoever_is_killed_anywhere_is_not_missed() {
         if !wanted {
             continue;
         }
+        let begun = Instant::now();
         let (passes, expected) = chaos.undisturbed(flow).await;
         let all = kills(&passes);
         let kills = if is_long() { all } else { some(all, 3) };
@@ -238,7 +261,8 @@ async fn whoever_is_killed_anywhere_is_not_missed() {
                 }
             }
         }
-        println!("{}: {} kills", flow.name, kills.len());
+        let seconds = begun.elapsed().as_secs();
+        println!("{}: {} kills in {seconds} s", flow.name, kills.len());
         chaos.clean(places).await;
     }
     say(&tallies);

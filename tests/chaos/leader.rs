@@ -24,6 +24,23 @@ data:
   text: {{ .Values.tag }}
 ";
 
+/// A Job before each upgrade.
+const HOOK: &str = "\
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: {{ .Release.Name }}-before
+  annotations:
+    helm.sh/hook: pre-upgrade
+spec:
+  template:
+    spec:
+      restartPolicy: Never
+      containers:
+        - name: main
+          image: registry.example.com/hook:{{ .Values.tag }}
+";
+
 /// What makes a process take part in the election.
 const ELECTION: [(&str, &str); 4] = [
     ("HELMAPP_LEADER_ELECT", "true"),
@@ -36,17 +53,17 @@ fn spec(chart: &str, tag: &str) -> Value {
     json!({"chart": {"path": chart}, "values": {"tag": tag, "replicas": 1, "pod": ""}})
 }
 
-/// How often the record of a revision was made, as the API server's audit log has it.
-fn creations(plane: &ControlPlane, record: &str) -> usize {
+/// How often an object of this name was made, as the API server's audit log has it.
+fn creations(plane: &ControlPlane, object: &str) -> usize {
     let log = std::fs::read_to_string(plane.audit_log()).expect("an audit log");
     log.lines()
         // Most lines are of others, and reading them takes its time.
-        .filter(|line| line.contains(record))
+        .filter(|line| line.contains(object))
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
         .filter(|event| {
             let name = event.pointer("/objectRef/name").and_then(Value::as_str);
             let code = event.pointer("/responseStatus/code").and_then(Value::as_i64);
-            event["verb"] == "create" && name == Some(record) && code == Some(201)
+            event["verb"] == "create" && name == Some(object) && code == Some(201)
         })
         .count()
 }
@@ -65,7 +82,11 @@ impl Pair {
         install_crd(&client).await;
         let charts = tempfile::tempdir().unwrap();
         let fixture = Fixture::on(client, test, charts.path()).await;
-        let files = [("templates/a.yaml", MAP), ("templates/b.yaml", DEPLOYMENT)];
+        let files = [
+            ("templates/a.yaml", MAP),
+            ("templates/b.yaml", DEPLOYMENT),
+            ("templates/c.yaml", HOOK),
+        ];
         let chart = fixture.chart("app", &files);
         Self {
             own,
@@ -106,12 +127,14 @@ impl Pair {
         .await;
     }
 
-    /// Each of so many revisions was begun by one request.
+    /// Each of so many revisions was begun by one request, and the hook of each upgrade was made by one.
     fn begun_once(&self, count: i64) {
         for revision in 1..=count {
             let record = format!("sh.helm.release.v1.app.v{revision}");
             assert_eq!(creations(&self.own.plane, &record), 1, "{record}");
         }
+        let hooks = creations(&self.own.plane, "app-before");
+        assert_eq!(hooks as i64, count - 1, "hooks of upgrades");
     }
 
     /// So many revisions, and the last one deployed.
@@ -145,9 +168,8 @@ async fn holds(process: &Process) {
 
 /// A process that was paused in the middle of an upgrade, and goes on with it long after another one has led, changes
 /// nothing that the other one has made.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_leader_that_was_paused_does_nothing_twice() {
-    let pair = Pair::new("paused-leader").await;
+async fn is_paused_at(point: &str, test: &str) {
+    let pair = Pair::new(test).await;
     let kubeconfig = pair.own.plane.kubeconfig_path();
     let first = pair.operator(kubeconfig, "first", None);
     first.leading().await;
@@ -155,7 +177,7 @@ async fn a_leader_that_was_paused_does_nothing_twice() {
     pair.fixture.ready("app").await;
     assert_eq!(first.terminate().await.code(), Some(0));
 
-    let mut paused = pair.operator(kubeconfig, "paused", Some("object.apply.before#1=hold"));
+    let mut paused = pair.operator(kubeconfig, "paused", Some(&format!("{point}=hold")));
     paused.leading().await;
     let second = pair.operator(kubeconfig, "second", None);
     pair.app("two").await;
@@ -190,6 +212,16 @@ async fn a_leader_that_was_paused_does_nothing_twice() {
     pair.fixture.ready("app").await;
     pair.begun_once(3);
     assert_eq!(second.terminate().await.code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_that_was_paused_does_nothing_twice() {
+    is_paused_at("object.apply.before", "paused-leader").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_that_was_paused_at_a_hook_runs_it_once() {
+    is_paused_at("hook.create.after", "paused-hook").await;
 }
 
 /// A process that does not reach the API server any more ends before another one leads, and what it was at is ended

@@ -64,6 +64,7 @@ async fn a_chart_of_very_many_objects_comes_changes_and_goes() {
     tokio::time::sleep(within(3)).await;
     let maps: Api<ConfigMap> = fixture.namespace.api();
     let patience = within(900);
+    let mut seconds = Vec::new();
     for (number, text) in [(1, "one"), (2, "two")] {
         let (before, begun) = (Requests::of_user(&own.plane, OPERATOR), Instant::now());
         fixture.app("app", spec(text)).await;
@@ -77,6 +78,7 @@ async fn a_chart_of_very_many_objects_comes_changes_and_goes() {
         };
         let app = until(&fixture.apps(), "app", patience, ready).await;
         let took = begun.elapsed();
+        seconds.push(took.as_secs_f32());
         assert_eq!(app.status.unwrap().inventory_total, Some(count as i64));
         let found = maps.list(&ListParams::default()).await.unwrap().items;
         let found = found.into_iter().filter(|map| map.name_any().starts_with("app-"));
@@ -118,6 +120,11 @@ async fn a_chart_of_very_many_objects_comes_changes_and_goes() {
         took.as_secs_f32()
     );
     let most = peak(process.id());
-    println!("at most {most} MiB");
+    println!(
+        "objects: {count} installed in {:.1} s, changed in {:.1} s, deleted in {:.1} s, at most {most} MiB",
+        seconds[0],
+        seconds[1],
+        took.as_secs_f32()
+    );
     assert!(most <= MEMORY, "{most}");
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use futures::StreamExt as _;
 use helmapp::store::COMPANION_LABEL;
 use helmapp_helm::release::{DecodeLimits, SECRET_TYPE, decode};
 use kube::api::{Api, DynamicObject, ListParams};
@@ -15,11 +16,14 @@ const NOT_COMPARED: &[&str] = &["Endpoints", "EndpointSlice", "Event", "Lease", 
 /// The objects of some namespaces by kind and name, and the CRDs of a group.
 pub(crate) type State = BTreeMap<String, Value>;
 
+/// Lists that are under way at once.
+const PARALLEL: usize = 8;
+
 /// Reads what is there; names of the namespaces are left out of it.
 pub(crate) async fn read(client: &kube::Client, namespaces: &[String], group: &str) -> State {
     let discovery = Discovery::new(client.clone());
     let discovery = discovery.run_aggregated().await.expect("discovery");
-    let mut found = State::new();
+    let mut lists = Vec::new();
     for known in discovery.groups() {
         for (resource, capabilities) in known.recommended_resources() {
             let is_listed = capabilities.supports_operation(verbs::LIST);
@@ -29,38 +33,40 @@ pub(crate) async fn read(client: &kube::Client, namespaces: &[String], group: &s
             if capabilities.scope == Scope::Namespaced {
                 for namespace in namespaces {
                     let api = Api::namespaced_with(client.clone(), namespace, &resource);
-                    add(&mut found, api, &resource, namespaces, |_| true).await;
+                    lists.push((api, resource.clone(), ""));
                 }
             } else if resource.kind == "CustomResourceDefinition" {
-                let api = Api::all_with(client.clone(), &resource);
-                let is_ours = |name: &str| name.ends_with(group);
-                add(&mut found, api, &resource, namespaces, is_ours).await;
+                lists.push((Api::all_with(client.clone(), &resource), resource, group));
             }
         }
     }
-    found
+    let lists = futures::stream::iter(lists)
+        .map(|(api, resource, end)| async move { list(api, &resource, namespaces, end).await })
+        .buffer_unordered(PARALLEL);
+    lists.collect::<Vec<_>>().await.into_iter().flatten().collect()
 }
 
-async fn add(
-    found: &mut State,
+/// The objects of a kind whose names end so.
+async fn list(
     api: Api<DynamicObject>,
     resource: &ApiResource,
     namespaces: &[String],
-    counts: impl Fn(&str) -> bool,
-) {
+    end: &str,
+) -> Vec<(String, Value)> {
     let list = match api.list(&ListParams::default()).await {
         Ok(list) => list,
         // The kind went since discovery.
-        Err(kube::Error::Api(status)) if status.code == 404 => return,
+        Err(kube::Error::Api(status)) if status.code == 404 => return Vec::new(),
         Err(error) => panic!("no list of {}: {error}", resource.plural),
     };
+    let mut found = Vec::new();
     for object in list {
         let name = object.metadata.name.clone().unwrap_or_default();
         let given = matches!(
             (resource.kind.as_str(), name.as_str()),
             ("ConfigMap", "kube-root-ca.crt") | ("ServiceAccount", "default")
         );
-        if given || !counts(&name) {
+        if given || !name.ends_with(end) {
             continue;
         }
         let namespace = object.metadata.namespace.clone().unwrap_or_default();
@@ -69,8 +75,9 @@ async fn add(
             namespaces,
             &json!(format!("{} {namespace}/{name}", resource.kind)),
         );
-        found.insert(key.as_str().unwrap_or_default().to_owned(), value);
+        found.push((key.as_str().unwrap_or_default().to_owned(), value));
     }
+    found
 }
 
 /// The same with the namespaces' names taken out.
@@ -193,7 +200,7 @@ fn app(data: &Value) -> Value {
         "history": each("history", &["revision", "status"]),
         "inventory": inventory(&status["inventory"]),
         "rollback": [status["rollback"]["toRevision"], status["rollback"]["revision"]],
-        "attempt": status["lastAttempted"]["reason"],
+        "attempt": [status["lastAttempted"]["reason"], status["lastAttempted"]["failures"]],
     })
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use helmapp::api::HelmApp;
 use serde_json::json;
 
-use crate::fixture::{CONFIG_MAP, Fixture, Operator, Own, install_crd, revision};
+use crate::fixture::{CONFIG_MAP, DEPLOYMENT, Fixture, Operator, Own, install_crd, revision};
 use crate::support::metrics::{Requests, watches};
 use crate::support::plane;
 
@@ -49,29 +49,8 @@ async fn an_install_and_an_upgrade_stay_in_the_budget_and_a_steady_release_costs
     println!("upgrade of 1 object: {} requests", lines.len());
     assert!(lines.len() as u64 <= 2 + FIXED, "{lines:#?}");
 
-    let (before, served) = (operator.requests.read(), Requests::read(&client).await);
-    tokio::time::sleep(Duration::from_secs(10)).await;
-    assert_eq!(operator.requests.since(before), Vec::<String>::new());
-    let served = Requests::read(&client).await.since(&served);
-    let ours = served.0.keys().filter(|request| {
-        [
-            "helmapps",
-            "secrets",
-            "configmaps",
-            "services",
-            "deployments",
-            "events",
-        ]
-        .iter()
-        .any(|kind| request.contains(kind))
-    });
-    assert_eq!(ours.count(), 0, "{served:?}");
-
+    is_steady(&operator, &client).await;
     // What is in flight all the time: watches of HelmApps, and of the metadata of all that releases have.
-    let mut whole = operator.requests.watched_whole();
-    whole.sort();
-    whole.dedup();
-    assert_eq!(whole, ["/apis/helmapp.io/v1alpha1/helmapps"]);
     let now = watches(&client).await;
     let mut more: Vec<(&str, u64)> = now
         .iter()
@@ -94,6 +73,68 @@ async fn an_install_and_an_upgrade_stay_in_the_budget_and_a_steady_release_costs
     ];
     assert_eq!(more, expected);
     operator.stop();
+}
+
+/// For a while the operator asks for nothing, as it counts itself and as the API server does, and of nothing but HelmApps
+/// it watches more than the metadata.
+async fn is_steady(operator: &Operator, client: &kube::Client) {
+    const KINDS: [&str; 9] = [
+        "helmapps",
+        "secrets",
+        "configmaps",
+        "services",
+        "serviceaccounts",
+        "deployments",
+        "jobs",
+        "pods",
+        "events",
+    ];
+    let (before, served) = (operator.requests.read(), Requests::read(client).await);
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!(operator.requests.since(before), Vec::<String>::new());
+    let served = Requests::read(client).await.since(&served);
+    let of_releases = |request: &&String| KINDS.iter().any(|kind| request.contains(kind));
+    assert_eq!(served.0.keys().filter(of_releases).count(), 0, "{served:?}");
+    let mut whole = operator.requests.watched_whole();
+    whole.sort();
+    whole.dedup();
+    assert_eq!(whole, ["/apis/helmapp.io/v1alpha1/helmapps"]);
+}
+
+/// Hooks before and after the objects, objects that wait for others, and a test: once all of it is through, it costs
+/// nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_steady_release_of_hooks_and_waves_costs_nothing() {
+    const JOB: &str = "\
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: {{ .Release.Name }}-hook
+  annotations: {helm.sh/hook: \"pre-install,post-install,pre-upgrade,post-upgrade,test\"}
+spec:
+  template:
+    spec:
+      restartPolicy: Never
+      containers: [{name: main, image: registry.example.com/hook}]
+";
+    let own = Own::start("steady").await;
+    let (operator, fixture) = (own.operator(), &own.fixture);
+    let waits = "\n  annotations: {argocd.argoproj.io/sync-wave: \"1\"}\ndata:";
+    let last = CONFIG_MAP.replace("\ndata:", waits);
+    let files = [
+        ("templates/a.yaml", last.as_str()),
+        ("templates/b.yaml", DEPLOYMENT),
+        ("templates/c.yaml", JOB),
+    ];
+    let chart = fixture.chart("app", &files);
+    for (number, text) in (1..).zip(["one", "two"]) {
+        let values = json!({"text": text, "tag": text, "replicas": 1, "pod": ""});
+        let spec = json!({"chart": {"path": chart}, "values": values, "test": {"enable": true}});
+        fixture.app("app", spec).await;
+        assert_eq!(revision(&fixture.ready("app").await), number);
+    }
+    pause().await;
+    is_steady(operator, &fixture.client()).await;
 }
 
 /// A workload is looked at when its status may say that it is ready; where its controllers are slow, that can be more
