@@ -39,11 +39,15 @@ pub(super) async fn restore(ctx: &Context, subject: &Subject) -> Result<(), Erro
     // A steady release writes no status that would tell.
     report::count(ctx, subject, &status);
     let done = matches!(head.status, Status::Deployed | Status::Failed);
-    if ctx.memory.revision(&subject.key) != 0 || head.revision != release.revision || !done {
+    if ctx.memory.revision(&subject.key) != 0 || !done {
         return Ok(());
     }
-    if head.status == Status::Deployed && release.status != head.status.as_str() {
+    let is_last = head.revision == release.revision;
+    if head.status == Status::Deployed && !(is_last && release.status == head.status.as_str()) {
         // The inventory is that of a revision under way, which may not have had its objects yet.
+        return remedied(ctx, subject, head).await;
+    }
+    if !is_last {
         return Ok(());
     }
     let (hooks, objects): (Vec<_>, Vec<_>) = objects(ctx, subject, head, &status)
@@ -90,6 +94,23 @@ pub(super) async fn restore(ctx: &Context, subject: &Subject) -> Result<(), Erro
     if let Some(given_up) = given_up {
         stand_failed(ctx, subject, given_up).await;
     }
+    Ok(())
+}
+
+/// The deployed revision has ended unsaid: if it remedies another, what that failed for is still to be said. The rest
+/// comes from what is asked for.
+async fn remedied(ctx: &Context, subject: &Subject, head: &Head) -> Result<(), Error> {
+    let companion = ctx.companions.read(ctx, subject).await?;
+    let companion = companion.filter(|stored| stored.companion.revision == head.revision);
+    let Some(cause) = companion.and_then(|stored| resume::cause(&stored.companion)) else {
+        return Ok(());
+    };
+    let Some(stored) = ctx.store.read(&subject.release, head.revision).await? else {
+        return Ok(());
+    };
+    history::tidy(ctx, subject).await?;
+    adopt(ctx, subject, &stored).await?;
+    report::remedied(ctx, subject, &stored, &cause);
     Ok(())
 }
 
