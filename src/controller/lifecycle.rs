@@ -119,8 +119,8 @@ impl Observed {
         if newest.status == Status::Deployed && newest.revision != self.followed && !is_settling {
             return State::Unmanaged;
         }
-        // Hooks may change what is there, to prepare for what comes.
-        if self.is_dirty && !settling.is_some_and(Settling::is_before) {
+        // Hooks may change what is there, to prepare for what comes; a remedy puts back what counts.
+        if self.is_dirty && !self.has_remedy && !settling.is_some_and(Settling::is_before) {
             return State::Drifted;
         }
         match settling {

@@ -45,25 +45,27 @@ pub(super) async fn restore(ctx: &Context, subject: &Subject) -> Result<(), Erro
     let is_last = head.revision == release.revision;
     if head.status == Status::Deployed && !(is_last && release.status == head.status.as_str()) {
         // The inventory is that of a revision under way, which may not have had its objects yet.
-        return remedied(ctx, subject, head).await;
+        return remedied(ctx, subject, head, &status).await;
     }
-    if !is_last {
-        return Ok(());
-    }
-    let (hooks, objects): (Vec<_>, Vec<_>) = objects(ctx, subject, head, &status)
-        .await?
-        .into_iter()
-        .partition(|object| object.hook);
     let given_up = match head.status {
         Status::Failed => given_up(ctx, subject, head, &status).await?,
         _ => None,
     };
+    if !is_last && given_up.is_none() {
+        return Ok(());
+    }
     let stage = given_up.as_ref().map(|given_up| given_up.settling.stage);
     let revision = match stage {
         // Nothing of it was applied.
         Some(Stage::Before) => deployed(&heads).map_or(0, |head| head.revision),
         _ => head.revision,
     };
+    let is_listed = stage == Some(Stage::Before) || is_last && release.status == head.status.as_str();
+    let objects = match is_listed {
+        true => objects(ctx, subject, head, &status).await?,
+        false => recorded(ctx, subject, head, &Health::Unknown).await?,
+    };
+    let (hooks, objects): (Vec<_>, Vec<_>) = objects.into_iter().partition(|object| object.hook);
     let wanted = objects.iter().map(|object| (&object.id, object.version.as_str()));
     ctx.memory.want(&subject.key, revision, wanted);
     for object in &objects {
@@ -99,10 +101,18 @@ pub(super) async fn restore(ctx: &Context, subject: &Subject) -> Result<(), Erro
 
 /// The deployed revision has ended unsaid: if it remedies another, what that failed for is still to be said. The rest
 /// comes from what is asked for.
-async fn remedied(ctx: &Context, subject: &Subject, head: &Head) -> Result<(), Error> {
+async fn remedied(
+    ctx: &Context,
+    subject: &Subject,
+    head: &Head,
+    status: &HelmAppStatus,
+) -> Result<(), Error> {
     let companion = ctx.companions.read(ctx, subject).await?;
-    let companion = companion.filter(|stored| stored.companion.revision == head.revision);
-    let Some(cause) = companion.and_then(|stored| resume::cause(&stored.companion)) else {
+    let companion = companion.map(|stored| stored.companion);
+    let Some(companion) = companion.filter(|companion| companion.revision == head.revision) else {
+        return Ok(());
+    };
+    let Some(cause) = resume::cause(&companion) else {
         return Ok(());
     };
     let Some(stored) = ctx.store.read(&subject.release, head.revision).await? else {
@@ -110,7 +120,23 @@ async fn remedied(ctx: &Context, subject: &Subject, head: &Head) -> Result<(), E
     };
     history::tidy(ctx, subject).await?;
     adopt(ctx, subject, &stored).await?;
-    report::remedied(ctx, subject, &stored, &cause);
+    let settling = Settling {
+        change: Change::of(&stored.release),
+        deadline: Instant::now(),
+        input_digest: companion.input_digest,
+        made_from: companion.made_from,
+        chart: report::chart_of(&stored.release, &status.chart.clone().unwrap_or_default()),
+        replaces: None,
+        tries: cause.tries,
+        cause: Some(cause),
+        stage: Stage::Test,
+        progress: Progress::default(),
+        waiting: None,
+        failed: false,
+        passes: false,
+        record: Record::from(stored),
+    };
+    report::finished(ctx, subject, &settling, &settling.record);
     Ok(())
 }
 
@@ -183,7 +209,7 @@ struct Listed {
     id: ObjectId,
     version: String,
     uid: Option<String>,
-    health: Option<String>,
+    health: Health,
     hook: bool,
 }
 
@@ -201,6 +227,17 @@ async fn objects(
     if complete {
         return Ok(status.inventory.iter().map(listed).collect());
     }
+    // What such an inventory leaves out was ready when it was written.
+    recorded(ctx, subject, head, &Health::Ready).await
+}
+
+/// The objects of a revision as its record has them, all with this health.
+async fn recorded(
+    ctx: &Context,
+    subject: &Subject,
+    head: &Head,
+    health: &Health,
+) -> Result<Vec<Listed>, Error> {
     let stored = ctx.store.read(&subject.release, head.revision).await?;
     let snapshot = ctx.discovery.snapshot().await?;
     let objects = stored_objects(stored.iter().map(|stored| &stored.release), &snapshot)?.objects;
@@ -210,7 +247,7 @@ async fn objects(
             id: object.id,
             version: object.version,
             uid: None,
-            health: None,
+            health: health.clone(),
             hook: false,
         })
         .collect())
@@ -234,18 +271,17 @@ fn listed(entry: &InventoryEntry) -> Listed {
         id,
         version,
         uid: entry.uid.clone(),
-        health: entry.health.clone(),
+        health: match entry.health.as_deref() {
+            Some("Ready") | None => Health::Ready,
+            Some(_) => Health::Unknown,
+        },
         hook: entry.hook,
     }
 }
 
 fn health_of(objects: &[Listed], id: &ObjectId) -> Health {
     let listed = objects.iter().find(|object| object.id == *id);
-    // An inventory that is not complete does not say; what it leaves out was ready when it was written.
-    match listed.and_then(|object| object.health.as_deref()) {
-        Some("Ready") | None => Health::Ready,
-        _ => Health::Unknown,
-    }
+    listed.map_or(Health::Ready, |object| object.health.clone())
 }
 
 /// A revision that was given up may still become healthy, or be due for its remedy.

@@ -89,6 +89,12 @@ pub(crate) const ALL: &[Flow] = &[
         begun: None,
     },
     Flow {
+        name: "ordered-uninstall",
+        prepare: &[Step::Apply(ordered, End::Ready)],
+        act: Step::Delete,
+        begun: None,
+    },
+    Flow {
         name: "replacement",
         prepare: &[Step::Apply(one, End::Ready), Step::Apply(stuck, End::Settling(2))],
         act: Step::Apply(two, End::Ready),
@@ -149,6 +155,12 @@ pub(crate) const ALL: &[Flow] = &[
         begun: None,
     },
     Flow {
+        name: "hooked-failure",
+        prepare: &[Step::Apply(hooked, End::Ready)],
+        act: Step::Apply(hooked_badly, End::Failed(3)),
+        begun: None,
+    },
+    Flow {
         name: "hooked-uninstall",
         prepare: &[Step::Apply(hooked, End::Ready)],
         act: Step::Delete,
@@ -179,7 +191,11 @@ metadata:
   annotations:
     helm.sh/hook: {{ printf \"%s-install,%s-upgrade,%s-rollback,%s-delete\" $when $when $when $when }}
 spec:
+  backoffLimit: 0
   template:
+    metadata:
+      annotations:
+        local.helmapp.io/pod: {{ quote $.Values.hook }}
     spec:
       restartPolicy: Never
       containers:
@@ -294,6 +310,14 @@ fn stuck(place: &Place) -> Value {
 fn with_hooks(place: &Place, text: &str, maps: &[&str], more: &Value) -> Value {
     let mut spec = spec(place, text, maps, "", more);
     spec["chart"]["path"] = json!(place.chart_with_hooks);
+    spec
+}
+
+/// Its hook fails, and it is gone back from.
+fn hooked_badly(place: &Place) -> Value {
+    let upgrade = json!({"upgrade": {"remediation": {"strategy": "rollback"}}});
+    let mut spec = with_hooks(place, "two", &["same", "new"], &upgrade);
+    spec["values"]["hook"] = json!("fail");
     spec
 }
 

@@ -1,13 +1,15 @@
 //! An operator that is killed at each point that it passes, and the next one, which gets to where no crash would have
 //! been noticed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use futures::future::join_all;
 use helmapp::failpoints;
+use helmapp::local::ControlPlane;
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, DeleteParams};
@@ -48,6 +50,17 @@ struct Chaos {
 }
 
 impl Chaos {
+    async fn on(plane: &ControlPlane) -> Self {
+        let client = plane.client().await.unwrap();
+        install_crd(&client).await;
+        Self {
+            runs: Runs::watch(client.clone()),
+            client,
+            kubeconfig: plane.kubeconfig_path().to_owned(),
+            charts: tempfile::tempdir().unwrap(),
+        }
+    }
+
     fn operator(&self, armed: Option<&str>) -> Process {
         operator::start(&self.kubeconfig, self.charts.path(), armed)
     }
@@ -222,58 +235,113 @@ struct Tally {
     different: Vec<String>,
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn whoever_is_killed_anywhere_is_not_missed() {
-    const SHORT: [&str; 3] = ["upgrade", "rollback", "uninstall"];
-    let own = plane::own().await;
-    let client = own.plane.client().await.unwrap();
-    install_crd(&client).await;
-    let chaos = Chaos {
-        runs: Runs::watch(client.clone()),
-        client,
-        kubeconfig: own.plane.kubeconfig_path().to_owned(),
-        charts: tempfile::tempdir().unwrap(),
-    };
-    let only = std::env::var("CHAOS_FLOW").ok();
-    let only_at = std::env::var("CHAOS_POINT").ok();
-    let mut tallies: BTreeMap<&str, Tally> = BTreeMap::new();
-    let mut failures = Vec::new();
-    for flow in flows::ALL {
-        let wanted = match &only {
-            Some(only) => only.split(',').any(|name| name == flow.name),
-            None => is_long() || SHORT.contains(&flow.name),
-        };
-        if !wanted {
-            continue;
-        }
-        let begun = Instant::now();
-        let (passes, expected) = chaos.undisturbed(flow).await;
-        let all = kills(&passes);
+/// Control planes on which flows are gone through at once: most of the time something is waited for.
+const LANES: usize = 3;
+
+/// What all lanes share.
+struct Work {
+    /// What of the kills is wanted: `CHAOS_POINT`.
+    only_at: Option<String>,
+    queue: Mutex<VecDeque<&'static Flow>>,
+    results: Mutex<Results>,
+}
+
+#[derive(Default)]
+struct Results {
+    tallies: BTreeMap<&'static str, Tally>,
+    failures: Vec<String>,
+}
+
+impl Work {
+    fn next(&self) -> Option<&'static Flow> {
+        self.queue.lock().unwrap().pop_front()
+    }
+
+    fn kills(&self, passes: &BTreeMap<&'static str, u64>) -> Vec<Kill> {
+        let all = kills(passes);
         let mut kills = if is_long() { all } else { some(all, 3) };
-        if let Some(point) = &only_at {
+        if let Some(point) = &self.only_at {
             kills.retain(|(at, pass)| *at == point || format!("{at}#{pass}") == *point);
         }
+        kills
+    }
+
+    fn note(&self, flow: &Flow, kill: Kill, outcome: Outcome) {
+        let what = format!("{}#{}", flow.name, kill.1);
+        let mut results = self.results.lock().unwrap();
+        if let Outcome::Different(lines) = &outcome {
+            let failure = format!("{what} at {}:\n  {}", kill.0, lines.join("\n  "));
+            println!("{failure}");
+            results.failures.push(failure);
+        }
+        let tally = results.tallies.entry(kill.0).or_default();
+        match outcome {
+            Outcome::Same => tally.same.push(what),
+            Outcome::NotPassed => tally.not_passed.push(what),
+            Outcome::Different(_) => tally.different.push(what),
+        }
+    }
+}
+
+/// Goes through flows as long as there are some.
+async fn lane(chaos: &Chaos, work: &Work) {
+    while let Some(flow) = work.next() {
+        let begun = Instant::now();
+        let (passes, expected) = chaos.undisturbed(flow).await;
+        let kills = work.kills(&passes);
         let places = chaos.prepare(flow, kills.len()).await;
         for (kill, place) in kills.iter().zip(&places) {
-            let tally = tallies.entry(kill.0).or_default();
-            let what = format!("{}#{}", flow.name, kill.1);
-            match chaos.kill(flow, place, *kill, &expected).await {
-                Outcome::Same => tally.same.push(what),
-                Outcome::NotPassed => tally.not_passed.push(what),
-                Outcome::Different(lines) => {
-                    failures.push(format!("{what} at {}:\n  {}", kill.0, lines.join("\n  ")));
-                    println!("{}", failures.last().unwrap());
-                    tally.different.push(what);
-                }
-            }
+            let outcome = chaos.kill(flow, place, *kill, &expected).await;
+            work.note(flow, *kill, outcome);
         }
         let seconds = begun.elapsed().as_secs();
         println!("{}: {} kills in {seconds} s", flow.name, kills.len());
         chaos.clean(places).await;
     }
-    say(&tallies);
+}
+
+/// The flows that `CHAOS_FLOW` names, or all of this form.
+fn wanted() -> VecDeque<&'static Flow> {
+    const SHORT: [&str; 3] = ["upgrade", "rollback", "uninstall"];
+    let only = std::env::var("CHAOS_FLOW").ok();
+    let is_wanted = |flow: &&Flow| match &only {
+        Some(only) => only.split(',').any(|name| name == flow.name),
+        None => is_long() || SHORT.contains(&flow.name),
+    };
+    flows::ALL.iter().filter(is_wanted).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_killed_anywhere_is_not_missed() {
+    let flows = wanted();
+    let lanes = if is_long() { LANES.min(flows.len()) } else { 1 };
+    let own = plane::own().await;
+    let mut more = Vec::new();
+    for _ in 1..lanes {
+        more.push(plane::another(&own).await);
+    }
+    let work = Work {
+        only_at: std::env::var("CHAOS_POINT").ok(),
+        queue: Mutex::new(flows),
+        results: Mutex::default(),
+    };
+    let planes = more.iter().chain([&own.plane]);
+    // Each lane has a thread: starting a process holds it.
+    tokio::task::block_in_place(|| {
+        std::thread::scope(|scope| {
+            for plane in planes {
+                scope.spawn(|| {
+                    let runtime = tokio::runtime::Runtime::new().unwrap();
+                    runtime.block_on(async { lane(&Chaos::on(plane).await, &work).await });
+                });
+            }
+        });
+    });
+    let results = work.results.lock().unwrap();
+    let Results { tallies, failures } = &*results;
+    say(tallies);
     assert!(failures.is_empty(), "{}", failures.join("\n"));
-    if is_long() && only.is_none() {
+    if is_long() && std::env::var("CHAOS_FLOW").is_err() {
         let missed: Vec<_> = failpoints::ALL
             .iter()
             .filter(|point| tallies.get(*point).is_none_or(|tally| tally.same.is_empty()))

@@ -48,6 +48,14 @@ pub async fn turn() -> SemaphorePermit<'static> {
     OWN.acquire().await.expect("never closed")
 }
 
+/// One more control plane for a test that has its own already.
+pub async fn another(_: &OwnPlane) -> ControlPlane {
+    match ControlPlane::start(options()).await {
+        Ok(plane) => plane,
+        Err(error) => panic!("tests on a control plane can't run: {error}"),
+    }
+}
+
 pub async fn own() -> OwnPlane {
     own_with(|_| ()).await
 }

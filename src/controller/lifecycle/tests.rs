@@ -267,6 +267,18 @@ fn a_state_follows_from_what_is_observed_and_asks_for_one_action() {
             Action::Stand,
         ),
         (
+            "it failed and is to be undone, and objects were changed",
+            Observed {
+                settling: settling(4, Stage::Wait, true),
+                followed: 4,
+                has_remedy: true,
+                is_dirty: true,
+                ..failed.clone()
+            },
+            State::Failed,
+            Action::Remedy,
+        ),
+        (
             "it failed, and is to be tried again in a while",
             asked(
                 "b",

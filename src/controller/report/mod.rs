@@ -31,7 +31,7 @@ pub(super) use failure::error;
 pub(super) use objects::{corrected, drifted, health, undetected, undrifted};
 pub(super) use removal::{hook_failed, left_behind, unhooking, uninstall_begun, uninstalled, uninstalling};
 pub(super) use revision::{begun, failed, finished, hooking, settling, warnings};
-pub(super) use rollback::{remedied, went_back};
+pub(super) use rollback::went_back;
 pub(super) use standing::{in_force, in_vain, observed, suspended, unchanged};
 pub(super) use tests::{tested, testing};
 

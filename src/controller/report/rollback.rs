@@ -6,9 +6,8 @@ use crate::status::{Report, Urgency};
 use crate::store::Stored;
 
 use super::super::Context;
-use super::super::settle::Cause;
 use super::super::subject::Subject;
-use super::{are_ready, attempted, chart_of, found, inventory, put, release, start, tried_in_vain};
+use super::{are_ready, attempted, chart_of, found, inventory, put, release, start};
 
 /// A rollback was through before its end was said.
 pub(in crate::controller) fn went_back(
@@ -36,24 +35,6 @@ pub(in crate::controller) fn went_back(
     report
         .released(true, reason::ROLLBACK_SUCCEEDED, &message)
         .ready(reason::ROLLBACK_SUCCEEDED, &message);
-    inventory(ctx, subject, &mut report);
-    put(ctx, subject, report, Urgency::Now);
-}
-
-/// A remedy was through before its end was said.
-pub(in crate::controller) fn remedied(ctx: &Context, subject: &Subject, newest: &Stored, cause: &Cause) {
-    let mut report = start(ctx, subject);
-    let chart = report.status.chart.take().unwrap_or_default();
-    report.status.chart = Some(chart_of(&newest.release, &chart));
-    report.status.release = Some(release(subject, &newest.head, &cause.input_digest));
-    found(ctx, subject, &mut report, newest);
-    are_ready(&mut report);
-    let (to, revision) = (newest.release.info.rollback_revision, newest.head.revision);
-    let message = format!("went back to revision {to}, as revision {revision}");
-    report.released(true, reason::ROLLBACK_SUCCEEDED, &message);
-    let message = format!("{}; {message}", cause.message);
-    tried_in_vain(ctx, subject, &mut report, cause, &message);
-    report.remediated(true, reason::ROLLBACK_SUCCEEDED, &message);
     inventory(ctx, subject, &mut report);
     put(ctx, subject, report, Urgency::Now);
 }
