@@ -7,6 +7,7 @@ use std::time::Duration;
 use helmapp_helm::plan::{Action, Object, ObjectId, split_api_version};
 use helmapp_helm::release::Status;
 use tokio::time::Instant;
+use tracing::info;
 
 use crate::api::conditions::reason;
 use crate::api::{HelmAppStatus, InventoryEntry, TestRun};
@@ -85,13 +86,17 @@ pub(super) async fn restore(ctx: &Context, subject: &Subject) -> Result<(), Erro
     }
     let known = InventoryDigest::parse(status.inventory_digest.as_deref().unwrap_or_default());
     let shown = ctx.memory.shown(&subject.key, &ctx.unwatched(&subject.key));
-    if known.marks == shown.marks {
+    if is_listed && known.marks == shown.marks {
         let looked = known.looks == shown.looks;
         ctx.memory
             .verified(&subject.key, |id| health_of(&objects, id), looked);
     } else {
         ctx.memory.presume(&subject.key, |id| health_of(&objects, id));
         ctx.memory.doubt(&subject.key);
+    }
+    if !is_listed && let Err(error) = settle::look(ctx, subject).await {
+        let error = ctx.clean(subject, &error.to_string());
+        info!(app = %subject.key.name, namespace = %subject.key.namespace, error, "objects can not be looked at yet");
     }
     if let Some(given_up) = given_up {
         stand_failed(ctx, subject, given_up).await;

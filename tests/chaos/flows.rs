@@ -219,6 +219,16 @@ spec:
       schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
 ";
 
+/// A Deployment whose pods may take their time.
+fn workload() -> String {
+    const POD: &str = "        local.helmapp.io/pod:";
+    const AFTER: &str = "        {{- with .Values.after }}
+        local.helmapp.io/ready-after: {{ quote . }}
+        {{- end }}
+";
+    DEPLOYMENT.replace(POD, &format!("{AFTER}{POD}"))
+}
+
 /// A Deployment that waits for the other one, and ConfigMaps that wait for it.
 fn waves() -> [String; 2] {
     let wave = |text: &str, name: &str, number: u32| {
@@ -303,8 +313,11 @@ fn ordered_again(place: &Place) -> Value {
     in_waves(place, "two", &["same", "new"])
 }
 
+/// It is waited for as long as the flow takes.
 fn stuck(place: &Place) -> Value {
-    spec(place, "stuck", &["same", "stuck"], "crash-loop", &json!({}))
+    let mut spec = spec(place, "stuck", &["same", "stuck"], "", &json!({}));
+    spec["values"]["after"] = json!("1h");
+    spec
 }
 
 fn with_hooks(place: &Place, text: &str, maps: &[&str], more: &Value) -> Value {
@@ -361,7 +374,11 @@ pub(crate) struct Place {
 impl Place {
     pub(crate) async fn new(client: &kube::Client, flow: &Flow, charts: &Path) -> Self {
         let fixture = Fixture::on(client.clone(), &format!("kill-{}", flow.name), charts).await;
-        let files = [("templates/a.yaml", MAPS), ("templates/b.yaml", DEPLOYMENT)];
+        let workload = workload();
+        let files = [
+            ("templates/a.yaml", MAPS),
+            ("templates/b.yaml", workload.as_str()),
+        ];
         let chart = fixture.chart("app", &files);
         let group = format!("{}.chaos.helmapp.io", fixture.namespace.name);
         let crd = CRD.replace("GROUP", &group);

@@ -192,10 +192,13 @@ fn app(data: &Value) -> Value {
         let some = |entry: &Value| fields.iter().map(|field| entry[*field].clone()).collect();
         entries.map(some).collect()
     };
+    let mut conditions = each("conditions", &["type", "status", "reason"]);
+    // That something was put back is known only to who did it.
+    conditions.retain(|condition| *condition != json!(["Drifted", "False", "DriftCorrected"]));
     json!({
         "spec": data["spec"],
         "observed": status["observedGeneration"],
-        "conditions": each("conditions", &["type", "status", "reason"]),
+        "conditions": conditions,
         "release": [status["release"]["revision"], status["release"]["status"]],
         "history": each("history", &["revision", "status"]),
         "inventory": inventory(&status["inventory"]),
