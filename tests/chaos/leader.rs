@@ -63,7 +63,10 @@ fn creations(plane: &ControlPlane, object: &str) -> usize {
         .filter(|event| {
             let name = event.pointer("/objectRef/name").and_then(Value::as_str);
             let code = event.pointer("/responseStatus/code").and_then(Value::as_i64);
-            event["verb"] == "create" && name == Some(object) && code == Some(201)
+            let dry = event["requestURI"]
+                .as_str()
+                .is_some_and(|uri| uri.contains("dryRun"));
+            event["verb"] == "create" && !dry && name == Some(object) && code == Some(201)
         })
         .count()
 }
