@@ -27,7 +27,7 @@ use super::revision::{Change, returned_objects};
 use super::settle::{self, Cause, Settling};
 use super::stages::{self, Stage};
 use super::subject::Subject;
-use super::{Context, asked, crds, finalize, hooks, lifecycle, report, veil};
+use super::{Context, asked, crds, finalize, history, hooks, lifecycle, report, veil};
 
 /// Where the companion keeps why a revision remedies another.
 pub(super) const CAUSE: &str = "cause";
@@ -189,6 +189,8 @@ pub(super) async fn resume(
     ctx.settling.remove(&subject.key);
     let mut settling = pending.settling(ctx, subject, gathered);
     report::begun(ctx, subject, &settling);
+    // What it took the place of may have had no room any more.
+    history::trim_failed(ctx, subject, false).await;
     let crds = gathered.map_or(&[][..], |gathered| &gathered.crds);
     if !hooks::before(subject, settling.change, &release).is_empty() {
         settling.deadline = hooks::deadline(&settling.progress, subject.timeout(settling.change));

@@ -3,13 +3,15 @@
 use std::path::Path;
 use std::time::Duration;
 
+use helmapp::api::HelmApp;
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::fixture::{DEPLOYMENT, Fixture, condition, revision};
 use crate::state::{self, State};
-use crate::support::wait::{eventually, within};
+use crate::support::wait::{eventually, until, within};
 
 /// How a step has ended.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +38,14 @@ pub(crate) struct Flow {
     pub(crate) act: Step,
     /// The process before was killed at this point of the step.
     pub(crate) begun: Option<&'static str>,
+}
+
+impl Flow {
+    /// What it begins with is under way: every operator goes on with it.
+    pub(crate) fn begins_under_way(&self) -> bool {
+        let mut steps = self.prepare.iter();
+        steps.any(|step| matches!(step, Step::Apply(_, End::Settling(_))))
+    }
 }
 
 /// Every flow.
@@ -474,16 +484,15 @@ impl Place {
                     .await;
             }
             Step::Apply(_, End::Settling(number)) => {
-                self.fixture
-                    .until("app", |app| {
-                        app.status.as_ref().is_some_and(|status| {
-                            let waits = |entry: &helmapp::api::InventoryEntry| {
-                                entry.health.as_deref() == Some("Progressing")
-                            };
-                            revision(status) == number && status.inventory.iter().any(waits)
-                        })
-                    })
-                    .await;
+                let is_newest = |app: &HelmApp| {
+                    app.status
+                        .as_ref()
+                        .is_some_and(|status| revision(status) == number)
+                };
+                self.fixture.until("app", is_newest).await;
+                let deployments: Api<Deployment> = self.fixture.namespace.api();
+                let is_applied = |deployment: &Deployment| deployment.metadata.generation == Some(number);
+                until(&deployments, "app", within(60), is_applied).await;
             }
             Step::Damage => {
                 let maps: Api<ConfigMap> = self.fixture.namespace.api();

@@ -238,6 +238,9 @@ struct Tally {
 /// Control planes on which flows are gone through at once: most of the time something is waited for.
 const LANES: usize = 3;
 
+/// Places that are made at once for the kills of a flow.
+const PLACES: usize = 16;
+
 /// What all lanes share.
 struct Work {
     /// What of the kills is wanted: `CHAOS_POINT`.
@@ -289,14 +292,18 @@ async fn lane(chaos: &Chaos, work: &Work) {
         let begun = Instant::now();
         let (passes, expected) = chaos.undisturbed(flow).await;
         let kills = work.kills(&passes);
-        let places = chaos.prepare(flow, kills.len()).await;
-        for (kill, place) in kills.iter().zip(&places) {
-            let outcome = chaos.kill(flow, place, *kill, &expected).await;
-            work.note(flow, *kill, outcome);
+        // Operators go on with what is under way, wherever they are to be killed.
+        let at_once = if flow.begins_under_way() { 1 } else { PLACES };
+        for kills in kills.chunks(at_once) {
+            let places = chaos.prepare(flow, kills.len()).await;
+            for (kill, place) in kills.iter().zip(&places) {
+                let outcome = chaos.kill(flow, place, *kill, &expected).await;
+                work.note(flow, *kill, outcome);
+            }
+            chaos.clean(places).await;
         }
         let seconds = begun.elapsed().as_secs();
         println!("{}: {} kills in {seconds} s", flow.name, kills.len());
-        chaos.clean(places).await;
     }
 }
 
