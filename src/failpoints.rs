@@ -22,8 +22,13 @@ pub const ALL: &[&str] = &[
     "settle.failed",
     "settle.failed-trimmed",
     "adopt.applied",
+    // Between waves of objects.
+    "wave.applied",
+    "wave.waits",
+    "wave.removed",
     // The end of a release.
     "uninstall.begun",
+    "uninstall.wave-gone",
     "uninstall.objects-gone",
     "uninstall.records-gone",
     "uninstall.released",

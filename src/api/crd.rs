@@ -149,7 +149,8 @@ mod tests {
             (
                 "/install/default",
                 json!({"disableHooks": false, "crds": "Create", "disableWait": false, "disableWaitForJobs": false,
-                       "remediation": {"retries": 0}, "timeout": "5m0s"}),
+                       "remediation": {"retries": 0, "strategy": "none", "remediateLastFailure": true},
+                       "timeout": "5m0s"}),
             ),
             ("/driftDetection/properties/mode/default", json!("enabled")),
             ("/upgrade/properties/crds/default", json!("Skip")),
@@ -161,7 +162,11 @@ mod tests {
             ),
             (
                 "/upgrade/properties/remediation/properties/strategy/enum",
-                json!(["none", "rollback"]),
+                json!(["none", "rollback", "uninstall"]),
+            ),
+            (
+                "/install/properties/remediation/properties/strategy/enum",
+                json!(["none", "uninstall"]),
             ),
             (
                 "/uninstall/properties/deletionPropagation/default",

@@ -237,7 +237,7 @@ pub struct FieldConflictsSpec {
 }
 
 /// What follows a failed install.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct InstallRemediation {
     /// How often what failed is tried again, each time after a longer while; -1 for as often as it takes. What fails for
@@ -245,6 +245,21 @@ pub struct InstallRemediation {
     #[serde(default)]
     #[schemars(range(min = -1, max = 1000))]
     pub retries: i32,
+    /// What is done before a retry. none leaves what the failed revision made; uninstall deletes it, in a revision of its
+    /// own, but what can hold data and what was there before.
+    #[serde(default)]
+    pub strategy: InstallRemediationStrategy,
+    /// Whether that is done as well when nothing is tried again.
+    #[serde(default = "default_remediate_last_failure")]
+    pub remediate_last_failure: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum InstallRemediationStrategy {
+    #[default]
+    None,
+    Uninstall,
 }
 
 /// What follows a failed upgrade.
@@ -256,7 +271,7 @@ pub struct UpgradeRemediation {
     #[schemars(range(min = -1, max = 1000))]
     pub retries: i32,
     /// What is done before a retry. none leaves the failed revision; rollback makes a new revision from the last deployed
-    /// one.
+    /// one; uninstall deletes the release, as in install.remediation.strategy, and a retry installs it anew.
     #[serde(default)]
     pub strategy: RemediationStrategy,
     /// Whether that is done as well when nothing is tried again.
@@ -270,6 +285,7 @@ pub enum RemediationStrategy {
     #[default]
     None,
     Rollback,
+    Uninstall,
 }
 
 /// Going back to an earlier revision.
@@ -373,6 +389,16 @@ const fn default_max_history() -> u32 {
 
 const fn default_remediate_last_failure() -> bool {
     true
+}
+
+impl Default for InstallRemediation {
+    fn default() -> Self {
+        Self {
+            retries: 0,
+            strategy: InstallRemediationStrategy::default(),
+            remediate_last_failure: default_remediate_last_failure(),
+        }
+    }
 }
 
 impl Default for UpgradeRemediation {

@@ -25,7 +25,7 @@ pub enum Pruned {
     Kept,
     /// The live object belongs to somebody else now, or was made again by somebody else.
     NotOurs,
-    /// The live object is one that the release has: another group serves it, too.
+    /// The live object is one that stays: the release has it, and another group serves it too, or took it over.
     Same,
     /// The live object is older than what may go: it was taken over, not made.
     Older,

@@ -151,7 +151,7 @@ pub(super) async fn recall(ctx: &Context, subject: &Subject) -> Result<(), Error
     let heads = ctx.memory.records(&subject.release);
     let ours = heads
         .first()
-        .is_some_and(|head| head.status.is_pending() && head.holder.is_some());
+        .is_some_and(|head| head.is_under_way() && head.holder.is_some());
     if !ours || ctx.settling.get(&subject.key).is_some() || ctx.companions.is_known(&subject.key) {
         return Ok(());
     }

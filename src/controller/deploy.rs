@@ -11,6 +11,7 @@ use std::time::Duration;
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use helmapp_helm::plan::{
     Action, Answer, Draft, Need, Object, ObjectId, Operation, Order, Plan, Propagation, Step, Turn, decide,
+    removal_waves,
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -22,13 +23,14 @@ use tracing::info;
 use crate::api::conditions::reason;
 use crate::cluster::apply::{Applied, Applier, Detail};
 use crate::cluster::discovery::Snapshot;
-use crate::cluster::prune::{self, Doomed};
+use crate::cluster::prune::{self, Doomed, Pruned};
+use crate::failpoints::failpoint;
 
 use super::memory::Health;
 use super::planning::PARALLEL;
 use super::policy::{Again, Error};
 use super::subject::Subject;
-use super::{Context, crds, health, report, settle};
+use super::{Context, crds, health, report, settle, taken};
 
 /// Most deletions are through when the server has answered, or a moment later: so long it is looked for.
 const MOMENTS: [Duration; 4] = [
@@ -46,8 +48,20 @@ pub(super) struct Work<'a> {
     order: Order,
     /// Which of the objects' operations are done.
     done: Vec<bool>,
-    /// Only what was made since then is removed.
-    since: Option<Timestamp>,
+    removal: Removal,
+}
+
+/// What a plan takes away of what it removes, and how.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Removal {
+    /// Only what was made since then.
+    pub since: Option<Timestamp>,
+    /// Not what has one of these UIDs.
+    pub stay: BTreeSet<String>,
+    /// All of the release goes: the last wave first, each when the one before is gone.
+    pub uninstalls: bool,
+    /// Sub-charts that were applied before the chart's own objects.
+    pub subcharts: Vec<String>,
 }
 
 /// What keeps a plan from going on.
@@ -79,8 +93,7 @@ impl Waiting {
     }
 }
 
-/// Does the operations of a plan; with `since`, it removes nothing that is older. What is to be waited for before it goes
-/// on, if anything.
+/// Does the operations of a plan. What is to be waited for before it goes on, if anything.
 ///
 /// # Errors
 /// The first operation that fails; what was done before stays done.
@@ -90,13 +103,13 @@ pub(super) async fn run(
     applier: Applier,
     plan: Plan<'_>,
     order: Order,
-    since: Option<Timestamp>,
+    removal: Removal,
 ) -> Result<Option<Waiting>, Error> {
-    Work::of(plan, order, since).go_on(ctx, subject, applier).await
+    Work::of(plan, order, removal).go_on(ctx, subject, applier).await
 }
 
 impl Work<'_> {
-    fn of(plan: Plan<'_>, order: Order, since: Option<Timestamp>) -> Work<'_> {
+    fn of(plan: Plan<'_>, order: Order, removal: Removal) -> Work<'_> {
         let steps = plan.operations.iter().map(|operation| &operation.action);
         let steps = steps.filter(|action| !matches!(action, Action::Delete | Action::LeaveBehind));
         let done = steps
@@ -106,7 +119,7 @@ impl Work<'_> {
             operations: plan.operations,
             order,
             done,
-            since,
+            removal,
         }
     }
 
@@ -132,12 +145,14 @@ impl Work<'_> {
                         return Ok(Some(self.waiting(BTreeSet::new(), gone)));
                     }
                     applier = self.served(ctx, subject, applier, &steps).await?;
+                    failpoint("wave.applied");
                 }
                 Turn::Wait(on) => {
                     settle::look(ctx, subject).await?;
                     let ready = self.ready(ctx, subject);
                     let late: Vec<usize> = on.into_iter().filter(|step| !ready.contains(step)).collect();
                     if !late.is_empty() {
+                        failpoint("wave.waits");
                         let ready = late.iter().filter_map(|step| self.id(*step)).collect();
                         return Ok(Some(self.waiting(ready, BTreeSet::new())));
                     }
@@ -145,8 +160,11 @@ impl Work<'_> {
                 Turn::Done => break,
             }
         }
-        self.remove(ctx, subject).await?;
-        Ok(None)
+        let gone = self.remove(ctx, subject, applier).await?;
+        Ok(match gone.is_empty() {
+            true => None,
+            false => Some(self.waiting(BTreeSet::new(), gone)),
+        })
     }
 
     fn id(&self, step: usize) -> Option<ObjectId> {
@@ -162,7 +180,7 @@ impl Work<'_> {
                 operations: operations.collect(),
                 order: self.order,
                 done: self.done,
-                since: self.since,
+                removal: self.removal,
             },
             ready,
             gone,
@@ -229,36 +247,82 @@ impl Work<'_> {
         Ok(applier)
     }
 
-    /// Deletes what the release no longer has.
-    async fn remove(&self, ctx: &Context, subject: &Subject) -> Result<(), Error> {
-        let removals: Vec<&Operation<'_>> = self
+    /// Deletes what the release no longer has. What has to be gone before it goes on, if anything.
+    async fn remove(
+        &self,
+        ctx: &Context,
+        subject: &Subject,
+        applier: Applier,
+    ) -> Result<BTreeSet<ObjectId>, Error> {
+        let removals: Vec<&Object> = self
             .operations
             .iter()
             .filter(|operation| operation.action == Action::Delete)
+            .map(|operation| operation.object.as_ref())
             .collect();
         if removals.is_empty() {
-            return Ok(());
+            return Ok(BTreeSet::new());
         }
         let snapshot = ctx.discovery.snapshot().await?;
         let uids = ctx.memory.uids(&subject.key);
         let made = self.operations.iter().take(self.done.len());
         let stay = made.filter_map(|operation| uids.get(&operation.object.id).cloned());
-        let stay: BTreeSet<String> = stay.filter(|uid| !uid.is_empty()).collect();
-        for operation in removals {
-            let object = &operation.object;
-            let doomed = Doomed {
-                id: &object.id,
-                version: &object.version,
-                uid: uids
-                    .get(&object.id)
-                    .map(String::as_str)
-                    .filter(|uid| !uid.is_empty()),
-                stay: &stay,
-                since: self.since,
-            };
-            let_go(subject, &snapshot, &doomed, &PropagationPolicy::Background).await?;
+        let stay = stay
+            .filter(|uid| !uid.is_empty())
+            .chain(self.removal.stay.iter().cloned());
+        let stay: BTreeSet<String> = stay.collect();
+        let propagation = match self.removal.uninstalls {
+            true => subject.propagation(),
+            false => PropagationPolicy::Background,
+        };
+        for wave in self.removal.waves(removals) {
+            let mut going = Vec::new();
+            for object in wave {
+                let doomed = Doomed {
+                    id: &object.id,
+                    version: &object.version,
+                    uid: uids
+                        .get(&object.id)
+                        .map(String::as_str)
+                        .filter(|uid| !uid.is_empty()),
+                    stay: &stay,
+                    since: self.removal.since,
+                };
+                let pruned = let_go(subject, &snapshot, &doomed, &propagation).await?;
+                if self.removal.uninstalls && pruned == Pruned::Deleted {
+                    going.push(object);
+                }
+            }
+            let mut remaining = BTreeSet::new();
+            for object in going {
+                if applier.metadata(&object.id, &object.version).await?.is_some() {
+                    remaining.insert(object.id.clone());
+                }
+            }
+            failpoint("wave.removed");
+            if !remaining.is_empty() {
+                return Ok(remaining);
+            }
         }
-        Ok(())
+        Ok(BTreeSet::new())
+    }
+}
+
+impl Removal {
+    /// The objects in the order in which they go.
+    fn waves<'a>(&self, objects: Vec<&'a Object>) -> Vec<Vec<&'a Object>> {
+        if !self.uninstalls {
+            return vec![objects];
+        }
+        let whole: Vec<Object> = objects.iter().copied().cloned().collect();
+        let waves = removal_waves(&whole, &self.subcharts).into_iter();
+        waves
+            .map(|wave| {
+                wave.into_iter()
+                    .filter_map(|index| objects.get(index).copied())
+                    .collect()
+            })
+            .collect()
     }
 }
 
@@ -307,7 +371,13 @@ async fn apply_one(
 ) -> Result<bool, Error> {
     let object = one.object.as_ref();
     let action = match &one.action {
-        Action::CheckAndApply => check(subject, applier, object).await?,
+        Action::CheckAndApply => {
+            let action = check(subject, applier, object).await?;
+            if let Action::Adopt { uid } = &action {
+                taken::note(ctx, subject, uid).await?;
+            }
+            action
+        }
         action => action.clone(),
     };
     let uid = match &action {
@@ -386,7 +456,8 @@ fn policy(propagation: Propagation) -> PropagationPolicy {
     }
 }
 
-/// Deletes one object if it is still the release's and, where the UID is known, still the same.
+/// Deletes one object if it is still the release's and, where the UID is known, still the same. What has a UID of `stay`
+/// stays.
 ///
 /// # Errors
 /// The server's refusal, or a failed request.
@@ -396,13 +467,14 @@ pub(super) async fn delete(
     id: &ObjectId,
     version: &str,
     uid: Option<&str>,
+    stay: &BTreeSet<String>,
     propagation: &PropagationPolicy,
-) -> Result<prune::Pruned, Error> {
+) -> Result<Pruned, Error> {
     let doomed = Doomed {
         id,
         version,
         uid,
-        stay: &BTreeSet::new(),
+        stay,
         since: None,
     };
     let_go(subject, snapshot, &doomed, propagation).await
@@ -413,7 +485,7 @@ async fn let_go(
     snapshot: &Arc<Snapshot>,
     doomed: &Doomed<'_>,
     propagation: &PropagationPolicy,
-) -> Result<prune::Pruned, Error> {
+) -> Result<Pruned, Error> {
     let pruned = prune::prune(&subject.tenant, snapshot, doomed, &subject.owner, propagation).await?;
     info!(app = %subject.key.name, namespace = %subject.key.namespace, object = %doomed.id, ?pruned, "let go of object");
     Ok(pruned)

@@ -1,9 +1,9 @@
-//! Deletion: the objects go in reverse order, then the records, then the finalizer.
+//! Deletion: the objects go in reverse order, wave by wave, then the records, then the finalizer.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use helmapp_helm::plan::{Object, ObjectId, keeps};
+use helmapp_helm::plan::{Object, ObjectId, keeps, removal_waves, subcharts_before};
 use helmapp_helm::release::Status;
 use jiff::Timestamp;
 use kube::api::{Api, Patch, PatchParams};
@@ -103,8 +103,8 @@ async fn uninstall(ctx: &Context, subject: &Subject, leaves: bool) -> Result<Opt
     {
         return Ok(Some(next));
     }
-    let Outcome { remaining, refused } = delete(ctx, subject, &stored).await?;
     let late = Instant::now().duration_since(since) > subject.app.spec.uninstall.timeout.0;
+    let Outcome { remaining, refused } = delete(ctx, subject, &stored, late).await?;
     let passing = refused
         .iter()
         .any(|(_, error)| matches!(error.again(), Again::Soon(_)));
@@ -162,22 +162,50 @@ struct Outcome {
     refused: Vec<(ObjectId, Error)>,
 }
 
-/// Deletes the objects of all revisions. What is refused does not keep the others.
-async fn delete(ctx: &Context, subject: &Subject, stored: &StoredObjects) -> Result<Outcome, Error> {
-    let snapshot = ctx.discovery.snapshot().await?;
-    let propagation = subject.propagation();
-    let mut deleted = Vec::new();
+/// Deletes the objects of all revisions, wave by wave. What is refused does not keep the others, and what is `late` no
+/// later wave.
+async fn delete(
+    ctx: &Context,
+    subject: &Subject,
+    stored: &StoredObjects,
+    late: bool,
+) -> Result<Outcome, Error> {
     let mut refused = Refusals::default();
-    for Going { id, version, uid } in &stored.going {
-        match deploy::delete(subject, &snapshot, id, version, uid.as_deref(), &propagation).await {
-            Ok(Pruned::Deleted) => deleted.push((id, version)),
-            Ok(Pruned::Gone | Pruned::Kept | Pruned::NotOurs | Pruned::Same | Pruned::Older) => {}
-            Err(error) => refused.add(ctx, id, error).await?,
-        }
-    }
     for id in &stored.unserved {
         if let Err(error) = base::is_gone(ctx, id).await {
             refused.add(ctx, id, error).await?;
+        }
+    }
+    let mut remaining = Vec::new();
+    for wave in &stored.going {
+        remaining.extend(delete_wave(ctx, subject, wave, &mut refused).await?);
+        failpoint("uninstall.wave-gone");
+        if !remaining.is_empty() && !late {
+            break;
+        }
+    }
+    Ok(Outcome {
+        remaining,
+        refused: refused.errors,
+    })
+}
+
+/// Deletes these objects. Those that are going and still there.
+async fn delete_wave(
+    ctx: &Context,
+    subject: &Subject,
+    wave: &[Going],
+    refused: &mut Refusals,
+) -> Result<Vec<ObjectId>, Error> {
+    let snapshot = ctx.discovery.snapshot().await?;
+    let propagation = subject.propagation();
+    let mut deleted = Vec::new();
+    for Going { id, version, uid } in wave {
+        let (uid, stay) = (uid.as_deref(), BTreeSet::new());
+        match deploy::delete(subject, &snapshot, id, version, uid, &stay, &propagation).await {
+            Ok(Pruned::Deleted) => deleted.push((id, version)),
+            Ok(Pruned::Gone | Pruned::Kept | Pruned::NotOurs | Pruned::Same | Pruned::Older) => {}
+            Err(error) => refused.add(ctx, id, error).await?,
         }
     }
     // Most deletions are done when the server answers; only what has finalizers or a grace period is waited for.
@@ -194,10 +222,7 @@ async fn delete(ctx: &Context, subject: &Subject, stored: &StoredObjects) -> Res
             Err(error) => refused.add(ctx, id, error.into()).await?,
         }
     }
-    Ok(Outcome {
-        remaining,
-        refused: refused.errors,
-    })
+    Ok(remaining)
 }
 
 /// Objects that could not be deleted.
@@ -267,8 +292,8 @@ fn with_way_out(error: Error, late: bool) -> Error {
 /// What the records of a release say.
 #[derive(Debug, Default)]
 struct StoredObjects {
-    /// In the order in which they are deleted.
-    going: Vec<Going>,
+    /// In the order in which they are deleted: a wave when the one before is gone.
+    going: Vec<Vec<Going>>,
     /// Those of kinds that are not served, as far as is known.
     unserved: Vec<ObjectId>,
     /// Revisions that can't be read: their objects are unknown.
@@ -337,24 +362,39 @@ async fn stored(ctx: &Context, subject: &Subject) -> Result<StoredObjects, Error
     };
     let inventory = inventory.into_iter();
     let unrecorded: Vec<Going> = inventory.filter(|entry| seen.insert(entry.id.clone())).collect();
-    let going = objects.into_iter().rev().filter(|object| !keeps(&object.value));
-    found.going = going
-        .map(|object| Going {
-            id: object.id,
-            version: object.version,
-            uid: None,
-        })
-        .collect();
+    objects.reverse();
+    objects.retain(|object| !keeps(&object.value));
+    found.going = waves(&objects, found.newest.as_ref());
+    let mut others = Vec::new();
     let left = left(ctx, subject).await?.into_iter();
     let left = left.filter(|entry| seen.insert(entry.id.clone()));
     for left in unrecorded.into_iter().rev().chain(left) {
         if snapshot.any_version(&left.id.group, &left.id.kind).is_some() {
-            found.going.push(left);
+            others.push(left);
         } else {
             found.unserved.push(left.id);
         }
     }
+    found.going.push(others);
     Ok(found)
+}
+
+/// Objects in the waves in which they go, the last of the newest revision first.
+fn waves(objects: &[Object], newest: Option<&Stored>) -> Vec<Vec<Going>> {
+    let chart = newest.map(|stored| &stored.release.chart);
+    let subcharts = chart.map(|chart| subcharts_before(&chart.metadata));
+    let going = |position: usize| {
+        let object = objects.get(position)?;
+        Some(Going {
+            id: object.id.clone(),
+            version: object.version.clone(),
+            uid: None,
+        })
+    };
+    removal_waves(objects, &subcharts.unwrap_or_default())
+        .into_iter()
+        .map(|wave| wave.into_iter().filter_map(going).collect())
+        .collect()
 }
 
 /// What status lists. Where the records went first, as with their namespace, nothing else tells of what is elsewhere.

@@ -1,28 +1,31 @@
 //! Which revisions stay, and as what, after another one has ended.
 
 use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 
 use helmapp_helm::plan::{Object, ObjectId, holds_data, keeps};
 use helmapp_helm::release::Status;
 use kube::api::PropagationPolicy;
+use tokio::sync::OnceCell;
 use tracing::warn;
 
-use crate::store::{Companion, Head, surplus};
+use crate::store::{Companion, Head, ReleaseKey, Store, surplus};
 
 use super::leftover::{leave, left_object};
 use super::policy::Error;
 use super::record::Record;
 use super::revision::{Found, stored_objects};
 use super::subject::Subject;
-use super::{Context, base, deploy};
+use super::{Context, base, deploy, taken};
 
-/// Ends what an earlier process left undone after the newest revision was deployed.
+/// Ends what an earlier process left undone after the newest revision was deployed, or the release was taken away.
 ///
 /// # Errors
 /// A failed request.
 pub(super) async fn tidy(ctx: &Context, subject: &Subject) -> Result<(), Error> {
     let heads = ctx.memory.records(&subject.release);
-    let Some(newest) = heads.first().filter(|head| head.status == Status::Deployed) else {
+    let ended = |head: &&Head| matches!(head.status, Status::Deployed | Status::Uninstalled);
+    let Some(newest) = heads.first().filter(ended) else {
         return Ok(());
     };
     supersede(ctx, subject, None, newest.revision).await?;
@@ -43,10 +46,9 @@ pub(super) async fn supersede(
     revision: i64,
 ) -> Result<(), Error> {
     let heads = ctx.memory.records(&subject.release);
-    let unended = |head: &Head| head.status.is_pending() || head.status == Status::Uninstalling;
     let old = heads.iter().filter(|head| {
         head.status == Status::Deployed && head.revision != revision
-            || unended(head) && head.revision < revision
+            || head.is_under_way() && head.revision < revision
     });
     for head in old {
         let stored = match replaces {
@@ -92,6 +94,37 @@ async fn sweep(ctx: &Context, subject: &Subject) -> Result<(), Error> {
         ctx.companions.amend(ctx, subject, none).await?;
     }
     Ok(())
+}
+
+/// Releases of which an earlier process may have left chunks that no revision needs. They are listed once for all.
+#[derive(Debug, Default)]
+pub(super) struct Chunked(OnceCell<Mutex<BTreeSet<ReleaseKey>>>);
+
+impl Chunked {
+    /// Whether the release is one of them, and was not asked for yet.
+    async fn take(&self, store: &Store, release: &ReleaseKey) -> Result<bool, Error> {
+        let listed = || async { store.chunked().await.map(Mutex::new) };
+        let known = self.0.get_or_try_init(listed).await?;
+        Ok(known
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(release))
+    }
+}
+
+/// Deletes the chunks that an earlier process left, which ended between a revision and its chunks. Where that fails, the
+/// next revision goes on with it.
+pub(super) async fn sweep_leftovers(ctx: &Context, subject: &Subject) {
+    let swept = async {
+        match ctx.chunked.take(&ctx.store, &subject.release).await? {
+            true => sweep(ctx, subject).await,
+            false => Ok(()),
+        }
+    };
+    if let Err(error) = swept.await {
+        let error = ctx.clean(subject, &error.to_string());
+        warn!(release = %subject.release, error, "chunks that no revision needs may stay");
+    }
 }
 
 /// Deletes the revisions beyond `spec.maxHistory`; returns whether there were some.
@@ -173,6 +206,10 @@ async fn let_go(
     for id in found.unserved.iter().filter(|id| !needed.contains(id)) {
         base::is_gone(ctx, id).await?;
     }
+    // What the revision took over was there before.
+    let Some(taken) = taken::over(ctx, subject).await? else {
+        return Ok(());
+    };
     let goes = |object: &&Object| !needed.contains(&object.id) && !keeps(&object.value);
     let objects = found.objects.iter().rev().filter(goes);
     let (data, objects): (Vec<_>, Vec<_>) = objects.partition(|object| holds_data(&object.id));
@@ -186,8 +223,9 @@ async fn let_go(
         ctx.companions.amend(ctx, subject, next).await?;
     }
     for object in objects {
+        let (id, version) = (&object.id, &object.version);
         let background = PropagationPolicy::Background;
-        deploy::delete(subject, &snapshot, &object.id, &object.version, None, &background).await?;
+        deploy::delete(subject, &snapshot, id, version, None, &taken, &background).await?;
     }
     Ok(())
 }

@@ -88,7 +88,7 @@ pub(super) enum Action {
     TakeUp,
     /// Run the tests.
     Test,
-    /// Go back to the last good revision.
+    /// Go back to the last good revision, or take the release away.
     Remedy,
     /// See whether it heals.
     Stand,
@@ -126,7 +126,7 @@ impl Observed {
         match settling {
             Some(settling) if !settling.failed => State::Pending(Whose::Ours),
             Some(_) => State::Failed,
-            None if newest.status.is_pending() => State::Pending(Whose::Ours),
+            None if newest.is_under_way() => State::Pending(Whose::Ours),
             None if newest.status != Status::Deployed => State::Failed,
             None if self.is_untested(newest.revision) => State::Untested,
             None => State::InSync,
@@ -257,7 +257,7 @@ pub(super) fn foreign<'a>(
     let head = heads
         .first()
         .filter(|head| head.holder.is_none() || lost == Some(head.uid.as_str()))
-        .filter(|head| head.status.is_pending() || head.status == Status::Uninstalling)?;
+        .filter(|head| head.is_under_way())?;
     let changed = head.changed.unwrap_or(now);
     let quiet = Duration::try_from(now - changed).unwrap_or_default();
     Some(Foreign {

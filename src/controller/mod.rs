@@ -44,6 +44,7 @@ mod settle;
 mod slots;
 mod stages;
 pub mod subject;
+mod taken;
 mod testing;
 pub mod values;
 pub mod veil;
@@ -121,6 +122,7 @@ pub struct Context {
     sources: Sources,
     store: Store,
     companions: Companions,
+    chunked: history::Chunked,
     status: StatusWriter,
     events: Events,
     metrics: Arc<Metrics>,
@@ -197,6 +199,7 @@ impl Operator {
             sources: Sources::new(&settings),
             store: Store::new(client.clone()),
             companions: Companions::default(),
+            chunked: history::Chunked::default(),
             status: StatusWriter::new(client.clone()),
             events: Events::new(client.clone(), &settings.identity),
             metrics: Arc::default(),

@@ -30,11 +30,11 @@ use super::remediation::Budget;
 use super::rendering::{self, Wanted};
 use super::resume::Pending;
 use super::revision::{Change, rendered};
-use super::settle::Settling;
+use super::settle::{Remedy, Settling};
 use super::subject::Subject;
 use super::{
-    Context, access, advice, claim, crds, drift, finalize, health, history, report, restore, resume,
-    rollback, rules, settle, testing,
+    Context, access, advice, claim, drift, finalize, health, history, report, restore, resume, rollback,
+    rules, settle, testing,
 };
 
 /// What a reconcile waits for.
@@ -338,11 +338,11 @@ fn observe(ctx: &Context, subject: &Subject, digest: Option<&str>) -> Observed {
 /// How long it is until what failed is tried again; `None` for never.
 fn retry(ctx: &Context, subject: &Subject, heads: &[Head]) -> Option<Duration> {
     let settling = ctx.settling.get(&subject.key);
-    if settling.is_some_and(|settling| !settling.failed) || heads.first()?.status.is_pending() {
+    if settling.is_some_and(|settling| !settling.failed) || heads.first()?.is_under_way() {
         return None;
     }
     let attempt = ctx.status.current(&subject.app).last_attempted?;
-    let budget = Budget::of(&subject.app.spec, crds::is_first(heads));
+    let budget = Budget::after(&subject.app.spec, heads, attempt.reason.as_deref());
     budget.due(&attempt, &ctx.settings.slow_retry, Timestamp::now())
 }
 
@@ -388,7 +388,8 @@ async fn correct(ctx: &Context, subject: &Subject) -> Result<Option<Duration>, E
 async fn step(ctx: &Context, subject: &Subject, seen: &Observed) -> Result<Next, Error> {
     match (seen.action(), &seen.settling) {
         (Step::Remedy, Some(settling)) => match settle::remedy(subject, settling) {
-            Some(good) => remedy(ctx, subject, settling, good).await,
+            Some(Remedy::GoBack(good)) => go_back(ctx, subject, settling, good).await,
+            Some(Remedy::Uninstall) => take_away(ctx, subject, settling).await,
             None => settle::settle(ctx, subject, settling.clone()).await,
         },
         (_, Some(settling)) => settle::settle(ctx, subject, settling.clone()).await,
@@ -403,7 +404,7 @@ async fn step(ctx: &Context, subject: &Subject, seen: &Observed) -> Result<Next,
 }
 
 /// Goes back to the last good revision, if that is still there.
-async fn remedy(
+async fn go_back(
     ctx: &Context,
     subject: &Subject,
     settling: &Arc<Settling>,
@@ -411,6 +412,14 @@ async fn remedy(
 ) -> Result<Next, Error> {
     match good.stored(ctx, subject).await? {
         Some(good) => rollback::roll_back(ctx, subject, good, Some(settle::cause_of(settling))).await,
+        None => settle::settle(ctx, subject, settling.clone()).await,
+    }
+}
+
+/// Uninstalls the release, if the revision that failed is still there.
+async fn take_away(ctx: &Context, subject: &Subject, settling: &Arc<Settling>) -> Result<Next, Error> {
+    match settling.record.content(ctx, subject).await? {
+        Some(failed) => rollback::take_away(ctx, subject, &failed, settle::cause_of(settling)).await,
         None => settle::settle(ctx, subject, settling.clone()).await,
     }
 }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use helmapp_helm::plan::{Object, ObjectId, Plan};
 use helmapp_helm::release::{Release, Status};
-use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use tracing::info;
@@ -19,7 +18,7 @@ use crate::store::{
 };
 
 use super::base::Base;
-use super::deploy::Waiting;
+use super::deploy::{Removal, Waiting};
 use super::planning::{self, Known, NewObjects};
 use super::policy::{self, Again, Error};
 use super::preflight::{self, Coming};
@@ -30,8 +29,8 @@ use super::settle::{self, Cause, Settling};
 use super::stages::{self, Stage};
 use super::subject::Subject;
 use super::{
-    Context, asked, crds, deploy, digests, finalize, history, hooks, leftover, lifecycle, namespace, report,
-    resume, veil,
+    Context, asked, crds, deploy, digests, finalize, history, hooks, leftover, namespace, report, resume,
+    taken, veil,
 };
 
 /// A revision that is about to be made.
@@ -107,11 +106,9 @@ pub(super) async fn release(
     preflight::check(subject, &snapshot, coming, &plan).await?;
     hooks::check(subject, &snapshot, revision.change, &revision.record).await?;
     crds::check(ctx, subject, &revision.crds).await?;
-    // A remedy takes away what failed revisions made, not what they took over.
-    let since = revision
-        .cause
-        .as_ref()
-        .and_then(|_| lifecycle::unended_since(&ctx.memory.records(&subject.release)));
+    let cause = revision.cause.as_ref();
+    let removal = taken::removal(ctx, subject, revision.change, cause, &revision.record).await?;
+    let taken = taken::by(&plan, &before.left);
     let spared = match &mut revision.cause {
         Some(cause) => spare(ctx, subject, &mut plan, cause),
         None => Vec::new(),
@@ -122,7 +119,11 @@ pub(super) async fn release(
     let record = Store::prepare(std::mem::take(&mut revision.record), &ctx.settings.identity)?;
     finalize::ensure(ctx, subject).await?;
     namespace::create(subject, &coming_namespaces, false).await?;
-    let with = With { spared, places };
+    let with = With {
+        spared,
+        taken,
+        places,
+    };
     let stored = begin(ctx, subject, record, &revision, &with, &base).await?;
     let number = stored.head.revision;
     // What became of an earlier revision is over.
@@ -155,7 +156,7 @@ pub(super) async fn release(
         follow(ctx, subject, &plan.made().collect::<Vec<_>>(), number).await?;
         let snapshot = crds::install(ctx, subject, &revision.crds, snapshot).await?;
         let applier = applier.with_snapshot(snapshot);
-        apply(ctx, subject, &revision.new, applier, plan, since).await
+        apply(ctx, subject, &revision.new, applier, plan, removal).await
     };
     match applied.await {
         Ok(waiting) => start_settling(ctx, subject, settling, waiting).await,
@@ -167,6 +168,8 @@ pub(super) async fn release(
 struct With {
     /// What its plan leaves in the cluster.
     spared: Vec<LeftObject>,
+    /// UIDs of objects that it takes over.
+    taken: Vec<String>,
     /// Where it holds what came from Secrets.
     places: Places,
 }
@@ -206,13 +209,13 @@ pub(super) async fn apply(
     new: &NewObjects,
     applier: Applier,
     plan: Plan<'_>,
-    since: Option<Timestamp>,
+    removal: Removal,
 ) -> Result<Option<Waiting>, Error> {
     if !new.coming_kinds.is_empty() {
         let ids = new.objects.iter().map(|object| &object.id);
         ctx.follow(&super::kinds(ids)).await?;
     }
-    deploy::run(ctx, subject, applier, plan, new.order.clone(), since).await
+    deploy::run(ctx, subject, applier, plan, new.order.clone(), removal).await
 }
 
 /// The objects are applied, or as far as they can be now: waits for their health.
@@ -336,7 +339,7 @@ async fn begin(
     info!(app = %subject.key.name, namespace = %subject.key.namespace, revision = number,
           change = revision.change.noun(), "release begun");
     if let Some(stale) = &base.newest
-        && (stale.head.status.is_pending() || stale.head.status == Status::Uninstalling)
+        && stale.head.is_under_way()
     {
         let description = format!("Replaced by revision {number} before it was ready");
         let ended = ctx
@@ -386,6 +389,7 @@ fn companion(
         engine: env!("CARGO_PKG_VERSION").to_owned(),
         lookups: revision.lookups.clone(),
         left: last.left,
+        taken: last.taken,
         chunks: last.chunks,
         digest_key: last.digest_key,
         secret_places,
@@ -394,6 +398,7 @@ fn companion(
         extra,
     };
     leftover::leave(&mut companion, subject, with.spared.clone());
+    companion.take(&with.taken);
     companion
 }
 
@@ -402,7 +407,7 @@ fn companion(
 fn held(change: Change, found: &Places, known: &SecretPlaces) -> Places {
     let mut places = match change {
         Change::Rollback(to) => known.of(to),
-        Change::Install | Change::Upgrade => Places::default(),
+        Change::Install | Change::Upgrade | Change::Uninstall => Places::default(),
     };
     places.merge(found);
     places

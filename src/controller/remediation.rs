@@ -3,42 +3,60 @@
 
 use std::time::Duration;
 
+use helmapp_helm::release::Status;
 use jiff::Timestamp;
 
 use crate::api::conditions::reason;
-use crate::api::{Attempt, HelmAppSpec, RemediationStrategy};
+use crate::api::{Attempt, HelmAppSpec, InstallRemediationStrategy, RemediationStrategy};
 use crate::settings::Backoff;
+use crate::store::Head;
 
-use super::settle;
+use super::crds;
 
 /// What the spec says of failures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Budget {
     /// How often the same is tried again; `None` for as often as it takes.
     retries: Option<u32>,
-    /// A failure is undone before it is tried again.
-    undoes: bool,
-    /// One after which nothing is tried again is undone as well.
-    undoes_last: bool,
+    /// What is done about a failure before it is tried again.
+    strategy: RemediationStrategy,
+    /// It is done as well about one after which nothing is tried again.
+    for_last: bool,
 }
 
 impl Budget {
     /// Until a revision was deployed everything is an install.
     pub(super) fn of(spec: &HelmAppSpec, is_install: bool) -> Self {
         if is_install {
+            let remediation = &spec.install.remediation;
             return Self {
-                retries: u32::try_from(spec.install.remediation.retries).ok(),
-                undoes: false,
-                undoes_last: false,
+                retries: u32::try_from(remediation.retries).ok(),
+                strategy: match remediation.strategy {
+                    InstallRemediationStrategy::None => RemediationStrategy::None,
+                    InstallRemediationStrategy::Uninstall => RemediationStrategy::Uninstall,
+                },
+                for_last: remediation.remediate_last_failure,
             };
         }
         let remediation = &spec.upgrade.remediation;
-        let undoes = remediation.strategy == RemediationStrategy::Rollback;
         Self {
             retries: u32::try_from(remediation.retries).ok(),
-            undoes,
-            undoes_last: undoes && remediation.remediate_last_failure,
+            strategy: remediation.strategy,
+            for_last: remediation.remediate_last_failure,
         }
+    }
+
+    /// What counts after a failure for this reason. Once the release was taken away, only the reason tells what it was
+    /// that failed.
+    pub(super) fn after(spec: &HelmAppSpec, heads: &[Head], reason: Option<&str>) -> Self {
+        let gone = heads
+            .first()
+            .is_some_and(|head| head.status == Status::Uninstalled);
+        let is_install = match gone {
+            true => reason != Some(reason::UPGRADE_FAILED),
+            false => crds::is_first(heads),
+        };
+        Self::of(spec, is_install)
     }
 
     /// Whether the same is tried again after it has failed so often; `passes` where what made it fail passes by itself.
@@ -46,11 +64,11 @@ impl Budget {
         passes || self.retries.is_none_or(|retries| failures <= retries)
     }
 
-    /// Whether a revision that failed is undone.
-    pub(super) fn undoes(self, failures: u32, passes: bool) -> bool {
-        match self.tries_again(failures, passes) {
-            true => self.undoes,
-            false => self.undoes_last,
+    /// What is done about a revision that failed.
+    pub(super) fn remedy(self, failures: u32, passes: bool) -> RemediationStrategy {
+        match self.tries_again(failures, passes) || self.for_last {
+            true => self.strategy,
+            false => RemediationStrategy::None,
         }
     }
 
@@ -73,7 +91,7 @@ impl Budget {
 
 /// Whether what failed for this can be tried again: not a way back that a person asked for.
 pub(super) fn is_retried(reason: &str) -> bool {
-    settle::is_failure(reason) && reason != reason::ROLLBACK_FAILED
+    matches!(reason, reason::INSTALL_FAILED | reason::UPGRADE_FAILED)
 }
 
 /// How long it is from a failure to the next try. Without chance in it: it is asked for again and again meanwhile.
@@ -99,49 +117,92 @@ mod tests {
 
     #[test]
     fn what_failed_is_tried_again_as_often_as_the_spec_says() {
+        use RemediationStrategy::{None, Rollback, Uninstall};
         let upgrade = |text: Value| budget(json!({"upgrade": {"remediation": text}}), false);
-        let install = |retries: i32| budget(json!({"install": {"remediation": {"retries": retries}}}), true);
-        // failures, of what passes: tried again, undone
+        let install = |text: Value| budget(json!({"install": {"remediation": text}}), true);
+        let back = |retries: i32, last: bool| {
+            upgrade(json!({"retries": retries, "strategy": "rollback", "remediateLastFailure": last}))
+        };
+        let away = json!({"retries": 1, "strategy": "uninstall"});
+        let seldom = json!({"retries": 1, "strategy": "uninstall", "remediateLastFailure": false});
+        // failures, of what passes: tried again, and what is done about it
         let table = [
-            (upgrade(json!({})), 1, false, (false, false)),
-            (upgrade(json!({})), 7, true, (true, false)),
-            (upgrade(json!({"strategy": "rollback"})), 1, false, (false, true)),
+            (upgrade(json!({})), 1, false, (false, None)),
+            (upgrade(json!({})), 7, true, (true, None)),
             (
-                upgrade(json!({"retries": 2, "strategy": "rollback"})),
-                2,
+                upgrade(json!({"strategy": "rollback"})),
+                1,
                 false,
-                (true, true),
+                (false, Rollback),
             ),
+            (back(2, true), 2, false, (true, Rollback)),
+            (back(2, true), 3, false, (false, Rollback)),
+            (back(2, false), 3, false, (false, None)),
+            (back(2, false), 2, false, (true, Rollback)),
+            (upgrade(json!({"retries": -1})), u32::MAX, false, (true, None)),
+            (upgrade(away.clone()), 1, false, (true, Uninstall)),
+            (upgrade(away.clone()), 2, false, (false, Uninstall)),
+            (upgrade(seldom.clone()), 2, false, (false, None)),
+            (install(json!({})), 1, false, (false, None)),
+            (install(json!({"retries": 1})), 1, false, (true, None)),
+            (install(json!({"retries": 1})), 2, false, (false, None)),
+            (install(json!({"retries": -1})), 1000, false, (true, None)),
             (
-                upgrade(json!({"retries": 2, "strategy": "rollback"})),
-                3,
+                install(json!({"strategy": "uninstall"})),
+                1,
                 false,
-                (false, true),
+                (false, Uninstall),
             ),
-            (
-                upgrade(json!({"retries": 2, "strategy": "rollback", "remediateLastFailure": false})),
-                3,
-                false,
-                (false, false),
-            ),
-            (
-                upgrade(json!({"retries": 2, "strategy": "rollback", "remediateLastFailure": false})),
-                2,
-                false,
-                (true, true),
-            ),
-            (upgrade(json!({"retries": -1})), u32::MAX, false, (true, false)),
-            (install(0), 1, false, (false, false)),
-            (install(1), 1, false, (true, false)),
-            (install(1), 2, false, (false, false)),
-            (install(-1), 1000, false, (true, false)),
+            (install(away), 1, false, (true, Uninstall)),
+            (install(seldom.clone()), 1, false, (true, Uninstall)),
+            (install(seldom.clone()), 2, false, (false, None)),
+            (install(seldom), 9, true, (true, Uninstall)),
         ];
         for (budget, failures, passes, expected) in table {
             let got = (
                 budget.tries_again(failures, passes),
-                budget.undoes(failures, passes),
+                budget.remedy(failures, passes),
             );
             assert_eq!(got, expected, "{budget:?} {failures} {passes}");
+        }
+    }
+
+    #[test]
+    fn a_release_that_was_taken_away_is_made_anew_as_often_as_what_failed_may() {
+        let spec = json!({
+            "chart": {"path": "demo"},
+            "install": {"remediation": {"retries": 1}},
+            "upgrade": {"remediation": {"retries": 5}},
+        });
+        let spec = serde_json::from_value(spec).unwrap();
+        let head = |revision, status| Head {
+            revision,
+            status,
+            uid: String::new(),
+            resource_version: String::new(),
+            holder: None,
+            created: None,
+            changed: None,
+        };
+        use Status::{Deployed, Failed, Superseded, Uninstalled};
+        let (install, upgrade) = (reason::INSTALL_FAILED, reason::UPGRADE_FAILED);
+        // revisions, newest first; why the last try failed; how often the same is tried in all
+        let table: [(&[Status], &str, u32); 6] = [
+            (&[Failed, Deployed], upgrade, 6),
+            (&[Uninstalled, Failed, Superseded], upgrade, 6),
+            (&[Uninstalled, Failed], install, 2),
+            (&[Failed, Uninstalled, Failed, Superseded], install, 2),
+            (&[Failed, Failed], upgrade, 2),
+            (&[Failed], install, 2),
+        ];
+        for (statuses, reason, expected) in table {
+            let revisions = (1..=9).rev();
+            let heads: Vec<Head> = revisions
+                .zip(statuses.iter())
+                .map(|(revision, status)| head(revision, status.clone()))
+                .collect();
+            let budget = Budget::after(&spec, &heads, Some(reason));
+            assert_eq!(budget.tries(), Some(expected), "{statuses:?} {reason}");
         }
     }
 
@@ -176,6 +237,7 @@ mod tests {
             (attempt(Some("UpgradeFailed"), 2, 99), None),
             (attempt(Some("SchemaViolation"), 1, 99), None),
             (attempt(Some("RollbackFailed"), 1, 99), None),
+            (attempt(Some("UninstallFailed"), 1, 99), None),
             (attempt(None, 0, 99), None),
         ];
         for (attempt, expected) in table {

@@ -34,6 +34,9 @@ const LISTING: Duration = Duration::from_secs(10);
 pub(super) async fn restore(ctx: &Context, subject: &Subject) -> Result<(), Error> {
     let status = ctx.status.current(&subject.app);
     let heads = ctx.memory.records(&subject.release);
+    if let Some(head) = heads.first().filter(|head| head.status == Status::Uninstalled) {
+        return uninstalled(ctx, subject, head, &status).await;
+    }
     let (Some(head), Some(release)) = (heads.first(), &status.release) else {
         return Ok(());
     };
@@ -48,6 +51,7 @@ pub(super) async fn restore(ctx: &Context, subject: &Subject) -> Result<(), Erro
         // The inventory is that of a revision under way, which may not have had its objects yet.
         return remedied(ctx, subject, head, &status).await;
     }
+    history::sweep_leftovers(ctx, subject).await;
     let given_up = match head.status {
         Status::Failed => given_up(ctx, subject, head, &status).await?,
         _ => None,
@@ -194,7 +198,8 @@ pub(super) async fn adopt(ctx: &Context, subject: &Subject, newest: &Stored) -> 
         .iter()
         .filter(|object| !skipped.contains(&object.id))
         .collect();
-    let waiting = deploy::run(ctx, subject, applier, plan, new.order.at_once(), None).await?;
+    let order = new.order.at_once();
+    let waiting = deploy::run(ctx, subject, applier, plan, order, deploy::Removal::default()).await?;
     if let Some(waiting) = waiting {
         return Err(Error::Input {
             reason: reason::IMMUTABLE_FIELD,
@@ -287,6 +292,53 @@ fn listed(entry: &InventoryEntry) -> Listed {
 fn health_of(objects: &[Listed], id: &ObjectId) -> Health {
     let listed = objects.iter().find(|object| object.id == *id);
     listed.map_or(Health::Ready, |object| object.health.clone())
+}
+
+/// Says that a release was taken away as a remedy, where an earlier process ended before it did.
+async fn uninstalled(
+    ctx: &Context,
+    subject: &Subject,
+    head: &Head,
+    status: &HelmAppStatus,
+) -> Result<(), Error> {
+    let said = status
+        .release
+        .as_ref()
+        .is_some_and(|release| release.revision == head.revision && release.status == head.status.as_str());
+    if said {
+        return Ok(());
+    }
+    let companion = ctx.companions.read(ctx, subject).await?;
+    let companion = companion
+        .map(|stored| stored.companion)
+        .filter(|companion| companion.revision == head.revision);
+    let Some(companion) = companion else {
+        return Ok(());
+    };
+    let Some(cause) = resume::cause(&companion) else {
+        return Ok(());
+    };
+    let Some(stored) = ctx.store.read(&subject.release, head.revision).await? else {
+        return Ok(());
+    };
+    let settling = Settling {
+        change: Change::Uninstall,
+        deadline: Instant::now(),
+        input_digest: companion.input_digest,
+        made_from: companion.made_from,
+        chart: report::chart_of(&stored.release, &status.chart.clone().unwrap_or_default()),
+        replaces: None,
+        tries: cause.tries,
+        cause: Some(cause),
+        stage: Stage::Test,
+        progress: Progress::default(),
+        waiting: None,
+        failed: false,
+        passes: false,
+        record: Record::from(stored),
+    };
+    report::finished(ctx, subject, &settling, &settling.record);
+    Ok(())
 }
 
 /// A revision that was given up may still become healthy, or be due for its remedy.

@@ -27,7 +27,7 @@ use super::revision::{Change, returned_objects};
 use super::settle::{self, Cause, Settling};
 use super::stages::{self, Stage};
 use super::subject::Subject;
-use super::{Context, asked, crds, finalize, history, hooks, lifecycle, report, veil};
+use super::{Context, asked, crds, finalize, history, hooks, report, taken, veil};
 
 /// Where the companion keeps why a revision remedies another.
 pub(super) const CAUSE: &str = "cause";
@@ -125,7 +125,7 @@ pub(super) async fn pending(ctx: &Context, subject: &Subject) -> Result<Option<P
     let heads = ctx.memory.records(&subject.release);
     let Some(head) = heads
         .first()
-        .filter(|head| head.status.is_pending() && head.holder.is_some())
+        .filter(|head| head.is_under_way() && head.holder.is_some())
     else {
         return Ok(None);
     };
@@ -304,12 +304,8 @@ async fn go_on(
     }
     failpoint("resume.planned");
     follow(ctx, subject, &plan.made().collect::<Vec<_>>(), release.version).await?;
-    let heads = ctx.memory.records(&subject.release);
-    let since = settling
-        .cause
-        .as_ref()
-        .and_then(|_| lifecycle::unended_since(&heads));
-    apply(ctx, subject, &new, applier, plan, since).await
+    let removal = taken::removal(ctx, subject, settling.change, settling.cause.as_ref(), release).await?;
+    apply(ctx, subject, &new, applier, plan, removal).await
 }
 
 /// Why the companion's revision remedies another.

@@ -26,6 +26,8 @@ pub enum Change {
     Upgrade,
     /// A return to the revision.
     Rollback(i64),
+    /// The end of all revisions before, as a remedy.
+    Uninstall,
 }
 
 impl Change {
@@ -35,12 +37,22 @@ impl Change {
             Self::Install => Status::PendingInstall,
             Self::Upgrade => Status::PendingUpgrade,
             Self::Rollback(_) => Status::PendingRollback,
+            Self::Uninstall => Status::Uninstalling,
+        }
+    }
+
+    /// The status of the record when the change is through.
+    pub fn end(self) -> Status {
+        match self {
+            Self::Install | Self::Upgrade | Self::Rollback(_) => Status::Deployed,
+            Self::Uninstall => Status::Uninstalled,
         }
     }
 
     /// The change that a pending or failed record stands for.
     pub fn of(release: &Release) -> Self {
         match release.info.status {
+            _ if !release.info.deleted.is_zero() => Self::Uninstall,
             _ if release.info.rollback_revision > 0 => Self::Rollback(release.info.rollback_revision),
             Status::PendingRollback => Self::Rollback(0),
             Status::PendingInstall => Self::Install,
@@ -54,6 +66,7 @@ impl Change {
         match head.status {
             Status::PendingRollback => Self::Rollback(0),
             Status::PendingInstall => Self::Install,
+            Status::Uninstalling => Self::Uninstall,
             _ if head.revision == 1 => Self::Install,
             _ => Self::Upgrade,
         }
@@ -65,6 +78,7 @@ impl Change {
             Self::Install => "Install",
             Self::Upgrade => "Upgrade",
             Self::Rollback(_) => "Rollback",
+            Self::Uninstall => "Uninstall",
         }
     }
 
@@ -74,6 +88,7 @@ impl Change {
             Self::Install => "Initial install underway".to_owned(),
             Self::Upgrade => "Preparing upgrade".to_owned(),
             Self::Rollback(to) => format!("Rollback to {to}"),
+            Self::Uninstall => "Deletion in progress (or silently failed)".to_owned(),
         }
     }
 
@@ -83,6 +98,7 @@ impl Change {
             Self::Install => "Install complete".to_owned(),
             Self::Upgrade => "Upgrade complete".to_owned(),
             Self::Rollback(to) => format!("Rollback to {to}"),
+            Self::Uninstall => "Uninstallation complete".to_owned(),
         }
     }
 }
@@ -131,6 +147,27 @@ pub fn returned(stored: &Release, history: &History) -> Release {
         version: history.next(),
         apply_method: Some(ApplyMethod::ServerSide),
         ..stored.clone()
+    }
+}
+
+/// The record of a revision that takes a failed one and all before it away: without objects, with the hooks of that one.
+pub fn emptied(failed: &Release, history: &History) -> Release {
+    let now = Timestamp::now();
+    let change = Change::Uninstall;
+    Release {
+        info: Info {
+            first_deployed: failed.info.first_deployed.clone(),
+            last_deployed: now.into(),
+            deleted: now.into(),
+            status: change.pending(),
+            description: change.underway(),
+            ..Info::default()
+        },
+        manifest: String::new(),
+        hooks: failed.hooks.iter().cloned().map(unrun).collect(),
+        version: history.next(),
+        apply_method: Some(ApplyMethod::ServerSide),
+        ..failed.clone()
     }
 }
 
@@ -311,6 +348,53 @@ mod tests {
         ] {
             assert_eq!(Change::of(&release), expected);
         }
+    }
+
+    #[test]
+    fn an_uninstallation_keeps_all_but_the_objects_and_is_told_from_other_failures() {
+        let failed = Release {
+            name: "demo".into(),
+            namespace: "web".into(),
+            manifest: "---\nkind: ConfigMap\n".into(),
+            version: 2,
+            hooks: vec![Hook {
+                name: "before".into(),
+                last_run: HookExecution {
+                    started_at: Timestamp::UNIX_EPOCH.into(),
+                    ..HookExecution::default()
+                },
+                ..Hook::default()
+            }],
+            info: Info {
+                status: Status::Failed,
+                notes: "n".into(),
+                first_deployed: Timestamp::UNIX_EPOCH.into(),
+                ..Info::default()
+            },
+            ..Release::default()
+        };
+        let history = History {
+            newest: 2,
+            ..History::default()
+        };
+        let gone = emptied(&failed, &history);
+        assert_eq!((gone.version, gone.manifest.as_str()), (3, ""));
+        assert_eq!(
+            (gone.info.status.clone(), gone.info.notes.as_str()),
+            (Status::Uninstalling, "")
+        );
+        assert_eq!(gone.info.first_deployed, failed.info.first_deployed);
+        assert_eq!(gone.hooks.len(), 1);
+        assert!(
+            gone.hooks[0].last_run.started_at.is_zero(),
+            "they run for this one"
+        );
+        for status in [Status::Uninstalling, Status::Failed, Status::Uninstalled] {
+            let mut ended = gone.clone();
+            ended.info.status = status;
+            assert_eq!(Change::of(&ended), Change::Uninstall);
+        }
+        assert_eq!(Change::of(&failed), Change::Upgrade);
     }
 
     #[test]

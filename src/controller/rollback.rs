@@ -1,6 +1,7 @@
-//! Going back to a stored revision: on request, and as a remedy. Nothing is rendered again.
+//! Going back to a stored revision, on request and as a remedy, and taking a release away as one. Nothing is rendered
+//! again.
 
-use helmapp_helm::release::Status;
+use helmapp_helm::release::{Release, Status};
 use serde_json::Map;
 
 use crate::api::ChartStatus;
@@ -8,11 +9,12 @@ use crate::store::{Stored, StoredCompanion};
 
 use super::base::Base;
 use super::lifecycle::{self, Asked};
+use super::planning::NewObjects;
 use super::policy::Error;
 use super::reconcile::Next;
 use super::release::{Revision, release};
 use super::resume::Pending;
-use super::revision::{Change, returned, returned_objects};
+use super::revision::{Change, emptied, returned, returned_objects};
 use super::settle::Cause;
 use super::subject::Subject;
 use super::{Context, history, hooks, reconcile, report, restore, resume, veil};
@@ -128,6 +130,34 @@ pub(super) async fn roll_back(
         chart: report::chart_of(&target.release, &ChartStatus::default()),
         tries: cause.as_ref().map_or(1, |cause| cause.tries),
         cause,
+    };
+    release(ctx, subject, revision, base).await
+}
+
+/// Takes the release of a revision that failed away, as a revision of its own without objects.
+///
+/// # Errors
+/// The server's refusal, or a failed request.
+pub(super) async fn take_away(
+    ctx: &Context,
+    subject: &Subject,
+    failed: &Release,
+    cause: Cause,
+) -> Result<Next, Error> {
+    let base = Base::read(ctx, subject).await?;
+    veil::recall_all(ctx, subject, failed).await?;
+    let revision = Revision {
+        record: emptied(failed, &base.history),
+        change: Change::Uninstall,
+        new: NewObjects::default(),
+        crds: Vec::new(),
+        input_digest: cause.input_digest.clone(),
+        made_from: cause.made_from.clone(),
+        lookups: Map::new(),
+        memo: None,
+        chart: report::chart_of(failed, &ChartStatus::default()),
+        tries: cause.tries,
+        cause: Some(cause),
     };
     release(ctx, subject, revision, base).await
 }

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::api::conditions::reason;
-use crate::api::{ChartStatus, MAX_MESSAGE};
+use crate::api::{ChartStatus, HelmAppSpec, MAX_MESSAGE, RemediationStrategy};
 use crate::cluster::apply::Applier;
 use crate::excerpt::excerpt;
 use crate::failpoints::failpoint;
@@ -86,7 +86,7 @@ impl Settling {
 
     /// Its time is over, and it was not given up yet.
     pub(super) fn is_late(&self) -> bool {
-        let under_way = !self.failed && self.record.head.status != Status::Deployed;
+        let under_way = !self.failed && self.record.head.status != self.change.end();
         under_way && Instant::now() >= self.deadline
     }
 }
@@ -113,7 +113,7 @@ pub(super) struct Cause {
 /// # Errors
 /// A failed request.
 pub(super) async fn settle(ctx: &Context, subject: &Subject, settling: Arc<Settling>) -> Result<Next, Error> {
-    if settling.record.head.status == Status::Deployed {
+    if settling.record.head.status == settling.change.end() {
         // Something after the record failed the last time.
         return finish(ctx, subject, &settling).await;
     }
@@ -203,7 +203,11 @@ async fn apply_rest(
     failpoint("release.goes-on");
     match waiting.go_on(ctx, subject).await {
         Ok(Some(again)) if !again.gone.is_empty() => {
-            let message = format!("going before it is made anew: {}", policy::ids(again.gone.iter()));
+            let gone = policy::ids(again.gone.iter());
+            let message = match settling.change {
+                Change::Uninstall => format!("still there: {gone}"),
+                _ => format!("going before it is made anew: {gone}"),
+            };
             if settling.is_late() {
                 return give_up(ctx, subject, settling, &late(subject, settling, &message)).await;
             }
@@ -226,7 +230,11 @@ async fn apply_rest(
 /// What is said of a revision that is given up for its time.
 pub(super) fn late(subject: &Subject, settling: &Settling, why: &impl std::fmt::Display) -> String {
     let limit = subject.timeout(settling.change);
-    format!("not ready within {} s: {why}", limit.as_secs())
+    let what = match settling.change {
+        Change::Uninstall => "gone",
+        _ => "ready",
+    };
+    format!("not {what} within {} s: {why}", limit.as_secs())
 }
 
 /// The HelmApp was suspended for so long: nobody worked on what is under way.
@@ -364,7 +372,8 @@ fn has_unwatched(ctx: &Context, objects: &[(ObjectId, Tracked)]) -> bool {
 pub(super) async fn finish(ctx: &Context, subject: &Subject, settling: &Settling) -> Result<Next, Error> {
     failpoint("settle.ready");
     let description = settling.change.complete();
-    let deployed = Record::from(end(ctx, subject, settling, Status::Deployed, description).await?);
+    let ended = end(ctx, subject, settling, settling.change.end(), description).await?;
+    let deployed = Record::from(ended);
     // What follows can fail and is done again; the record is not written twice.
     let again = Settling {
         record: deployed.clone(),
@@ -380,7 +389,7 @@ pub(super) async fn finish(ctx: &Context, subject: &Subject, settling: &Settling
     failpoint("settle.trimmed");
     ctx.settling.remove(&subject.key);
     info!(app = %subject.key.name, namespace = %subject.key.namespace, revision = deployed.head.revision,
-          change = settling.change.noun(), "release deployed");
+          change = settling.change.noun(), "release {}", deployed.head.status.as_str());
     report::finished(ctx, subject, settling, &deployed);
     ctx.decide(subject).await;
     Ok(Next::Change)
@@ -523,17 +532,36 @@ pub(super) async fn give_up(
     })
 }
 
-/// The revision that remedies a failed upgrade, where the spec wants it so.
-pub(super) fn remedy<'a>(subject: &Subject, settling: &'a Settling) -> Option<&'a Record> {
-    let due = settling.failed && is_remediable(subject, settling);
-    settling.replaces.as_ref().filter(|_| due)
+/// What is done about a failed revision.
+#[derive(Debug)]
+pub(super) enum Remedy<'a> {
+    /// This revision comes back.
+    GoBack(&'a Record),
+    /// The release is taken away.
+    Uninstall,
+}
+
+/// The remedy of a revision that failed, where the spec wants one.
+pub(super) fn remedy<'a>(subject: &Subject, settling: &'a Settling) -> Option<Remedy<'a>> {
+    answer(&subject.app.spec, settling).filter(|_| settling.failed)
 }
 
 /// Whether the failure of the revision would be remedied.
 pub(super) fn is_remediable(subject: &Subject, settling: &Settling) -> bool {
-    let budget = Budget::of(&subject.app.spec, false);
-    let undone = budget.undoes(settling.tries, settling.passes);
-    undone && settling.change == Change::Upgrade && settling.replaces.is_some()
+    answer(&subject.app.spec, settling).is_some()
+}
+
+fn answer<'a>(spec: &HelmAppSpec, settling: &'a Settling) -> Option<Remedy<'a>> {
+    // A remedy has none.
+    if !matches!(settling.change, Change::Install | Change::Upgrade) {
+        return None;
+    }
+    let budget = Budget::of(spec, settling.replaces.is_none());
+    match budget.remedy(settling.tries, settling.passes) {
+        RemediationStrategy::None => None,
+        RemediationStrategy::Rollback => settling.replaces.as_ref().map(Remedy::GoBack),
+        RemediationStrategy::Uninstall => Some(Remedy::Uninstall),
+    }
 }
 
 /// The failure of a revision that was given up, from its record.
@@ -557,6 +585,7 @@ pub(super) fn failure(change: Change) -> &'static str {
         Change::Install => reason::INSTALL_FAILED,
         Change::Upgrade => reason::UPGRADE_FAILED,
         Change::Rollback(_) => reason::ROLLBACK_FAILED,
+        Change::Uninstall => reason::UNINSTALL_FAILED,
     }
 }
 
@@ -564,7 +593,7 @@ pub(super) fn failure(change: Change) -> &'static str {
 pub(super) fn is_failure(reason: &str) -> bool {
     matches!(
         reason,
-        reason::INSTALL_FAILED | reason::UPGRADE_FAILED | reason::ROLLBACK_FAILED
+        reason::INSTALL_FAILED | reason::UPGRADE_FAILED | reason::ROLLBACK_FAILED | reason::UNINSTALL_FAILED
     )
 }
 
@@ -574,5 +603,6 @@ pub(super) fn success(change: Change) -> &'static str {
         Change::Install => reason::INSTALL_SUCCEEDED,
         Change::Upgrade => reason::UPGRADE_SUCCEEDED,
         Change::Rollback(_) => reason::ROLLBACK_SUCCEEDED,
+        Change::Uninstall => reason::UNINSTALL_SUCCEEDED,
     }
 }

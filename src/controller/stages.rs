@@ -16,6 +16,7 @@ use super::hooks::{Call, Course, Outcome};
 use super::policy::Error;
 use super::reconcile::Next;
 use super::release::cut_short;
+use super::revision::Change;
 use super::settle::{self, Settling};
 use super::subject::Subject;
 use super::{Context, crds, report, resume, testing};
@@ -111,7 +112,7 @@ pub(super) async fn after(ctx: &Context, subject: &Subject, settling: &Settling)
     let stages = [Stage::After, Stage::Test].into_iter();
     for stage in stages.filter(|stage| *stage >= reached) {
         let call = match stage {
-            Stage::Test => tests(subject, &release),
+            Stage::Test => tests(subject, settling.change, &release),
             _ => super::hooks::after(subject, settling.change, &release),
         };
         if call.is_empty() {
@@ -127,6 +128,10 @@ pub(super) async fn after(ctx: &Context, subject: &Subject, settling: &Settling)
         match run(ctx, subject, &mut settling, &call).await {
             Ok(Outcome::Through) => {}
             Ok(Outcome::Failed(_)) if stage == Stage::Test && subject.app.spec.test.ignore_failures => {}
+            // All is gone, whatever comes after.
+            Ok(Outcome::Failed(message)) if settling.change == Change::Uninstall => {
+                report::hook_failed(ctx, subject, &message);
+            }
             Ok(outcome) => return unfinished(ctx, subject, &settling, outcome).await,
             Err(error) => return cut_short(ctx, subject, settling, error).await,
         }
@@ -136,8 +141,8 @@ pub(super) async fn after(ctx: &Context, subject: &Subject, settling: &Settling)
 }
 
 /// The tests that a revision has to pass.
-fn tests(subject: &Subject, release: &Release) -> Call {
-    match subject.app.spec.test.enable {
+fn tests(subject: &Subject, change: Change, release: &Release) -> Call {
+    match subject.app.spec.test.enable && change != Change::Uninstall {
         true => testing::call(subject, release),
         false => Call::default(),
     }

@@ -148,6 +148,8 @@ impl Subject {
             Change::Install => (spec.install.disable_wait, spec.install.disable_wait_for_jobs),
             Change::Upgrade => (spec.upgrade.disable_wait, spec.upgrade.disable_wait_for_jobs),
             Change::Rollback(_) => (spec.rollback.disable_wait, spec.rollback.disable_wait_for_jobs),
+            // Nothing of it is there.
+            Change::Uninstall => (true, true),
         };
         match (none, no_jobs) {
             (true, _) => Waits::None,
@@ -164,16 +166,18 @@ impl Subject {
             Change::Install => spec.install.disable_hooks,
             Change::Upgrade => spec.upgrade.disable_hooks,
             Change::Rollback(_) => spec.rollback.disable_hooks,
+            Change::Uninstall => spec.uninstall.disable_hooks,
         }
     }
 
-    /// How long objects may take to become ready.
+    /// How long objects may take to become ready, or to go.
     pub fn timeout(&self, change: super::revision::Change) -> Duration {
         use super::revision::Change;
         match change {
             Change::Install => self.app.spec.install.timeout.0,
             Change::Upgrade => self.app.spec.upgrade.timeout.0,
             Change::Rollback(_) => self.app.spec.rollback.timeout.0,
+            Change::Uninstall => self.app.spec.uninstall.timeout.0,
         }
     }
 }

@@ -21,6 +21,9 @@ const NAME_PREFIX: &str = "helmapp.v1.";
 /// Most objects that [`Companion::left`] holds.
 pub const MAX_LEFT: usize = 1000;
 
+/// Most objects that [`Companion::taken`] holds. Where it is full, remedies delete nothing.
+pub const MAX_TAKEN: usize = 5000;
+
 /// The companion Secret's name.
 pub fn companion_name(release: &str) -> String {
     format!("{NAME_PREFIX}{release}")
@@ -52,6 +55,9 @@ pub struct Companion {
     /// uninstalled, however long ago their revision was trimmed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub left: Vec<LeftObject>,
+    /// UIDs of objects that the release took over: they were there before, and no remedy deletes them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub taken: Vec<String>,
     /// There may be chunks: said before the first one is written.
     #[serde(skip_serializing_if = "is_not")]
     pub chunks: bool,
@@ -122,6 +128,15 @@ impl LeftObject {
 }
 
 impl Companion {
+    /// Adds objects to those that were taken over, up to [`MAX_TAKEN`].
+    pub fn take(&mut self, uids: &[String]) {
+        for uid in uids {
+            if self.taken.len() < MAX_TAKEN && !self.taken.contains(uid) {
+                self.taken.push(uid.clone());
+            }
+        }
+    }
+
     /// Adds objects to those that were left, up to [`MAX_LEFT`]; returns those that had no place.
     pub fn leave(&mut self, objects: Vec<LeftObject>) -> Vec<LeftObject> {
         let mut over = Vec::new();
@@ -305,6 +320,16 @@ mod tests {
         assert_eq!((companion.left.len(), over.len()), (MAX_LEFT, 2));
     }
 
+    #[test]
+    fn what_was_taken_over_is_known_once_and_up_to_a_limit() {
+        let mut companion = companion();
+        companion.take(&["t".to_owned(), "x".to_owned()]);
+        assert_eq!(companion.taken, ["t", "x"]);
+        let many: Vec<String> = (0..MAX_TAKEN).map(|n| n.to_string()).collect();
+        companion.take(&many);
+        assert_eq!(companion.taken.len(), MAX_TAKEN);
+    }
+
     fn secret_places() -> SecretPlaces {
         let (mut all, mut places) = (SecretPlaces::default(), Places::default());
         places.add("ConfigMap web/a", "/data/a".to_owned());
@@ -326,6 +351,7 @@ mod tests {
             lookups: Map::new(),
             made_from: "sha256:2".to_owned(),
             left: vec![left("data", "u")],
+            taken: vec!["t".to_owned()],
             chunks: true,
             digest_key: "ab".to_owned(),
             secret_places: secret_places(),

@@ -67,6 +67,11 @@ impl Head {
         Some((key, Self::with(revision, status, metadata)))
     }
 
+    /// Somebody works on it, or did when it died.
+    pub fn is_under_way(&self) -> bool {
+        self.status.is_pending() || self.status == Status::Uninstalling
+    }
+
     pub(super) fn of_record(release: &Release, metadata: &ObjectMeta) -> Self {
         Self::with(release.version, release.info.status.clone(), metadata)
     }
@@ -118,7 +123,7 @@ pub fn surplus(heads: &[Head], max: u32) -> Vec<&Head> {
         .saturating_sub(usize::try_from(max).unwrap_or(usize::MAX));
     sorted
         .into_iter()
-        .filter(|head| Some(head.revision) != deployed && !head.status.is_pending())
+        .filter(|head| Some(head.revision) != deployed && !head.is_under_way())
         .take(excess)
         .collect()
 }
@@ -143,9 +148,9 @@ mod tests {
 
     #[test]
     fn keeps_the_newest_the_deployed_and_the_pending() {
-        use Status::{Deployed, Failed, PendingUpgrade, Superseded};
+        use Status::{Deployed, Failed, PendingUpgrade, Superseded, Uninstalling};
         type Case = (&'static [(i64, Status)], u32, &'static [i64]);
-        let table: [Case; 7] = [
+        let table: [Case; 8] = [
             (&[(1, Superseded), (2, Deployed)], 0, &[]),
             (&[(1, Superseded), (2, Deployed)], 2, &[]),
             (&[(3, Deployed), (1, Superseded), (2, Superseded)], 2, &[1]),
@@ -156,6 +161,7 @@ mod tests {
             ),
             (&[(1, Superseded), (2, Deployed), (3, PendingUpgrade)], 1, &[1]),
             (&[(1, PendingUpgrade), (2, Superseded), (3, Deployed)], 1, &[2]),
+            (&[(1, Uninstalling), (2, Failed), (3, Failed)], 1, &[2, 3]),
             (&[], 1, &[]),
         ];
         for (heads, max, expected) in table {

@@ -31,8 +31,8 @@ use self::recent::Recent;
 pub use self::{
     chunks::CHUNKS_LABEL,
     companion::{
-        COMPANION_LABEL, COMPANION_VALUE, Companion, KeptMemo, LeftObject, MAX_LEFT, Owner, StoredCompanion,
-        companion_name,
+        COMPANION_LABEL, COMPANION_VALUE, Companion, KeptMemo, LeftObject, MAX_LEFT, MAX_TAKEN, Owner,
+        StoredCompanion, companion_name,
     },
     head::{HOLDER_ANNOTATION, Head, ReleaseKey, surplus},
     places::{MAX_ALL_PLACES, MAX_PLACES, Places, SecretPlaces},

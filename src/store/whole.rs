@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
-use kube::{api::ListParams, core::PartialObjectMeta};
+use kube::{Api, api::ListParams, core::PartialObjectMeta};
 use tracing::warn;
 
 use super::chunks::{CHUNKS_LABEL, Chunks, Without, completed};
@@ -95,7 +95,7 @@ impl Store {
     /// Deletes the chunks that no record points to any more: those of deleted revisions, and what a process left that
     /// ended before it wrote the record. Returns whether there are others.
     ///
-    /// Only for whoever has just written a revision: chunks of later ones are left alone, and earlier ones can't be
+    /// Only for whoever has written the newest revision: chunks of later ones are left alone, and earlier ones can't be
     /// begun any more.
     pub async fn sweep(&self, key: &ReleaseKey) -> Result<bool> {
         let chunks = self.of_release(key).await?;
@@ -120,6 +120,26 @@ impl Store {
             }
         }
         Ok(left)
+    }
+
+    /// The releases of which there are chunks.
+    ///
+    /// # Errors
+    /// A failed request.
+    pub async fn chunked(&self) -> Result<BTreeSet<ReleaseKey>> {
+        let api: Api<Secret> = Api::all(self.client.clone());
+        let selector = ListParams::default().labels(&format!("{RELEASE_LABEL},{CHUNKS_LABEL}"));
+        let list = retry::transient(|| async {
+            api.list_metadata(&selector)
+                .await
+                .map_err(|error| refused("list the chunks of all releases".to_owned(), error))
+        })
+        .await?;
+        let key = |secret: PartialObjectMeta<Secret>| {
+            let name = secret.metadata.labels?.remove(RELEASE_LABEL)?;
+            Some(ReleaseKey::new(secret.metadata.namespace?, name))
+        };
+        Ok(list.items.into_iter().filter_map(key).collect())
     }
 
     /// Deletes all revisions of a release but those to keep, oldest first, then their chunks and its companion.

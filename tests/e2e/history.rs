@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::fixture::{CONFIG_MAP, DEPLOYMENT, Fixture, Own, revision};
 use crate::support::faults::{Faults, Harm};
-use crate::support::wait::{until, within};
+use crate::support::wait::{eventually, until, within};
 
 /// A release that fails again and again keeps as many revisions as it may, and the last good one.
 #[tokio::test(flavor = "multi_thread")]
@@ -122,6 +122,80 @@ async fn what_only_a_trimmed_revision_had_goes_with_it() {
         .await;
     fixture.delete("app").await;
     fixture.namespace.left(&[]).await;
+}
+
+/// It was there before any of them, and no other revision has it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_trimmed_revision_took_over_stays() {
+    let faults = Faults::default();
+    let own = Own::start_with("trimtaken", faults.clone()).await;
+    let fixture = &own.fixture;
+    let more = "{{ range .Values.more }}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ . }}}\n{{ end }}";
+    let claim = "{{ with .Values.claim }}\napiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: {{ . }}}\n\
+                 spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Mi}}}\n{{ end }}";
+    let chart = fixture.chart(
+        "app",
+        &[
+            ("templates/a.yaml", CONFIG_MAP),
+            ("templates/b.yaml", more),
+            ("templates/c.yaml", claim),
+        ],
+    );
+    let spec = |text: &str, more: &[&str], claim: &str| {
+        let values = json!({"text": text, "more": more, "claim": claim});
+        json!({"chart": {"path": chart}, "values": values, "maxHistory": 2, "adoption": "unowned"})
+    };
+    fixture.app("app", spec("one", &[], "")).await;
+    fixture.ready("app").await;
+    // No revision from here on is complete.
+    let claims = "/persistentvolumeclaims/never";
+    faults.add(Method::PATCH, claims, Harm::Unavailable, u32::MAX);
+    let maps: Api<ConfigMap> = fixture.namespace.api();
+    let mut theirs = None;
+    let revisions: [(&str, &[&str]); 4] = [
+        ("two", &["made"]),
+        ("three", &["theirs", "made-later"]),
+        ("four", &[]),
+        ("five", &[]),
+    ];
+    for (number, (text, more)) in (2..).zip(revisions) {
+        if text == "three" {
+            // It is younger than the first of them.
+            let object = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "theirs"}});
+            theirs = fixture.namespace.apply(object).await.metadata.uid;
+        }
+        fixture.app("app", spec(text, more, "never")).await;
+        fixture
+            .until("app", |app| {
+                app.status
+                    .as_ref()
+                    .is_some_and(|status| revision(status) == number)
+            })
+            .await;
+        eventually("its map is applied", within(20), || async {
+            let map = maps.get("app").await.map_err(|error| error.to_string())?;
+            match map.data.is_some_and(|data| data["text"] == text) {
+                true => Ok(()),
+                false => Err("not yet".to_owned()),
+            }
+        })
+        .await;
+        for name in more {
+            until(&maps, name, within(20), |map| map.metadata.labels.is_some()).await;
+        }
+    }
+    eventually("the third goes", within(20), || async {
+        let revisions = fixture.revisions("app").await;
+        match revisions.iter().any(|(revision, _)| *revision == 3) {
+            true => Err(format!("{revisions:?}")),
+            false => Ok(()),
+        }
+    })
+    .await;
+    let objects = fixture.namespace.objects().await;
+    let there = ["made", "made-later", "theirs"].map(|name| objects.contains(&format!("ConfigMap/{name}")));
+    assert_eq!(there, [false, false, true], "{objects:?}");
+    assert_eq!(maps.get("theirs").await.unwrap().metadata.uid, theirs);
 }
 
 /// The history tells which revisions have the same chart, values and manifest, who made them and why. What a Secret holds

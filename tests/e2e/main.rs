@@ -44,6 +44,7 @@ mod rollback;
 mod secrets;
 mod served;
 mod stuck;
+mod taken_away;
 mod tenancy;
 mod uninstall;
 mod unseen;

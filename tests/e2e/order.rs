@@ -230,3 +230,113 @@ async fn objects_that_wait_for_each_other_are_refused_by_name() {
     assert!(deployments.get_opt("app").await.unwrap().is_none());
     fixture.namespace.left(&["HelmApp/app"]).await;
 }
+
+/// Whoever puts an object into a later wave needs what comes before it, whether the end is waited for or not.
+#[tokio::test(flavor = "multi_thread")]
+async fn waves_wait_for_each_other_where_the_end_is_not_waited_for() {
+    let fixture = Fixture::shared("nowait").await;
+    let key = format!("e2e/{}", fixture.namespace.name);
+    // A pod that finds no node in the last wave, and one in the first.
+    let last = PICKY
+        .replace("name: {{ .Release.Name }}", "name: last")
+        .replace("picky", "last")
+        .replace(".Values.node", ".Values.nowhere")
+        .replace(
+            "metadata:\n  name: last",
+            "metadata:\n  name: last\n  annotations: {argocd.argoproj.io/sync-wave: \"2\"}",
+        );
+    let chart = fixture.chart(
+        "app",
+        &[
+            ("templates/a.yaml", &later()),
+            ("templates/b.yaml", PICKY),
+            ("templates/c.yaml", &last),
+        ],
+    );
+    let values = json!({"text": "one", "node": {key.clone(): "yes"}, "nowhere": {"e2e/nowhere": "yes"}});
+    let waits_for_nothing = json!({"disableWait": true, "disableWaitForJobs": true});
+    let spec = json!({"chart": {"path": chart}, "values": values, "install": waits_for_nothing});
+    fixture.app("app", spec).await;
+    fixture.until("app", waits).await;
+    let maps: Api<ConfigMap> = fixture.namespace.api();
+    assert!(maps.get_opt("app").await.unwrap().is_none(), "it is not its turn");
+    label(&fixture, &key).await;
+    let status = fixture.ready("app").await;
+    assert_eq!((revision(&status), status.inventory.len()), (1, 3));
+    let unready = |entry: &&helmapp::api::InventoryEntry| entry.health.as_deref() == Some("Progressing");
+    let unready: Vec<&str> = status
+        .inventory
+        .iter()
+        .filter(unready)
+        .map(|entry| entry.name.as_str())
+        .collect();
+    assert_eq!(unready, ["last"], "{:?}", status.inventory);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_applied_last_is_gone_before_the_rest_goes() {
+    let fixture = Fixture::shared("reverse").await;
+    let map = |name: &str, wave: i32, guarded: bool| {
+        let guard = if guarded {
+            "\n  finalizers: [e2e.helmapp.io/guard]"
+        } else {
+            ""
+        };
+        format!(
+            "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\n  annotations: {{argocd.argoproj.io/sync-wave: \"{wave}\"}}{guard}\n"
+        )
+    };
+    let chart = fixture.chart(
+        "app",
+        &[
+            ("templates/a.yaml", &map("first", -1, false)),
+            ("templates/b.yaml", &map("second", 0, true)),
+            ("templates/c.yaml", &map("third", 3, false)),
+            ("templates/d.yaml", &map("fourth", 3, true)),
+        ],
+    );
+    fixture.app("app", json!({"chart": {"path": chart}})).await;
+    fixture.ready("app").await;
+    let deleted = fixture
+        .apps()
+        .delete("app", &kube::api::DeleteParams::default())
+        .await;
+    deleted.expect("it is deleted");
+    let maps: Api<ConfigMap> = fixture.namespace.api();
+    // What is there, and what of that is going.
+    let there = || async {
+        let mut there = Vec::new();
+        for name in ["first", "second", "third", "fourth"] {
+            let map = maps.get_opt(name).await.expect("an answer");
+            there.extend(map.map(|map| (name, map.metadata.deletion_timestamp.is_some())));
+        }
+        there
+    };
+    let reach = |expected: Vec<(&'static str, bool)>| {
+        let there = &there;
+        async move {
+            crate::support::wait::eventually(
+                "the next wave goes",
+                crate::support::wait::within(30),
+                || async {
+                    match there().await {
+                        there if there == expected => Ok(()),
+                        there => Err(format!("{there:?}")),
+                    }
+                },
+            )
+            .await;
+        }
+    };
+    reach(vec![("first", false), ("second", false), ("fourth", true)]).await;
+    // It stays so: nothing goes before its turn.
+    tokio::time::sleep(std::time::Duration::from_secs(6)).await;
+    reach(vec![("first", false), ("second", false), ("fourth", true)]).await;
+    let free = Patch::Merge(json!({"metadata": {"finalizers": null}}));
+    let freed = maps.patch("fourth", &PatchParams::default(), &free).await;
+    freed.expect("the finalizer goes");
+    reach(vec![("first", false), ("second", true)]).await;
+    let freed = maps.patch("second", &PatchParams::default(), &free).await;
+    freed.expect("the finalizer goes");
+    fixture.namespace.left(&[]).await;
+}

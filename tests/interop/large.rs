@@ -10,7 +10,7 @@ use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
-use crate::fixture::{CONFIG_MAP, Fixture, message, revision};
+use crate::fixture::{CONFIG_MAP, Fixture, Own, message, revision};
 use crate::helm::{Helm, Version, helmapp, word};
 use crate::killed::quiet;
 use crate::matrix::same;
@@ -294,6 +294,36 @@ async fn chunks_without_a_record_are_swept() {
     assert_eq!(chunked(&fixture).await, BTreeSet::from([1, 2, 9]));
     fixture.delete("app").await;
     fixture.namespace.left(&[]).await;
+}
+
+/// What a process left that ended between a revision and its chunks goes when the next one starts.
+#[tokio::test(flavor = "multi_thread")]
+async fn chunks_of_a_deleted_revision_go_with_a_restart() {
+    let mut own = Own::start("restswept").await;
+    let fixture = own.fixture.clone();
+    let file = noise(2 << 20, 1);
+    let files = [("templates/a.yaml", CONFIG_MAP), ("files/noise", file.as_str())];
+    let chart = fixture.chart("app", &files);
+    for (number, text) in (1..).zip(["one", "two"]) {
+        fixture.app("app", spec(&chart, text)).await;
+        assert_eq!(revision(&fixture.ready("app").await), number);
+    }
+    assert_eq!(chunked(&fixture).await, BTreeSet::from([1, 2]));
+    own.stop();
+    let secrets: Api<Secret> = fixture.namespace.api();
+    secrets
+        .delete("sh.helm.release.v1.app.v1", &DeleteParams::default())
+        .await
+        .unwrap();
+    own.resume().await;
+    eventually("the chunks go", within(20), || async {
+        match chunked(&fixture).await {
+            left if left == BTreeSet::from([2]) => Ok(()),
+            left => Err(format!("{left:?}")),
+        }
+    })
+    .await;
+    assert_eq!(revision(&fixture.ready("app").await), 2);
 }
 
 /// What of the record's own Secret is damaged is said, and does not keep the release from ending.

@@ -63,6 +63,7 @@ pub(in super::super) fn before(subject: &Subject, change: Change, release: &Rele
         Change::Install => HookEvent::PreInstall,
         Change::Upgrade => HookEvent::PreUpgrade,
         Change::Rollback(_) => HookEvent::PreRollback,
+        Change::Uninstall => HookEvent::PreDelete,
     };
     around(subject, change, release, event)
 }
@@ -73,6 +74,7 @@ pub(in super::super) fn after(subject: &Subject, change: Change, release: &Relea
         Change::Install => HookEvent::PostInstall,
         Change::Upgrade => HookEvent::PostUpgrade,
         Change::Rollback(_) => HookEvent::PostRollback,
+        Change::Uninstall => HookEvent::PostDelete,
     };
     around(subject, change, release, event)
 }

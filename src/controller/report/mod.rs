@@ -24,7 +24,7 @@ use super::record::Record;
 use super::remediation::{self, Budget};
 use super::settle::{Cause, Settling};
 use super::subject::Subject;
-use super::{Context, asked, crds, digests};
+use super::{Context, asked, digests};
 
 pub(super) use conflicts::{Conflicts, met as conflicts};
 pub(super) use failure::error;
@@ -215,8 +215,8 @@ fn attempted(report: &mut Report, input_digest: &str, reason: Option<&str>) {
 
 /// A revision failed for this: says so, and whether the same is tried again.
 fn tried_in_vain(ctx: &Context, subject: &Subject, report: &mut Report, cause: &Cause, message: &str) {
-    let is_install = crds::is_first(&ctx.memory.records(&subject.release));
-    let budget = Budget::of(&subject.app.spec, is_install);
+    let heads = ctx.memory.records(&subject.release);
+    let budget = Budget::after(&subject.app.spec, &heads, Some(cause.reason));
     let Cause {
         reason,
         tries,

@@ -24,8 +24,12 @@ use super::{are_ready, attempted, inventory, named, put, released, start, tried_
 pub(in crate::controller) fn begun(ctx: &Context, subject: &Subject, settling: &Settling) {
     let mut report = start(ctx, subject);
     let why = why(&report.status, settling, subject.generation());
+    let joint = match settling.change {
+        Change::Uninstall => "as",
+        _ => "to",
+    };
     let message = format!(
-        "{} to revision {} is under way",
+        "{} {joint} revision {} is under way",
         settling.change.noun(),
         settling.record.head.revision
     );
@@ -61,6 +65,7 @@ fn why(last: &HelmAppStatus, settling: &Settling, generation: i64) -> String {
     match (&settling.cause, settling.change) {
         (Some(cause), _) => format!("remedy for {}", cause.reason),
         (None, Change::Rollback(to)) => format!("spec.rollback.toRevision {to}"),
+        (None, Change::Uninstall) => "remedy".to_owned(),
         (None, Change::Install) => format!("spec of generation {generation}"),
         (None, Change::Upgrade) => {
             let mut changed = Vec::new();
@@ -126,7 +131,7 @@ pub(in crate::controller) fn hooking(ctx: &Context, subject: &Subject, settling:
     put(ctx, subject, report, Urgency::Progress);
 }
 
-/// A revision is deployed and its objects are ready.
+/// A revision is deployed and its objects are ready, or it has taken them all away.
 pub(in crate::controller) fn finished(
     ctx: &Context,
     subject: &Subject,
@@ -143,6 +148,7 @@ pub(in crate::controller) fn finished(
             settling.change,
             format!("went back to revision {to}, as revision {revision}"),
         ),
+        Change::Uninstall => (settling.change, format!("uninstalled, as revision {revision}")),
         change => (
             change,
             format!(
@@ -153,8 +159,12 @@ pub(in crate::controller) fn finished(
         ),
     };
     let success = settle::success(change);
-    report.released(true, success, &message);
+    let is_there = change != Change::Uninstall;
+    report.released(is_there, success, &message);
     match settle::verdict(&ctx.memory.objects(&subject.key)) {
+        _ if !is_there => {
+            report.forget(conditions::HEALTHY);
+        }
         Verdict::Ready => {
             are_ready(&mut report);
         }
@@ -232,5 +242,6 @@ fn action(settling: &Settling) -> Action {
         Change::Install => Action::Install,
         Change::Upgrade => Action::Upgrade,
         Change::Rollback(_) => Action::Rollback,
+        Change::Uninstall => Action::Uninstall,
     }
 }

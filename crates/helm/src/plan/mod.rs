@@ -24,7 +24,7 @@ pub use decide::{Action, Answer, Live, Operation, Plan, Refusal, RefusalReason, 
 pub use draft::{Draft, Inputs, Need, Removal, Step, draft};
 pub use leftovers::{Leftovers, leftovers};
 pub use object::{Document, Object, ObjectError, ObjectId, Scope, crd_kinds, objects, split_api_version};
-pub use order::{Order, OrderError, Turn, subcharts_before};
+pub use order::{Order, OrderError, Turn, removal_waves, subcharts_before};
 pub use ownership::{
     MANAGED_BY_HELM, MANAGED_BY_LABEL, OWNER_NAME_LABEL, OWNER_NAMESPACE_LABEL, Owner, Ownership,
     RELEASE_NAME_ANNOTATION, RELEASE_NAMESPACE_ANNOTATION, RESOURCE_POLICY_ANNOTATION, classify, keeps,

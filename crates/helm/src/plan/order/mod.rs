@@ -13,6 +13,9 @@ mod graph;
 mod tests;
 mod tiers;
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use super::object::{Object, ObjectId};
 
 pub(super) use annotations::DEPENDS_ON_GROUPS;
@@ -44,6 +47,20 @@ fn cycle(objects: &[ObjectId]) -> String {
         .map(ToString::to_string)
         .collect();
     names.join(" -> ")
+}
+
+/// The waves in which objects go, by their positions: what was applied last goes first, and within a wave they go as they
+/// stand. Where the annotations give no order, there is one wave.
+pub fn removal_waves(objects: &[Object], subcharts: &[String]) -> Vec<Vec<usize>> {
+    let waves = match Order::of(objects, subcharts) {
+        Ok(order) => order.waves(),
+        Err(_) => vec![0; objects.len()],
+    };
+    let mut groups: BTreeMap<Reverse<usize>, Vec<usize>> = BTreeMap::new();
+    for (position, wave) in waves.into_iter().enumerate() {
+        groups.entry(Reverse(wave)).or_default().push(position);
+    }
+    groups.into_values().collect()
 }
 
 /// What an object waits for before it is applied.
@@ -119,6 +136,31 @@ impl Order {
             places: places.collect(),
             ..Self::default()
         }
+    }
+
+    /// The wave of each object: 0 for what waits for nothing, and for the rest one more than that of what has to be ready
+    /// first.
+    fn waves(&self) -> Vec<usize> {
+        let mut waves = vec![0; self.places.len()];
+        // Nothing waits for itself, so that each pass settles a wave at least.
+        for _ in 0..self.places.len() {
+            let last = |members: &Vec<usize>| {
+                let waves = members.iter().filter_map(|member| waves.get(*member));
+                waves.max().map_or(0, |wave: &usize| wave.saturating_add(1))
+            };
+            let gates: Vec<usize> = self.gates.iter().map(last).collect();
+            let wave = |place: &Place| {
+                let gated = place.gates.iter().filter_map(|gate| gates.get(*gate));
+                let behind = place.objects.iter().filter_map(|object| waves.get(*object));
+                gated.chain(behind).max().copied().unwrap_or(0)
+            };
+            let next: Vec<usize> = self.places.iter().map(wave).collect();
+            if next == waves {
+                break;
+            }
+            waves = next;
+        }
+        waves
     }
 
     /// Whether something is waited for before all objects are applied.

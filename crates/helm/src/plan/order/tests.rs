@@ -49,6 +49,56 @@ fn built(documents: Vec<Value>) -> Vec<Object> {
     objects(documents, "web", scope).unwrap()
 }
 
+#[test]
+fn what_was_applied_last_goes_first() {
+    let wave = |words: &str, number: &str| with(words, json!({"argocd.argoproj.io/sync-wave": number}));
+    let after = |words: &str| {
+        with(
+            words,
+            json!({"werf.io/deploy-dependency-a": "state=ready,name=one"}),
+        )
+    };
+    let table = [
+        (
+            vec![plain("ConfigMap a"), plain("Deployment b")],
+            vec![vec![0, 1]],
+        ),
+        (
+            vec![
+                wave("ConfigMap last", "2"),
+                plain("ConfigMap first"),
+                wave("Deployment early", "-1"),
+                wave("Deployment late", "2"),
+            ],
+            vec![vec![0, 3], vec![1], vec![2]],
+        ),
+        (
+            vec![
+                plain("ConfigMap one"),
+                after("Deployment two"),
+                plain("Secret three"),
+            ],
+            vec![vec![1], vec![0, 2]],
+        ),
+        // What has no order goes at once.
+        (
+            vec![wave("ConfigMap a", "soon"), wave("ConfigMap b", "1")],
+            vec![vec![0, 1]],
+        ),
+        (vec![], vec![]),
+    ];
+    for (documents, expected) in table {
+        // In the order of the manifest.
+        let names: Vec<String> = documents
+            .iter()
+            .map(|document| document["metadata"]["name"].as_str().unwrap().to_owned())
+            .collect();
+        let mut objects = built(documents);
+        objects.sort_by_key(|object| names.iter().position(|name| *name == object.id.name));
+        assert_eq!(removal_waves(&objects, &[]), expected, "{names:?}");
+    }
+}
+
 /// What is applied, in which turns; a bar is a wait until all that was applied is ready.
 fn turns_of(objects: &[Object], order: &Order) -> Vec<String> {
     let mut done = vec![false; objects.len()];
