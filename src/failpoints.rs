@@ -24,7 +24,6 @@ pub const ALL: &[&str] = &[
     "adopt.applied",
     // Between waves of objects.
     "wave.applied",
-    "wave.waits",
     "wave.removed",
     // The end of a release.
     "uninstall.begun",

@@ -152,7 +152,6 @@ impl Work<'_> {
                     let ready = self.ready(ctx, subject);
                     let late: Vec<usize> = on.into_iter().filter(|step| !ready.contains(step)).collect();
                     if !late.is_empty() {
-                        failpoint("wave.waits");
                         let ready = late.iter().filter_map(|step| self.id(*step)).collect();
                         return Ok(Some(self.waiting(ready, BTreeSet::new())));
                     }

@@ -176,6 +176,12 @@ pub(crate) const ALL: &[Flow] = &[
         act: Step::Delete,
         begun: None,
     },
+    Flow {
+        name: "taken-away",
+        prepare: &[Step::Apply(hooked, End::Ready)],
+        act: Step::Apply(taken_away, End::Failed(3)),
+        begun: None,
+    },
 ];
 
 const MAPS: &str = "\
@@ -321,6 +327,13 @@ fn ordered(place: &Place) -> Value {
 
 fn ordered_again(place: &Place) -> Value {
     in_waves(place, "two", &["same", "new"])
+}
+
+fn taken_away(place: &Place) -> Value {
+    let upgrade = json!({"timeout": "2s", "remediation": {"strategy": "uninstall"}});
+    let mut spec = with_hooks(place, "two", &["same", "new"], &json!({"upgrade": upgrade}));
+    spec["values"]["pod"] = json!("crash-loop");
+    spec
 }
 
 /// It is waited for as long as the flow takes.
@@ -477,7 +490,9 @@ impl Place {
                             status
                                 .and_then(|status| status.release.as_ref())
                                 .is_some_and(|release| {
-                                    release.revision == number && !release.status.starts_with("pending")
+                                    let under_way = release.status.starts_with("pending")
+                                        || release.status == "uninstalling";
+                                    release.revision == number && !under_way
                                 });
                         is_failed && ended && observed == app.metadata.generation
                     })

@@ -309,7 +309,7 @@ async fn lane(chaos: &Chaos, work: &Work) {
 
 /// The flows that `CHAOS_FLOW` names, or all of this form.
 fn wanted() -> VecDeque<&'static Flow> {
-    const SHORT: [&str; 3] = ["upgrade", "rollback", "uninstall"];
+    const SHORT: [&str; 4] = ["upgrade", "rollback", "uninstall", "taken-away"];
     let only = std::env::var("CHAOS_FLOW").ok();
     let is_wanted = |flow: &&Flow| match &only {
         Some(only) => only.split(',').any(|name| name == flow.name),

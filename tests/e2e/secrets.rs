@@ -102,6 +102,50 @@ async fn diff_shows_nothing_of_a_secret_that_is_gone() {
     }
 }
 
+/// A Secret that is a hook, and an object that has its value, too.
+const HOOKED: &str = "\
+apiVersion: v1
+kind: Secret
+metadata:
+  name: early
+  annotations: {helm.sh/hook: \"pre-install,pre-upgrade\"}
+stringData: {password: {{ .Values.password }}}
+data: {token: {{ .Values.token | b64enc }}}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: late}
+data: {line: \"login {{ .Values.password }} {{ .Values.token }}\", number: \"{{ .Values.number }}\"}
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn diff_shows_nothing_of_what_hooks_hold() {
+    let fixture = Fixture::shared("early").await;
+    let chart = fixture.chart("app", &[("templates/a.yaml", HOOKED)]);
+    let charts = fixture.charts.display().to_string();
+    let spec = |password: &str, number: u32| json!({"chart": {"path": chart}, "values": {"password": password, "token": "hidden-token", "number": number}});
+    let file = tempfile::NamedTempFile::with_suffix(".yaml").unwrap();
+    let path = file.path().display().to_string();
+    let diff = async |spec: Value| {
+        let app = json!({"apiVersion": "helmapp.io/v1alpha1", "kind": "HelmApp", "metadata": {"name": "app"}, "spec": spec});
+        std::fs::write(file.path(), app.to_string()).unwrap();
+        let said = says(&fixture, &["diff", &path, "--chart-dir", &charts]).await;
+        // The second is `hidden` in base64.
+        for hidden in ["hidden", "aGlkZGVu"] {
+            assert!(!said.contains(hidden), "{said}");
+        }
+        said
+    };
+    let said = diff(spec("hidden-before", 1)).await;
+    assert!(said.contains("login [redacted] [redacted]"), "{said}");
+    fixture.app("app", spec("hidden-before", 1)).await;
+    fixture.ready("app").await;
+    let said = diff(spec("hidden-after", 2)).await;
+    for seen in ["number: '2'", "[redacted]"] {
+        assert!(said.contains(seen), "{seen} is not in: {said}");
+    }
+}
+
 const CRD: &str = "\
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition

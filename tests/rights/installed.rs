@@ -153,9 +153,13 @@ async fn kubeconfig(own: &OwnPlane, client: &Client, directory: &Path) -> PathBu
 
 /// charts/demo as an archive.
 fn demo() -> Vec<u8> {
-    let chart = Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/demo");
+    archived(&Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/demo"))
+}
+
+/// A chart's directory as an archive.
+pub(crate) fn archived(chart: &Path) -> Vec<u8> {
     let mut archive = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::default()));
-    archive.append_dir_all("demo", chart).expect("an archive");
+    archive.append_dir_all("chart", chart).expect("an archive");
     archive
         .into_inner()
         .and_then(GzEncoder::finish)

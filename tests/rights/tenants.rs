@@ -1,11 +1,15 @@
 //! What a tenant gets done, and what not.
 
-use k8s_openapi::api::{apps::v1::Deployment, core::v1::Service};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{ConfigMap, Service};
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use serde_json::json;
 
-use crate::fixture::{message, revision};
-use crate::installed::{Installed, enough, spec};
+use crate::fixture::{CONFIG_MAP, message, revision};
+use crate::installed::{Installed, archived, enough, spec};
 use crate::support::wait::{until, within};
 
 fn replicas(deployment: &Deployment) -> Option<i32> {
@@ -114,4 +118,57 @@ async fn who_may_not_is_named_with_verb_and_resource() {
         "ServiceAccount/deployer",
     ];
     tenant.namespace.left(&own).await;
+}
+
+/// A Job that runs before the objects.
+const HOOK: &str = "\
+apiVersion: batch/v1
+kind: Job
+metadata: {name: early, annotations: {helm.sh/hook: pre-install}}
+spec: {template: {spec: {restartPolicy: Never, containers: [{name: main, image: job}]}}}
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hooks_are_made_with_the_rights_of_the_release() {
+    let installed = Installed::new().await;
+    let operator = installed.operator("helmapp-1");
+    operator.leading().await;
+    let verbs = json!(["get", "create", "patch", "delete"]);
+    let of_maps = json!({"apiGroups": [""], "resources": ["configmaps"], "verbs": verbs});
+    let of_jobs = json!({"apiGroups": ["batch"], "resources": ["jobs"], "verbs": verbs});
+    let tenant = installed.tenant("hooked", json!([of_maps])).await;
+    let files = [("templates/a.yaml", CONFIG_MAP), ("templates/b.yaml", HOOK)];
+    let chart = tenant.charts.join(tenant.chart("app", &files));
+    tenant
+        .namespace
+        .apply(json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "hooked"},
+            "binaryData": {"chart.tgz": STANDARD.encode(archived(&chart))},
+        }))
+        .await;
+    let spec = |text: &str| json!({"chart": {"configMap": {"name": "hooked"}}, "serviceAccountName": "deployer", "values": {"text": text}});
+    tenant.app("app", spec("one")).await;
+    let said = message(&tenant.refused("app", "Forbidden").await, "Ready");
+    let who = format!("system:serviceaccount:{}:deployer", tenant.namespace.name);
+    for part in [who.as_str(), "create", "jobs", "batch"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let maps: Api<ConfigMap> = tenant.namespace.api();
+    assert!(
+        maps.get_opt("app").await.unwrap().is_none(),
+        "it is before the first write"
+    );
+    tenant
+        .namespace
+        .apply(json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role",
+            "metadata": {"name": "deployer"}, "rules": [of_maps, of_jobs],
+        }))
+        .await;
+    tenant.app("app", spec("two")).await;
+    tenant.ready("app").await;
+    let jobs: Api<Job> = tenant.namespace.api();
+    assert!(jobs.get_opt("early").await.unwrap().is_some());
+    tenant.delete("app").await;
+    assert!(jobs.get_opt("early").await.unwrap().is_none());
 }
