@@ -73,6 +73,12 @@ impl Base {
         })
     }
 
+    /// The newest revision and the deployed one.
+    pub(super) fn records(&self) -> impl Iterator<Item = &Release> {
+        let both = self.newest.iter().chain(&self.deployed);
+        both.map(|stored| &stored.release)
+    }
+
     /// There is nothing to upgrade.
     pub(super) fn is_install(&self) -> bool {
         self.newest

@@ -131,7 +131,12 @@ impl Operator {
         let both = || new.objects.iter().chain(&of_hooks);
         let returned = both().filter(|_| from_record);
         let rendered = both().filter(|_| !from_record);
-        let stored = before.values().copied().chain(returned);
+        // So are the hooks of what it replaces, whose values its objects can have.
+        let replaced = base
+            .records()
+            .flat_map(|release| hooks::all(&release.hooks, &release.namespace, &snapshot));
+        let replaced: Vec<Object> = replaced.collect();
+        let stored = before.values().copied().chain(returned).chain(&replaced);
         let redactor = veil::redactor(
             &veil::names(subject),
             veil::known(ctx, subject).await.as_ref(),

@@ -78,16 +78,7 @@ pub(super) async fn restore(ctx: &Context, subject: &Subject) -> Result<(), Erro
             ctx.memory.made(&subject.key, &object.id, uid);
         }
     }
-    let listed = ctx
-        .follow(&super::kinds(
-            objects.iter().chain(&hooks).map(|object| &object.id),
-        ))
-        .await?;
-    let deadline = Instant::now() + LISTING;
-    for state in listed {
-        let left = deadline.saturating_duration_since(Instant::now());
-        crate::cluster::watches::listed(state, left).await;
-    }
+    seen(ctx, objects.iter().chain(&hooks).map(|object| &object.id)).await?;
     let known = InventoryDigest::parse(status.inventory_digest.as_deref().unwrap_or_default());
     let shown = ctx.memory.shown(&subject.key, &ctx.unwatched(&subject.key));
     if is_listed && known.marks == shown.marks {
@@ -294,6 +285,17 @@ fn health_of(objects: &[Listed], id: &ObjectId) -> Health {
     listed.map_or(Health::Ready, |object| object.health.clone())
 }
 
+/// Watches the kinds of objects, and waits until they are listed.
+async fn seen<'a>(ctx: &Context, ids: impl Iterator<Item = &'a ObjectId>) -> Result<(), Error> {
+    let listed = ctx.follow(&super::kinds(ids)).await?;
+    let deadline = Instant::now() + LISTING;
+    for state in listed {
+        let left = deadline.saturating_duration_since(Instant::now());
+        crate::cluster::watches::listed(state, left).await;
+    }
+    Ok(())
+}
+
 /// Says that a release was taken away as a remedy, where an earlier process ended before it did.
 async fn uninstalled(
     ctx: &Context,
@@ -301,6 +303,9 @@ async fn uninstalled(
     head: &Head,
     status: &HelmAppStatus,
 ) -> Result<(), Error> {
+    // What hooks left is all that is listed.
+    let left: Vec<Listed> = status.inventory.iter().map(listed).collect();
+    seen(ctx, left.iter().map(|object| &object.id)).await?;
     let said = status
         .release
         .as_ref()
@@ -308,6 +313,8 @@ async fn uninstalled(
     if said {
         return Ok(());
     }
+    // What comes of it is said with it.
+    history::tidy(ctx, subject).await?;
     let companion = ctx.companions.read(ctx, subject).await?;
     let companion = companion
         .map(|stored| stored.companion)

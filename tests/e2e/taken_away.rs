@@ -286,6 +286,8 @@ async fn a_new_spec_ends_a_remedy() {
     })
     .await;
     fixture.app("app", spec("")).await;
+    let begun = |app: &HelmApp| app.status.as_ref().is_some_and(|status| revision(status) == 3);
+    fixture.until("app", begun).await;
     unguard(&fixture).await;
     let status = fixture.ready("app").await;
     assert_eq!(revision(&status), 3);
@@ -293,5 +295,45 @@ async fn a_new_spec_ends_a_remedy() {
         fixture.revisions("app").await,
         words(&[(1, "failed"), (2, "superseded"), (3, "deployed")])
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_keeps_a_remedy_from_its_end_is_said_with_what_it_was_for() {
+    let fixture = Fixture::shared("awaylate").await;
+    let chart = fixture.chart(
+        "app",
+        &[("templates/a.yaml", GUARDED), ("templates/b.yaml", DEPLOYMENT)],
+    );
+    let spec = json!({
+        "chart": {"path": chart}, "values": values("crash-loop"),
+        "install": {"timeout": "2s", "remediation": {"strategy": "uninstall"}},
+        "uninstall": {"timeout": "2s"},
+    });
+    fixture.app("app", spec).await;
+    let failed = |app: &HelmApp| {
+        condition(app, "Remediated").is_some_and(|remediated| {
+            (remediated.status.as_str(), remediated.reason.as_str()) == ("False", "UninstallFailed")
+        })
+    };
+    let status = fixture.until("app", failed).await;
+    assert_eq!(condition_of(&status, "Ready").reason, "InstallFailed");
+    let said = message(&status, "Ready");
+    for part in [
+        "revision 1: Release \"app\" failed",
+        "the remedy failed too",
+        "not gone within 2 s: still there: ConfigMap",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert_eq!(
+        fixture.revisions("app").await,
+        words(&[(1, "failed"), (2, "failed")])
+    );
+    let deleted = fixture
+        .apps()
+        .delete("app", &kube::api::DeleteParams::default())
+        .await;
+    deleted.expect("it is deleted");
     unguard(&fixture).await;
+    fixture.namespace.left(&[]).await;
 }

@@ -22,3 +22,4 @@ mod killed;
 mod large;
 mod many;
 mod matrix;
+mod uninstalled;

@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use helmapp_helm::release::HookPhase;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Service};
@@ -167,8 +168,16 @@ async fn hooks_are_made_with_the_rights_of_the_release() {
         .await;
     tenant.app("app", spec("two")).await;
     tenant.ready("app").await;
-    let jobs: Api<Job> = tenant.namespace.api();
-    assert!(jobs.get_opt("early").await.unwrap().is_some());
+    let revisions = tenant.revisions("app").await;
+    let (first, _) = revisions.first().expect("a revision");
+    let record = tenant.record("app", *first).await;
+    let phases: Vec<_> = record
+        .hooks
+        .iter()
+        .map(|hook| hook.last_run.phase.clone())
+        .collect();
+    assert_eq!(phases, [HookPhase::Succeeded], "{revisions:?}");
     tenant.delete("app").await;
+    let jobs: Api<Job> = tenant.namespace.api();
     assert!(jobs.get_opt("early").await.unwrap().is_none());
 }
