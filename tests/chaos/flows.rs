@@ -330,7 +330,8 @@ fn ordered_again(place: &Place) -> Value {
 }
 
 fn taken_away(place: &Place) -> Value {
-    let upgrade = json!({"timeout": "2s", "remediation": {"strategy": "uninstall"}});
+    // The hooks of the deletion have their own time.
+    let upgrade = json!({"timeout": "2s", "disableHooks": true, "remediation": {"strategy": "uninstall"}});
     let mut spec = with_hooks(place, "two", &["same", "new"], &json!({"upgrade": upgrade}));
     spec["values"]["pod"] = json!("crash-loop");
     spec
