@@ -141,7 +141,7 @@ async fn diff_shows_nothing_of_what_hooks_hold() {
     fixture.app("app", spec("hidden-before", 1)).await;
     fixture.ready("app").await;
     let said = diff(spec("hidden-after", 2)).await;
-    for seen in ["number: '2'", "[redacted]"] {
+    for seen in ["number: \"2\"", "[redacted]"] {
         assert!(said.contains(seen), "{seen} is not in: {said}");
     }
 }

@@ -125,7 +125,7 @@ async fn who_may_not_is_named_with_verb_and_resource() {
 const HOOK: &str = "\
 apiVersion: batch/v1
 kind: Job
-metadata: {name: early, annotations: {helm.sh/hook: pre-install}}
+metadata: {name: early, annotations: {helm.sh/hook: \"pre-install,pre-upgrade\"}}
 spec: {template: {spec: {restartPolicy: Never, containers: [{name: main, image: job}]}}}
 ";
 
@@ -157,7 +157,7 @@ async fn hooks_are_made_with_the_rights_of_the_release() {
     let maps: Api<ConfigMap> = tenant.namespace.api();
     assert!(
         maps.get_opt("app").await.unwrap().is_none(),
-        "it is before the first write"
+        "it comes behind the hook"
     );
     tenant
         .namespace
@@ -169,8 +169,8 @@ async fn hooks_are_made_with_the_rights_of_the_release() {
     tenant.app("app", spec("two")).await;
     tenant.ready("app").await;
     let revisions = tenant.revisions("app").await;
-    let (first, _) = revisions.first().expect("a revision");
-    let record = tenant.record("app", *first).await;
+    let (last, _) = revisions.last().expect("a revision");
+    let record = tenant.record("app", *last).await;
     let phases: Vec<_> = record
         .hooks
         .iter()
