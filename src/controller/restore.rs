@@ -35,7 +35,13 @@ pub(super) async fn restore(ctx: &Context, subject: &Subject) -> Result<(), Erro
     let status = ctx.status.current(&subject.app);
     let heads = ctx.memory.records(&subject.release);
     if let Some(head) = heads.first().filter(|head| head.status == Status::Uninstalled) {
-        return uninstalled(ctx, subject, head, &status).await;
+        // What hooks left is all that is listed.
+        let left: Vec<Listed> = status.inventory.iter().map(listed).collect();
+        seen(ctx, left.iter().map(|object| &object.id)).await?;
+        return match is_said(&status, head) {
+            true => Ok(()),
+            false => remedied(ctx, subject, head, &status).await,
+        };
     }
     let (Some(head), Some(release)) = (heads.first(), &status.release) else {
         return Ok(());
@@ -47,7 +53,7 @@ pub(super) async fn restore(ctx: &Context, subject: &Subject) -> Result<(), Erro
         return Ok(());
     }
     let is_last = head.revision == release.revision;
-    if head.status == Status::Deployed && !(is_last && release.status == head.status.as_str()) {
+    if head.status == Status::Deployed && !is_said(&status, head) {
         // The inventory is that of a revision under way, which may not have had its objects yet.
         return remedied(ctx, subject, head, &status).await;
     }
@@ -65,7 +71,7 @@ pub(super) async fn restore(ctx: &Context, subject: &Subject) -> Result<(), Erro
         Some(Stage::Before) => deployed(&heads).map_or(0, |head| head.revision),
         _ => head.revision,
     };
-    let is_listed = stage == Some(Stage::Before) || is_last && release.status == head.status.as_str();
+    let is_listed = stage == Some(Stage::Before) || is_said(&status, head);
     let objects = match is_listed {
         true => objects(ctx, subject, head, &status).await?,
         false => recorded(ctx, subject, head, &Health::Unknown).await?,
@@ -99,7 +105,13 @@ pub(super) async fn restore(ctx: &Context, subject: &Subject) -> Result<(), Erro
     Ok(())
 }
 
-/// The deployed revision has ended unsaid: if it remedies another, what that failed for is still to be said. The rest
+/// Whether status says of a revision what became of it.
+fn is_said(status: &HelmAppStatus, head: &Head) -> bool {
+    let release = status.release.as_ref();
+    release.is_some_and(|release| release.revision == head.revision && release.status == head.status.as_str())
+}
+
+/// The newest revision has ended unsaid: if it remedies another, what that failed for is still to be said. The rest
 /// comes from what is asked for.
 async fn remedied(
     ctx: &Context,
@@ -119,9 +131,12 @@ async fn remedied(
         return Ok(());
     };
     history::tidy(ctx, subject).await?;
-    adopt(ctx, subject, &stored).await?;
+    let change = Change::of(&stored.release);
+    if change != Change::Uninstall {
+        adopt(ctx, subject, &stored).await?;
+    }
     let settling = Settling {
-        change: Change::of(&stored.release),
+        change,
         deadline: Instant::now(),
         input_digest: companion.input_digest,
         made_from: companion.made_from,
@@ -293,58 +308,6 @@ async fn seen<'a>(ctx: &Context, ids: impl Iterator<Item = &'a ObjectId>) -> Res
         let left = deadline.saturating_duration_since(Instant::now());
         crate::cluster::watches::listed(state, left).await;
     }
-    Ok(())
-}
-
-/// Says that a release was taken away as a remedy, where an earlier process ended before it did.
-async fn uninstalled(
-    ctx: &Context,
-    subject: &Subject,
-    head: &Head,
-    status: &HelmAppStatus,
-) -> Result<(), Error> {
-    // What hooks left is all that is listed.
-    let left: Vec<Listed> = status.inventory.iter().map(listed).collect();
-    seen(ctx, left.iter().map(|object| &object.id)).await?;
-    let said = status
-        .release
-        .as_ref()
-        .is_some_and(|release| release.revision == head.revision && release.status == head.status.as_str());
-    if said {
-        return Ok(());
-    }
-    // What comes of it is said with it.
-    history::tidy(ctx, subject).await?;
-    let companion = ctx.companions.read(ctx, subject).await?;
-    let companion = companion
-        .map(|stored| stored.companion)
-        .filter(|companion| companion.revision == head.revision);
-    let Some(companion) = companion else {
-        return Ok(());
-    };
-    let Some(cause) = resume::cause(&companion) else {
-        return Ok(());
-    };
-    let Some(stored) = ctx.store.read(&subject.release, head.revision).await? else {
-        return Ok(());
-    };
-    let settling = Settling {
-        change: Change::Uninstall,
-        deadline: Instant::now(),
-        input_digest: companion.input_digest,
-        made_from: companion.made_from,
-        chart: report::chart_of(&stored.release, &status.chart.clone().unwrap_or_default()),
-        replaces: None,
-        tries: cause.tries,
-        cause: Some(cause),
-        stage: Stage::Test,
-        progress: Progress::default(),
-        waiting: None,
-        failed: false,
-        passes: false,
-        record: Record::from(stored),
-    };
-    report::finished(ctx, subject, &settling, &settling.record);
     Ok(())
 }
 
