@@ -189,8 +189,10 @@ pub(super) async fn resume(
     ctx.settling.remove(&subject.key);
     let mut settling = pending.settling(ctx, subject, gathered);
     report::begun(ctx, subject, &settling);
-    // What it took the place of may have had no room any more.
-    history::trim_failed(ctx, subject, false).await;
+    if settling.cause.is_none() {
+        // What it took the place of may have had no room any more. A remedy takes nobody's place.
+        history::trim_failed(ctx, subject, false).await;
+    }
     let crds = gathered.map_or(&[][..], |gathered| &gathered.crds);
     if !hooks::before(subject, settling.change, &release).is_empty() {
         settling.deadline = hooks::deadline(&settling.progress, subject.timeout(settling.change));
