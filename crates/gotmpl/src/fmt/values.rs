@@ -293,7 +293,11 @@ impl Printer<'_> {
             None => {}
         }
         match o.kind() {
-            Kind::Ptr if o.is_nil() => self.pad("<nil>"),
+            Kind::Ptr if o.is_nil() => match verb {
+                'v' | 's' | 'q' | 'x' | 'X' => self.pad("<nil>"),
+                'b' | 'o' | 'd' => return self.scalar(value, verb, |p| p.integer(0, false, verb)),
+                _ => return self.bad_verb(verb, value),
+            },
             Kind::Ptr if depth == 0 => {
                 self.push("&");
                 return self.structure(o, verb, depth + 1);

@@ -232,36 +232,39 @@ fn format_reasons(text: &str) -> impl Iterator<Item = &str> {
     text.split('\n').filter(told)
 }
 
-/// A text without what verbs for numbers show of a time, which ends in an address.
+/// A text without the last of what verbs for numbers show of a time: an address, or what is there.
 fn without_innards(text: &str) -> String {
     let mut out = String::new();
-    let mut rest = text;
-    while let Some(at) = rest.find("(*time.Location=") {
-        let start = rest.get(..at).and_then(|before| before.rfind("{%!"));
-        let Some((start, end)) = start.and_then(|start| Some((start, closing(rest, start)?))) else {
-            break;
-        };
-        out.push_str(rest.get(..start).unwrap_or_default());
-        out.push_str("{}");
-        rest = rest.get(end..).unwrap_or_default();
+    let mut parts = text.split("(*time.Location=&");
+    out.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        out.push_str("(*time.Location=&");
+        out.push_str(part.split_once(')').map_or(part, |(_, behind)| behind));
     }
-    out + rest
+    let mut parts = out.split('{');
+    let mut cut = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        cut.push('{');
+        cut.push_str(&without_last_number(part).unwrap_or_else(|| part.to_owned()));
+    }
+    cut
 }
 
-/// Behind the brace that closes the one at `start`.
-fn closing(text: &str, start: usize) -> Option<usize> {
-    let mut open = 0;
-    for (at, c) in text.get(start..)?.char_indices() {
-        match c {
-            '{' => open += 1,
-            '}' => open -= 1,
-            _ => {}
+/// What follows a brace, without the last of the three numbers in it.
+fn without_last_number(part: &str) -> Option<String> {
+    let (inside, behind) = part.split_once('}')?;
+    let numbers: Vec<&str> = inside.split_whitespace().collect();
+    let is_number = |text: &&str| {
+        text.trim_start_matches('+')
+            .bytes()
+            .all(|byte| byte.is_ascii_digit())
+    };
+    match numbers.as_slice() {
+        [wall, ext, last] if numbers.iter().all(is_number) && last.len() >= 7 => {
+            Some(format!("{wall} {ext}}}{behind}"))
         }
-        if open == 0 {
-            return Some(start + at + 1);
-        }
+        _ => None,
     }
-    None
 }
 
 /// Each line up to what the reader of TOML says.

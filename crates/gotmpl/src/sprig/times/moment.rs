@@ -2,14 +2,14 @@
 
 use std::borrow::Cow;
 
-use super::parts::{DurationObject, Location, Named};
+use super::parts::{DurationObject, Location, Named, NoLocation};
 use super::time_of;
 use crate::date::{Duration, MONTHS, Time, WEEKDAYS, Zone};
 use crate::error::Error;
 use crate::exec::State;
 use crate::func::{GoType, Results, Signature};
 use crate::meter;
-use crate::value::{IntType, Object, ParamType, Str, Value, downcast};
+use crate::value::{IntType, Object, ParamType, Str, UintType, Value, downcast};
 
 /// Go's `time.Time` with the methods that templates may call.
 #[derive(Debug)]
@@ -60,6 +60,23 @@ impl Object for TimeObject {
 
     fn go_string(&self) -> Option<Str> {
         Some(Str::from(self.time.to_go()))
+    }
+
+    /// As Go holds a time without a monotonic clock, its seconds since the year 1.
+    fn fields(&self) -> Vec<(Cow<'static, str>, Value)> {
+        let since_year_1 = self.time.unix().wrapping_sub(Time::zero().unix());
+        let location = match self.time.zone() {
+            Zone::Utc => Value::object(NoLocation),
+            zone => Value::object(Location(zone.clone())),
+        };
+        vec![
+            (
+                "wall".into(),
+                Value::Uint(u64::from(self.time.nanosecond()), UintType::Uint64),
+            ),
+            ("ext".into(), Value::Int(since_year_1, IntType::Int64)),
+            ("loc".into(), location),
+        ]
     }
 
     fn method(&self, name: &str) -> Option<Signature> {

@@ -76,6 +76,24 @@ impl Object for Location {
     }
 }
 
+/// The nil `*time.Location` that a time in UTC holds.
+#[derive(Debug)]
+pub(super) struct NoLocation;
+
+impl Object for NoLocation {
+    fn type_name(&self) -> Cow<'static, str> {
+        "*time.Location".into()
+    }
+
+    fn kind(&self) -> Kind {
+        Kind::Ptr
+    }
+
+    fn is_nil(&self) -> bool {
+        true
+    }
+}
+
 /// Go's `time.Duration` with the methods that templates may call.
 #[derive(Debug)]
 pub struct DurationObject(pub Duration);
