@@ -20,6 +20,9 @@ const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 /// What an archive may need before each of its files' contents: headers, a long name, padding, directories.
 const OVERHEAD: u64 = 1024 * 1024;
 
+/// How many bytes a header of an archive has.
+const BLOCK: u64 = 512;
+
 /// How many bytes a gzip file begins with at least.
 const GZIP_HEADER: usize = 10;
 
@@ -88,10 +91,25 @@ pub(super) fn read(archive: &[u8], budget: &mut Budget) -> Result<Vec<File>> {
         let data = data.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&data);
         files.push(File::new(name, data));
     }
+    left.set(OVERHEAD);
+    check_end(tar.into_inner()).map_err(|error| error.map_or(Error::BehindEnd, unpack))?;
     if files.is_empty() {
         Err(Error::Empty)
     } else {
         Ok(files)
+    }
+}
+
+/// Checks what comes behind the end of the entries, be that the end of the file or a block of zeros: nothing, or another
+/// such block. The error is none where something else comes.
+fn check_end(mut rest: impl Read) -> std::result::Result<(), Option<io::Error>> {
+    let mut block = Vec::new();
+    rest.by_ref().take(BLOCK).read_to_end(&mut block)?;
+    match block.len() as u64 {
+        0 => Ok(()),
+        BLOCK if block.iter().all(|byte| *byte == 0) => Ok(()),
+        BLOCK => Err(None),
+        _ => Err(Some(io::ErrorKind::UnexpectedEof.into())),
     }
 }
 

@@ -16,6 +16,9 @@ pub enum Error {
     /// The archive ends before it should.
     #[error("unexpected EOF")]
     CutShort,
+    /// Behind the block of zeros that ends the archive comes more.
+    #[error("archive/tar: invalid tar header")]
+    BehindEnd,
     /// The archive could not be unpacked: it is damaged.
     #[error("cannot unpack the chart archive: {0}")]
     Unpack(#[source] io::Error),

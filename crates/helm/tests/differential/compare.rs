@@ -96,7 +96,11 @@ impl Outcome {
             *self.explained.entry(rule).or_default() += 1;
             return;
         }
-        if (0..ATTEMPTS).any(|_| agree(got, &written.told(oracle.ask(&written.case)))) {
+        let varies = (0..ATTEMPTS).any(|_| {
+            let other = written.told(oracle.ask(&written.case));
+            agree(got, &other) || rules::explain(&made.case, got, &other).is_some()
+        });
+        if varies {
             self.unstable += 1;
             return;
         }
