@@ -35,9 +35,28 @@ impl Draft {
     }
 }
 
+/// Keywords whose members are schemas by names.
+const NAMED: [&str; 6] = [
+    "properties",
+    "patternProperties",
+    "dependentSchemas",
+    "dependencies",
+    "definitions",
+    "$defs",
+];
+
+/// Keywords of `contains`.
+const CONTAINS: [&str; 3] = ["contains", "minContains", "maxContains"];
+
+/// What says that a `not` holds a `contains`, first among what must not be.
+const HOLDS_CONTAINS: &str = "contains, which evaluates nothing";
+
 /// A schema in which `const` counts beside a `$ref`, where drafts 6 and 7 know nothing beside it: Helm's validator looks
-/// at that first.
+/// at that first. In draft 2019-09, what `contains` finds is not evaluated by that.
 pub(super) fn as_helm_reads(schema: Value) -> Value {
+    if evaluates_nothing_by_contains(&schema) {
+        return with_contains_apart(schema);
+    }
     match Draft::of(&schema) {
         Draft::Four | Draft::Later => schema,
         draft => with_siblings(schema, draft),
@@ -74,6 +93,68 @@ fn with_siblings(schema: Value, draft: Draft) -> Value {
         }
         _ => Value::Object(members),
     }
+}
+
+/// Whether our validator, which takes what `contains` finds for evaluated in draft 2019-09 as in the later one, would
+/// find something else than Helm's.
+pub(super) fn evaluates_nothing_by_contains(schema: &Value) -> bool {
+    let draft = schema.get("$schema").and_then(Value::as_str).unwrap_or_default();
+    draft.contains("/2019-09/")
+        && mentions(schema, "contains", &|_| true)
+        && mentions(schema, "unevaluatedItems", &|_| true)
+        && !mentions(schema, "$ref", &|reference| {
+            reference.as_str().is_some_and(|text| text.contains("contains"))
+        })
+}
+
+/// Whether a keyword stands anywhere in a schema, with such a value.
+fn mentions(schema: &Value, keyword: &str, such: &dyn Fn(&Value) -> bool) -> bool {
+    match schema {
+        Value::Object(members) => members
+            .iter()
+            .any(|(name, below)| name == keyword && such(below) || mentions(below, keyword, such)),
+        Value::Array(items) => items.iter().any(|item| mentions(item, keyword, such)),
+        _ => false,
+    }
+}
+
+/// A schema in which each `contains` is behind two `not`, from where it evaluates nothing.
+fn with_contains_apart(schema: Value) -> Value {
+    let mut members = match schema {
+        Value::Object(members) => members,
+        Value::Array(items) => return items.into_iter().map(with_contains_apart).collect(),
+        other => return other,
+    };
+    for (keyword, below) in &mut members {
+        match below {
+            Value::Object(named) if NAMED.contains(&keyword.as_str()) => {
+                for (_, schema) in named {
+                    *schema = with_contains_apart(schema.take());
+                }
+            }
+            below if !DATA.contains(&keyword.as_str()) => *below = with_contains_apart(below.take()),
+            _ => {}
+        }
+    }
+    if members.contains_key("contains") {
+        let own = CONTAINS
+            .iter()
+            .filter_map(|keyword| members.remove_entry(*keyword));
+        let own: Map<String, Value> = own.collect();
+        let mut wrong = vec![json!({ "not": own })];
+        wrong.extend(members.remove("not"));
+        members.insert(
+            "not".to_owned(),
+            json!({ "$comment": HOLDS_CONTAINS, "anyOf": wrong }),
+        );
+    }
+    Value::Object(members)
+}
+
+/// Whether what stands at `not` holds the `contains` of the schema around it, at `/anyOf/0/not`, before what the schema
+/// itself says must not be, at `/anyOf/1`.
+pub(super) fn holds_contains(not: &Value) -> bool {
+    not.get("$comment").and_then(Value::as_str) == Some(HOLDS_CONTAINS)
 }
 
 /// What the draft of a schema finds wrong with it, as Helm says it; nothing for what is a schema.

@@ -215,6 +215,8 @@ impl Schema {
     }
 
     fn build(schema: Value, documents: &Arc<Documents>) -> Result<Self, String> {
+        let rewritten = draft::evaluates_nothing_by_contains(&schema);
+        let original = rewritten.then(|| schema.clone());
         let schema = draft::as_helm_reads(schema);
         let given = Given::new(documents, &schema);
         let built = options(BASE_URI, given.clone()).build(&schema);
@@ -222,7 +224,8 @@ impl Schema {
             Some(refusal) => Err(refusal),
             None => built.map_err(|error| unusable(&error)),
         };
-        let validator = usable.map_err(|problem| draft::violations(&schema).unwrap_or(problem))?;
+        let as_given = original.as_ref().unwrap_or(&schema);
+        let validator = usable.map_err(|problem| draft::violations(as_given).unwrap_or(problem))?;
         let parts = Parts::new(schema, documents);
         Ok(Self { validator, parts })
     }

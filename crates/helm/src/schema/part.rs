@@ -1,6 +1,9 @@
 //! Parts of a schema by where they are in it: what they say, and what they find wrong with a value alone.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use jsonschema::Validator;
 use serde_json::{Value, json};
@@ -12,6 +15,8 @@ use super::{BASE_URI, Documents, Given, options};
 pub(super) struct Parts {
     schema: Value,
     documents: Arc<Documents>,
+    /// Validators of parts, and which can't be built.
+    built: Mutex<BTreeMap<String, Option<Arc<Validator>>>>,
 }
 
 impl Parts {
@@ -19,6 +24,7 @@ impl Parts {
         Self {
             schema,
             documents: Arc::clone(documents),
+            built: Mutex::default(),
         }
     }
 
@@ -26,6 +32,14 @@ impl Parts {
     pub(super) fn at(&self, location: &str) -> Option<&Value> {
         let pointer = location.strip_prefix(BASE_URI)?.strip_prefix('#')?;
         self.schema.pointer(&decoded(pointer))
+    }
+
+    /// Where the reference leads that stands at an absolute location, if that is in the schema itself.
+    pub(super) fn target(&self, location: &str) -> Option<String> {
+        let reference = self.at(location)?.as_str()?;
+        reference
+            .starts_with('#')
+            .then(|| format!("{BASE_URI}{reference}"))
     }
 
     /// Where a value is by the count of Helm's validator, for a violation found on this path of keywords: it counts the
@@ -82,20 +96,65 @@ impl Parts {
     }
 
     /// A validator of the schema at an absolute location.
-    pub(super) fn validator(&self, location: &str) -> Option<Validator> {
+    pub(super) fn validator(&self, location: &str) -> Option<Arc<Validator>> {
+        self.once(location, || self.build(&self.schema, location))
+    }
+
+    /// A validator of the schema at an absolute location without some of its keywords, or of the members of some.
+    pub(super) fn validator_without(
+        &self,
+        location: &str,
+        left_out: &[(&str, Option<&str>)],
+    ) -> Option<Arc<Validator>> {
+        self.once(&format!("{location} {left_out:?}"), || {
+            let pointer = location.strip_prefix(BASE_URI)?.strip_prefix('#')?;
+            let mut schema = self.schema.clone();
+            let part = schema.pointer_mut(&decoded(pointer))?.as_object_mut()?;
+            for (keyword, member) in left_out {
+                match (member, part.get_mut(*keyword)) {
+                    (Some(member), Some(Value::Object(members))) => drop(members.remove(*member)),
+                    _ => drop(part.remove(*keyword)),
+                }
+            }
+            self.build(&schema, location)
+        })
+    }
+
+    /// Builds a validator but once: a list may have many items that it is for.
+    fn once(&self, name: &str, build: impl FnOnce() -> Option<Validator>) -> Option<Arc<Validator>> {
+        let mut built = self.built.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = built.get(name) {
+            return known.clone();
+        }
+        let validator = build().map(Arc::new);
+        built.insert(name.to_owned(), validator.clone());
+        validator
+    }
+
+    fn build(&self, schema: &Value, location: &str) -> Option<Validator> {
         let mut documents: BTreeMap<String, Value> = (*self.documents).clone();
-        documents.insert(BASE_URI.to_owned(), self.schema.clone());
-        let part = match self.schema.get("$schema") {
+        documents.insert(BASE_URI.to_owned(), schema.clone());
+        let part = match schema.get("$schema") {
             Some(draft) => json!({ "$ref": location, "$schema": draft }),
             None => json!({ "$ref": location }),
         };
-        options(
-            "file:///part.json",
-            Given::new(&Arc::new(documents), &self.schema),
-        )
-        .build(&part)
-        .ok()
+        options("file:///part.json", Given::new(&Arc::new(documents), schema))
+            .build(&part)
+            .ok()
     }
+}
+
+/// A pointer as a fragment of a URI.
+pub(super) fn encoded(pointer: &str) -> String {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~/$".contains(byte);
+    let mut fragment = String::with_capacity(pointer.len());
+    for byte in pointer.as_bytes() {
+        match byte {
+            byte if plain(byte) => fragment.push(char::from(*byte)),
+            byte => fragment.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    fragment
 }
 
 /// A fragment of a URI without its percent signs.

@@ -10,7 +10,11 @@ use jsonschema::{ValidationError, error::ValidationErrorKind as Kind};
 
 use serde_json::Value;
 
-use super::{Violation, part::Parts, wording};
+use super::{
+    BASE_URI, Violation, draft,
+    part::{self, Parts},
+    wording,
+};
 
 /// The lines for these violations, and the violations that are leaves of the tree.
 pub(super) fn report<'e>(
@@ -18,16 +22,20 @@ pub(super) fn report<'e>(
     values: &Value,
     parts: &Parts,
 ) -> (String, Vec<Violation>) {
-    let mut root = Schema::default();
+    let looked = Looked { values, parts };
+    let mut root = Schema {
+        location: Some(format!("{BASE_URI}#")),
+        ..Schema::default()
+    };
     for error in errors {
         if is_spurious(&error, values) {
             continue;
         }
         let path = segments(error.evaluation_path().as_str());
         let instance = parts.counted(None, &path, segments(error.instance_path().as_str()));
-        root.add(&path, instance, &error, &Looked { values, parts });
+        root.add(&path, instance, &error, &looked);
     }
-    let found = match root.found() {
+    let found = match root.found(&looked) {
         Some(Found {
             kind: FoundKind::Group,
             causes,
@@ -77,7 +85,10 @@ impl Looked<'_> {
             values: value,
             parts: self.parts,
         };
-        let mut schema = Schema::default();
+        let mut schema = Schema {
+            location: Some(location.to_owned()),
+            ..Schema::default()
+        };
         for error in validator.iter_errors(value).take(super::MAX_VIOLATIONS) {
             if is_spurious(&error, value) {
                 continue;
@@ -89,7 +100,7 @@ impl Looked<'_> {
             let place = self.parts.counted(Some(location), path, place);
             schema.add(path, place, &error, &below);
         }
-        let mut found = schema.found()?;
+        let mut found = schema.found(&below)?;
         found.move_below(instance);
         Some(found)
     }
@@ -104,6 +115,10 @@ struct Schema {
     below: BTreeMap<Step, Schema>,
     /// How much of the value's path the schemas above have used up.
     instance: Vec<String>,
+    /// The same by the count of the values, not that of Helm's validator.
+    place: Vec<String>,
+    /// The absolute location, as far as it is known.
+    location: Option<String>,
 }
 
 struct Own {
@@ -124,6 +139,37 @@ struct Step {
     name: Option<String>,
 }
 
+/// Keywords that look at what no other has checked.
+const UNEVALUATED: [&str; 2] = ["unevaluatedItems", "unevaluatedProperties"];
+
+impl Step {
+    /// Whether it leads to a schema for the same value, which our validator takes for one that holds.
+    fn is_beside(&self) -> bool {
+        matches!(
+            self.keyword.as_str(),
+            "$ref" | "$dynamicRef" | "$recursiveRef" | "then" | "else" | "dependentSchemas"
+        )
+    }
+
+    /// Where it leads from a schema at an absolute location.
+    fn below(&self, location: &str, parts: &Parts) -> Option<String> {
+        let here = format!("{location}/{}", self.keyword);
+        let listed = || parts.at(&here).is_some_and(Value::is_array);
+        let name = match self.keyword.as_str() {
+            "$ref" => return parts.target(&here),
+            "$dynamicRef" | "$recursiveRef" => return None,
+            "properties" | "prefixItems" | "allOf" | "dependentSchemas" | "dependencies" => {
+                self.name.as_deref()
+            }
+            "patternProperties" => self.name.as_deref().and_then(|name| name.split('\u{0}').next()),
+            "items" if listed() => self.name.as_deref(),
+            _ => None,
+        };
+        let name = name.map(|name| wording::pointer(&[name.to_owned()]));
+        Some(here + &part::encoded(&name.unwrap_or_default()))
+    }
+}
+
 /// A node of the tree that is printed.
 struct Found {
     kind: FoundKind,
@@ -135,6 +181,8 @@ enum FoundKind {
     Group,
     Reference,
     Keyword(String),
+    /// What is wrong with a property's name, which has no place among the values.
+    Name(String),
 }
 
 impl Schema {
@@ -148,8 +196,15 @@ impl Schema {
         if let Some((step, rest, used)) = step(path, instance.get(self.instance.len()..).unwrap_or_default())
         {
             let at = (self.instance.len() + used).min(instance.len());
-            let below = self.below.entry(step).or_default();
+            let location = || step.below(self.location.as_deref()?, looked.parts);
+            let location = location();
+            let below = self.below.entry(step).or_insert_with(|| Schema {
+                location,
+                ..Schema::default()
+            });
             below.instance = instance.get(..at).unwrap_or_default().to_vec();
+            let place = segments(error.instance_path().as_str());
+            below.place = place.get(..at).unwrap_or_default().to_vec();
             below.add(rest, instance, error, looked);
             return;
         }
@@ -184,6 +239,7 @@ impl Schema {
         };
         let value = error.instance();
         let (message, causes, spread) = match error.kind() {
+            Kind::Not { .. } => return self.add_contains(location.as_str(), instance, value, looked),
             Kind::PropertyNames { error: inner } => {
                 let name = inner.instance();
                 let message = wording::message(error, looked.values);
@@ -199,7 +255,6 @@ impl Schema {
                     keyword: keyword.to_owned(),
                     message,
                     causes,
-                    // A name has no place among the values.
                     instance: Vec::new(),
                     missing: None,
                     spread: false,
@@ -310,13 +365,92 @@ impl Schema {
         true
     }
 
-    fn found(mut self) -> Option<Found> {
+    /// Adds what the `contains` found wrong that a `not` at a location holds, if it holds one.
+    fn add_contains(
+        &mut self,
+        location: &str,
+        instance: &[String],
+        value: &Value,
+        looked: &Looked<'_>,
+    ) -> bool {
+        if !looked.parts.at(location).is_some_and(draft::holds_contains) {
+            return false;
+        }
+        let contains = looked.parts.validator(&format!("{location}/anyOf/0/not"));
+        let below = Looked {
+            values: value,
+            parts: looked.parts,
+        };
+        for error in contains.iter().flat_map(|contains| contains.iter_errors(value)) {
+            // The path begins with the reference to the part.
+            let path = segments(error.evaluation_path().as_str());
+            self.add(
+                path.get(1..).unwrap_or_default(),
+                instance.to_vec(),
+                &error,
+                &below,
+            );
+        }
+        let not = format!("{location}/anyOf/1");
+        let is_met = looked.parts.at(&not).is_some()
+            && looked
+                .parts
+                .validator(&not)
+                .is_some_and(|not| not.is_valid(value));
+        if is_met {
+            self.own.push(Own {
+                keyword: "not".to_owned(),
+                message: wording::NOT.to_owned(),
+                causes: Vec::new(),
+                instance: instance.to_vec(),
+                missing: None,
+                spread: false,
+            });
+        }
+        true
+    }
+
+    /// Has `unevaluatedItems` and `unevaluatedProperties` look at what schemas beside them have checked that found
+    /// something wrong: to Helm's validator, that is not evaluated.
+    fn add_unevaluated(&mut self, looked: &Looked<'_>) {
+        let steps = self.below.keys().filter(|step| step.is_beside());
+        let left_out: Vec<_> = steps.map(|step| (&*step.keyword, step.name.as_deref())).collect();
+        let Some(location) = self.location.as_deref().filter(|_| !left_out.is_empty()) else {
+            return;
+        };
+        let looks = |keyword: &&str| {
+            let schema = looked.parts.at(location);
+            schema.is_some_and(|schema| schema.get(*keyword).is_some())
+        };
+        if !UNEVALUATED.iter().any(looks) {
+            return;
+        }
+        let Some(value) = looked.values.pointer(&wording::pointer(&self.place)) else {
+            return;
+        };
+        let Some(validator) = looked.parts.validator_without(location, &left_out) else {
+            return;
+        };
+        let instance = self.instance.clone();
+        for error in validator.iter_errors(value) {
+            // The path begins with the reference to the part.
+            let path = segments(error.evaluation_path().as_str());
+            let Some([keyword]) = path.get(1..) else { continue };
+            if UNEVALUATED.contains(&keyword.as_str()) {
+                self.own.retain(|own| own.keyword != *keyword);
+                self.add_by_parts(keyword, &instance, &error, looked);
+            }
+        }
+    }
+
+    fn found(mut self, looked: &Looked<'_>) -> Option<Found> {
         for first in ["type", "const", "enum", "format"] {
             if let Some(at) = self.own.iter().position(|own| own.keyword == first) {
                 let own = self.own.swap_remove(at);
                 return Some(own.found());
             }
         }
+        self.add_unevaluated(looked);
         let instance = self.instance.clone();
         let missing: Vec<String> = self.own.iter().filter_map(|own| own.missing.clone()).collect();
         let mut found = Vec::new();
@@ -340,7 +474,7 @@ impl Schema {
         }
         let mut all_of = Vec::new();
         for (step, below) in self.below {
-            let Some(one) = below.found() else { continue };
+            let Some(one) = below.found(looked) else { continue };
             let one = match step.keyword.as_str() {
                 "allOf" => {
                     all_of.push(one);
@@ -441,8 +575,13 @@ impl Turn {
 
 impl Own {
     fn found(self) -> Found {
+        let kind = if self.keyword == "propertyNames" {
+            FoundKind::Name
+        } else {
+            FoundKind::Keyword
+        };
         Found {
-            kind: FoundKind::Keyword(self.message),
+            kind: kind(self.message),
             instance: self.instance,
             causes: self.causes,
         }
@@ -460,6 +599,9 @@ impl Found {
 
     /// Puts a place before all places.
     fn move_below(&mut self, place: &[String]) {
+        if matches!(self.kind, FoundKind::Name(_)) {
+            return;
+        }
         self.instance = [place, &self.instance].concat();
         for cause in &mut self.causes {
             cause.move_below(place);
@@ -472,7 +614,7 @@ impl Found {
         if !skipped {
             let path = wording::pointer(&self.instance);
             let message = match &self.kind {
-                FoundKind::Keyword(message) => message,
+                FoundKind::Keyword(message) | FoundKind::Name(message) => message,
                 FoundKind::Group | FoundKind::Reference => "validation failed",
             };
             lines.push(format!(
@@ -502,11 +644,16 @@ fn branches(error: &ValidationError<'_>, looked: &Looked<'_>) -> Vec<Found> {
     };
     let path = segments(error.evaluation_path().as_str());
     let at = path.len();
-    let instance = segments(error.instance_path().as_str());
-    let instance = looked.parts.counted(None, &path, instance);
-    let alternatives = context.iter().map(|errors| {
+    let place = segments(error.instance_path().as_str());
+    let instance = looked.parts.counted(None, &path, place.clone());
+    let keyword = error
+        .absolute_keyword_location()
+        .map(|location| location.as_str());
+    let alternatives = context.iter().enumerate().map(|(number, errors)| {
         let mut schema = Schema {
             instance: instance.clone(),
+            place: place.clone(),
+            location: keyword.map(|keyword| format!("{keyword}/{number}")),
             ..Schema::default()
         };
         for error in errors.iter().filter(|error| !is_spurious(error, looked.values)) {
@@ -517,7 +664,7 @@ fn branches(error: &ValidationError<'_>, looked: &Looked<'_>) -> Vec<Found> {
             let path = path.get(at + 1..).unwrap_or_default().to_vec();
             schema.add(&path, instance, error, looked);
         }
-        schema.found()
+        schema.found(looked)
     });
     alternatives.flatten().collect()
 }

@@ -9,6 +9,9 @@ use serde_json::{Number, Value};
 use super::formats;
 use crate::values::text::float_text;
 
+/// What `not` says.
+pub(super) const NOT: &str = "'not' failed";
+
 /// What one keyword found wrong in the values.
 pub(super) fn message(error: &ValidationError<'_>, values: &Value) -> String {
     let value = error.instance();
@@ -43,7 +46,7 @@ pub(super) fn message(error: &ValidationError<'_>, values: &Value) -> String {
                 _ => "'oneOf' failed, several subschemas matched".to_owned(),
             }
         }
-        Kind::Not { .. } => "'not' failed".to_owned(),
+        Kind::Not { .. } => NOT.to_owned(),
         // Without other properties in the schema, all of the value's are additional.
         Kind::FalseSchema
             if error
