@@ -158,7 +158,7 @@ pub(super) fn encoded(pointer: &str) -> String {
 }
 
 /// A fragment of a URI without its percent signs.
-fn decoded(fragment: &str) -> String {
+pub(super) fn decoded(fragment: &str) -> String {
     let mut bytes = Vec::with_capacity(fragment.len());
     let mut rest = fragment.as_bytes();
     loop {

@@ -31,7 +31,7 @@ pub(super) fn report<'e>(
         if is_spurious(&error, values) {
             continue;
         }
-        let path = segments(error.evaluation_path().as_str());
+        let path = path_of(&error);
         let instance = parts.counted(None, &path, segments(error.instance_path().as_str()));
         root.add(&path, instance, &error, &looked);
     }
@@ -61,6 +61,23 @@ fn is_spurious(error: &ValidationError<'_>, values: &Value) -> bool {
     property
         .as_str()
         .is_some_and(|name| object.is_some_and(|object| object.get(name).is_some()))
+}
+
+/// The keywords that led to an error. Of a name that a referenced schema finds wrong the validator tells only where that
+/// schema is.
+fn path_of(error: &ValidationError<'_>) -> Vec<String> {
+    let path = segments(error.evaluation_path().as_str());
+    let names = "propertyNames";
+    if !matches!(error.kind(), Kind::PropertyNames { .. }) || path.iter().any(|keyword| keyword == names) {
+        return path;
+    }
+    let location = error.absolute_keyword_location();
+    let known = location.and_then(|location| {
+        let (schema, _) = location.as_str().rsplit_once(&format!("/{names}"))?;
+        let pointer = part::decoded(schema.strip_prefix(BASE_URI)?.strip_prefix('#')?);
+        Some(segments(&format!("{pointer}/{names}")))
+    });
+    known.unwrap_or(path)
 }
 
 fn segments(pointer: &str) -> Vec<String> {
@@ -657,7 +674,7 @@ fn branches(error: &ValidationError<'_>, looked: &Looked<'_>) -> Vec<Found> {
             ..Schema::default()
         };
         for error in errors.iter().filter(|error| !is_spurious(error, looked.values)) {
-            let path = segments(error.evaluation_path().as_str());
+            let path = path_of(error);
             let instance = segments(error.instance_path().as_str());
             let instance = looked.parts.counted(None, &path, instance);
             // The alternative's number comes after the keyword.
