@@ -213,13 +213,18 @@ pub(super) async fn between(ctx: &Context, subject: &Subject, heads: &[Head]) ->
     Ok(found)
 }
 
+/// The head of the newest deployed revision; `heads` are those of all, newest first.
+pub(super) fn deployed_head(heads: &[Head]) -> Option<&Head> {
+    heads.iter().find(|head| head.status == Status::Deployed)
+}
+
 /// The newest deployed revision.
 ///
 /// # Errors
 /// A failed request.
 pub(super) async fn deployed(ctx: &Context, subject: &Subject) -> Result<Option<Stored>, Error> {
     let heads = ctx.memory.records(&subject.release);
-    let Some(head) = heads.iter().find(|head| head.status == Status::Deployed) else {
+    let Some(head) = deployed_head(&heads) else {
         return Ok(None);
     };
     let replaces = ctx

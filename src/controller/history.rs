@@ -7,16 +7,16 @@ use helmapp_helm::plan::{Object, ObjectId, holds_data, keeps};
 use helmapp_helm::release::Status;
 use kube::api::PropagationPolicy;
 use tokio::sync::OnceCell;
-use tracing::warn;
+use tracing::{info, warn};
 
-use crate::store::{Companion, Head, ReleaseKey, Store, surplus};
+use crate::store::{self, Companion, Head, ReleaseKey, Store, Stored, surplus};
 
 use super::leftover::{leave, left_object};
 use super::policy::Error;
 use super::record::Record;
 use super::revision::{Found, stored_objects};
 use super::subject::Subject;
-use super::{Context, base, deploy, taken};
+use super::{Context, base, deploy, lifecycle, taken};
 
 /// Ends what an earlier process left undone after the newest revision was deployed, or the release was taken away.
 ///
@@ -67,6 +67,32 @@ pub(super) async fn supersede(
         }
     }
     Ok(())
+}
+
+/// Ends the revision that was under way when the newest one took its place, and deletes what has no room beside them.
+/// What can't be ended is when the newest one is deployed. `held` saves reading that revision's record.
+pub(super) async fn end_replaced(ctx: &Context, subject: &Subject, newest: i64, held: Option<&Stored>) {
+    let heads = ctx.memory.records(&subject.release);
+    let Some(replaced) = lifecycle::replaced(&heads) else {
+        return;
+    };
+    if replaced.is_under_way() {
+        let ended = async {
+            let stored = match held.filter(|stored| stored.head.revision == replaced.revision) {
+                Some(stored) => Some(stored.clone()),
+                None => ctx.store.read(&subject.release, replaced.revision).await?,
+            };
+            let Some(stored) = stored else { return Ok(()) };
+            let description = format!("Replaced by revision {newest} before it was ready");
+            let ended = ctx.store.finish(stored, Status::Superseded, description).await?;
+            ctx.memory.recorded(&subject.release, ended.head);
+            Ok::<_, store::Error>(())
+        };
+        if let Err(error) = ended.await {
+            info!(release = %subject.release, %error, "a replaced revision is ended later");
+        }
+    }
+    trim_failed(ctx, subject, false).await;
 }
 
 /// Deletes the revisions beyond `spec.maxHistory`, after one that was deployed, and the chunks that no revision needs.

@@ -275,6 +275,12 @@ pub(super) fn between(heads: &[Head]) -> impl Iterator<Item = &Head> {
     unended.skip(1)
 }
 
+/// The revision whose place the newest one took before it was ready, whether its end is on its record yet or not.
+pub(super) fn replaced(heads: &[Head]) -> Option<&Head> {
+    let before = between(heads).next()?;
+    (before.is_under_way() || before.status == Status::Superseded).then_some(before)
+}
+
 /// When the first revision since the deployed one was begun.
 pub(super) fn unended_since(heads: &[Head]) -> Option<Timestamp> {
     let unended = heads

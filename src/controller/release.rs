@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use helmapp_helm::plan::{Object, ObjectId, Plan};
-use helmapp_helm::release::{Release, Status};
+use helmapp_helm::release::Release;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use tracing::info;
@@ -338,21 +338,7 @@ async fn begin(
     ctx.memory.recorded(&subject.release, stored.head.clone());
     info!(app = %subject.key.name, namespace = %subject.key.namespace, revision = number,
           change = revision.change.noun(), "release begun");
-    if let Some(stale) = &base.newest
-        && stale.head.is_under_way()
-    {
-        let description = format!("Replaced by revision {number} before it was ready");
-        let ended = ctx
-            .store
-            .finish(stale.clone(), Status::Superseded, description)
-            .await;
-        match ended {
-            Ok(stale) => ctx.memory.recorded(&subject.release, stale.head),
-            // The end of this revision ends it as well.
-            Err(error) => info!(release = %subject.release, %error, "a replaced revision is ended later"),
-        }
-        history::trim_failed(ctx, subject, false).await;
-    }
+    history::end_replaced(ctx, subject, number, base.newest.as_ref()).await;
     Ok(stored)
 }
 

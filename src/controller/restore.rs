@@ -22,7 +22,7 @@ use super::revision::{Change, returned_objects, stored_objects};
 use super::settle::{self, Settling};
 use super::stages::Stage;
 use super::subject::Subject;
-use super::{Context, deploy, finalize, history, hooks, release, report, resume, testing, veil};
+use super::{Context, base, deploy, finalize, history, hooks, release, report, resume, testing, veil};
 
 /// How long the first listing of a kind may take before objects are taken for changed.
 const LISTING: Duration = Duration::from_secs(10);
@@ -68,7 +68,7 @@ pub(super) async fn restore(ctx: &Context, subject: &Subject) -> Result<(), Erro
     let stage = given_up.as_ref().map(|given_up| given_up.settling.stage);
     let revision = match stage {
         // Nothing of it was applied.
-        Some(Stage::Before) => deployed(&heads).map_or(0, |head| head.revision),
+        Some(Stage::Before) => base::deployed_head(&heads).map_or(0, |head| head.revision),
         _ => head.revision,
     };
     let is_listed = stage == Some(Stage::Before) || is_said(&status, head);
@@ -229,10 +229,6 @@ struct Listed {
     hook: bool,
 }
 
-fn deployed(heads: &[Head]) -> Option<&Head> {
-    heads.iter().find(|head| head.status == Status::Deployed)
-}
-
 async fn objects(
     ctx: &Context,
     subject: &Subject,
@@ -363,7 +359,7 @@ async fn given_up(
         deadline: Instant::now(),
         input_digest,
         chart: report::chart_of(&stored.release, &status.chart.clone().unwrap_or_default()),
-        replaces: deployed(&heads).cloned().map(Record::of_head),
+        replaces: base::deployed_head(&heads).cloned().map(Record::of_head),
         cause: companion.as_ref().and_then(resume::cause),
         stage,
         progress,

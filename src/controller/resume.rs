@@ -92,6 +92,7 @@ impl Pending {
         } = self;
         let change = Change::of(&stored.release);
         let deadline = ctx.deadlines.get(&subject.key).map(|known| known.1);
+        let heads = ctx.memory.records(&subject.release);
         let companion = companion.unwrap_or_default();
         let tries = tries(&companion);
         let is_of = gathered.filter(|gathered| companion.made_from == gathered.inputs);
@@ -104,7 +105,7 @@ impl Pending {
             input_digest: is_of.map_or(companion.input_digest, |gathered| gathered.digest.clone()),
             made_from: companion.made_from,
             chart: report::chart_of(&stored.release, chart),
-            replaces: None,
+            replaces: base::deployed_head(&heads).cloned().map(Record::of_head),
             cause,
             stage: Stage::Apply,
             progress,
@@ -189,10 +190,7 @@ pub(super) async fn resume(
     ctx.settling.remove(&subject.key);
     let mut settling = pending.settling(ctx, subject, gathered);
     report::begun(ctx, subject, &settling);
-    if settling.cause.is_none() {
-        // What it took the place of may have had no room any more. A remedy takes nobody's place.
-        history::trim_failed(ctx, subject, false).await;
-    }
+    history::end_replaced(ctx, subject, revision, None).await;
     let crds = gathered.map_or(&[][..], |gathered| &gathered.crds);
     if !hooks::before(subject, settling.change, &release).is_empty() {
         settling.deadline = hooks::deadline(&settling.progress, subject.timeout(settling.change));
@@ -258,8 +256,7 @@ pub(super) async fn overdue(ctx: &Context, subject: &Subject, why: &Error) -> Re
         return Ok(());
     }
     if let Some(pending) = pending(ctx, subject).await? {
-        let mut settling = pending.settling(ctx, subject, None);
-        settling.replaces = base::deployed(ctx, subject).await?.map(Record::from);
+        let settling = pending.settling(ctx, subject, None);
         let message = settle::late(subject, &settling, why);
         settle::give_up(ctx, subject, &settling.passing(why), &message).await?;
         // What is asked for is still to be tried.

@@ -524,6 +524,35 @@ fn revisions_in_between_end_at_the_deployed_one() {
 }
 
 #[test]
+fn a_revision_under_way_is_replaced_by_the_next_one_and_a_failed_one_is_not() {
+    use Status::{
+        Deployed, Failed, PendingInstall, PendingRollback, PendingUpgrade, Superseded, Uninstalled,
+    };
+    let table: [(&[Status], Option<i64>); 9] = [
+        (&[], None),
+        (&[PendingUpgrade, Deployed], None),
+        (&[PendingInstall, PendingInstall], Some(1)),
+        (&[PendingUpgrade, PendingUpgrade, Deployed], Some(2)),
+        // Its end is on its record.
+        (&[PendingUpgrade, Superseded, Deployed], Some(2)),
+        // A remedy, and a try after it, leave what failed.
+        (&[PendingRollback, Failed, Deployed], None),
+        (&[PendingUpgrade, Failed, Superseded, Deployed], None),
+        (&[PendingInstall, Uninstalled], None),
+        (&[Deployed, PendingUpgrade], None),
+    ];
+    for (statuses, expected) in table {
+        let numbers = (1..=statuses.len()).rev();
+        let heads: Vec<Head> = numbers
+            .zip(statuses)
+            .map(|(n, status)| head(i64::try_from(n).unwrap(), status.clone()))
+            .collect();
+        let got = replaced(&heads).map(|head| head.revision);
+        assert_eq!(got, expected, "{statuses:?}");
+    }
+}
+
+#[test]
 fn a_rollback_is_done_once_and_stays_while_the_spec_does() {
     let done = |to_revision, spec_digest: &str| RollbackStatus {
         to_revision,
