@@ -3,6 +3,9 @@
 //! What is observed makes one state, and the state asks for one action: [`super::lifecycle`]. The actions: a revision is
 //! made in [`super::release`], goes through its stages in [`super::stages`], goes on after an interruption in
 //! [`super::resume`], comes back in [`super::rollback`] and ends in [`super::settle`].
+//!
+//! An action that can be long lies on the heap, as several can follow each other within one reconcile: a thread has
+//! 2 MiB of stack for all of them, and for the requests that they make.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -187,8 +190,12 @@ async fn change(ctx: &Context, subject: &Subject) -> Result<Next, Error> {
     rules::learn(ctx, subject)?;
     let pending = resume::pending(ctx, subject).await?;
     match (rollback::asked(ctx, subject), pending) {
-        (Asked::GoBack(revision), pending) => rollback::roll_back_to(ctx, subject, revision, pending).await,
-        (Asked::Stay(_), Some(pending)) => resume::resume(ctx, subject, pending, None).await,
+        (Asked::GoBack(revision), pending) => {
+            rollback::roll_back_to(ctx, subject, revision, pending)
+                .boxed()
+                .await
+        }
+        (Asked::Stay(_), Some(pending)) => resume::resume(ctx, subject, pending, None).boxed().await,
         (Asked::Stay(revision), None) => stand(ctx, subject, &rollback::digest(subject, revision)).await,
         (Asked::Nothing, pending) => follow_spec(ctx, subject, pending).await,
     }
@@ -206,7 +213,9 @@ async fn follow_spec(ctx: &Context, subject: &Subject, pending: Option<Pending>)
     let is_new = matches!(state, State::Absent | State::OutOfSync);
     match pending {
         Some(pending) if pending.is_of(&gathered) || !is_new => {
-            return resume::resume(ctx, subject, pending, Some(&gathered)).await;
+            return resume::resume(ctx, subject, pending, Some(&gathered))
+                .boxed()
+                .await;
         }
         None if !is_new => return stand(ctx, subject, &gathered.digest).await,
         _ => {}
@@ -253,7 +262,7 @@ async fn follow_spec(ctx: &Context, subject: &Subject, pending: Option<Pending>)
         cause: None,
         tries,
     };
-    release(ctx, subject, revision, base).await
+    release(ctx, subject, revision, base).boxed().await
 }
 
 /// What is asked for can not be read. What was begun goes on from its record until its deadline.
@@ -363,7 +372,7 @@ async fn keep(ctx: &Context, subject: &Subject) -> Result<Next, Error> {
         is_dirty: false,
         ..observe(ctx, subject, None)
     };
-    let next = step(ctx, subject, &seen).await?;
+    let next = step(ctx, subject, &seen).boxed().await?;
     Ok(next.sooner(corrected.map_or(Next::Change, Next::After)))
 }
 
@@ -388,8 +397,8 @@ async fn correct(ctx: &Context, subject: &Subject) -> Result<Option<Duration>, E
 async fn step(ctx: &Context, subject: &Subject, seen: &Observed) -> Result<Next, Error> {
     match (seen.action(), &seen.settling) {
         (Step::Remedy, Some(settling)) => match settle::remedy(subject, settling) {
-            Some(Remedy::GoBack(good)) => go_back(ctx, subject, settling, good).await,
-            Some(Remedy::Uninstall) => take_away(ctx, subject, settling).await,
+            Some(Remedy::GoBack(good)) => go_back(ctx, subject, settling, good).boxed().await,
+            Some(Remedy::Uninstall) => take_away(ctx, subject, settling).boxed().await,
             None => settle::settle(ctx, subject, settling.clone()).await,
         },
         (_, Some(settling)) => settle::settle(ctx, subject, settling.clone()).await,

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use futures::FutureExt;
 use helmapp_helm::plan::{Object, ObjectId, Plan};
 use helmapp_helm::release::Release;
 use serde_json::{Value, json};
@@ -149,7 +150,9 @@ pub(super) async fn release(
     report::warnings(ctx, subject, &revision.new.warnings());
     if has_hooks {
         // The plan is made again when they are through: they may change what is there.
-        return stages::begin(ctx, subject, settling, &revision.crds).await;
+        return stages::begin(ctx, subject, settling, &revision.crds)
+            .boxed()
+            .await;
     }
     // 8 apply
     let applied = async {

@@ -197,7 +197,7 @@ pub(super) async fn resume(
         if let Err(error) = veil::recall_all(ctx, subject, &release).await {
             return cut_short(ctx, subject, settling, error).await;
         }
-        return stages::begin(ctx, subject, settling, crds).await;
+        return stages::begin(ctx, subject, settling, crds).boxed().await;
     }
     match go_on(ctx, subject, &mut settling, &release, crds).await {
         Ok(waiting) => start_settling(ctx, subject, settling, waiting).await,

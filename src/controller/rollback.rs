@@ -1,6 +1,7 @@
 //! Going back to a stored revision, on request and as a remedy, and taking a release away as one. Nothing is rendered
 //! again.
 
+use futures::FutureExt;
 use helmapp_helm::release::{Release, Status};
 use serde_json::Map;
 
@@ -131,7 +132,7 @@ pub(super) async fn roll_back(
         tries: cause.as_ref().map_or(1, |cause| cause.tries),
         cause,
     };
-    release(ctx, subject, revision, base).await
+    release(ctx, subject, revision, base).boxed().await
 }
 
 /// Takes the release of a revision that failed away, as a revision of its own without objects.
@@ -159,5 +160,5 @@ pub(super) async fn take_away(
         tries: cause.tries,
         cause: Some(cause),
     };
-    release(ctx, subject, revision, base).await
+    release(ctx, subject, revision, base).boxed().await
 }
