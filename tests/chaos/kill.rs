@@ -108,9 +108,13 @@ impl Chaos {
             first.ended(within(60)).await.expect("it is killed");
             return self.operator(armed);
         }
-        let process = self.operator(armed);
-        // What it finds is no part of the flow.
-        process.leading().await;
+        let mut process = self.operator(armed);
+        if flow.begins_under_way() {
+            leading_or_killed(&mut process).await;
+        } else {
+            // What it finds is no part of the flow.
+            process.leading().await;
+        }
         place.take(flow.act).await;
         process
     }
@@ -202,6 +206,17 @@ impl Chaos {
             for namespace in place.namespaces() {
                 _ = namespaces.delete(&namespace, &DeleteParams::default()).await;
             }
+        }
+    }
+}
+
+/// Waits until a process leads, or was killed: what it finds under way can bring it to its point before that.
+async fn leading_or_killed(process: &mut Process) {
+    let end = Instant::now() + within(60);
+    while process.ended(Duration::from_millis(100)).await.is_none() {
+        match process.is_leading().await {
+            Ok(()) => return,
+            Err(error) => assert!(Instant::now() < end, "{error}"),
         }
     }
 }

@@ -83,15 +83,23 @@ impl Process {
 
     /// Waits until it acts and all its watches are listed.
     pub async fn leading(&self) {
-        eventually("the operator leads and is ready", within(60), || async {
-            let (leads, ready) = (self.leads().await?, self.get("/readyz").await?.0);
-            if leads && ready == 200 {
-                Ok(())
-            } else {
-                Err(format!("leads {leads}, readyz {ready}; log: {:#?}", self.log()))
-            }
+        eventually("the operator leads and is ready", within(60), || {
+            self.is_leading()
         })
         .await;
+    }
+
+    /// Whether it acts and all its watches are listed.
+    ///
+    /// # Errors
+    /// It does not yet.
+    pub async fn is_leading(&self) -> Result<(), String> {
+        let (leads, ready) = (self.leads().await?, self.get("/readyz").await?.0);
+        if leads && ready == 200 {
+            Ok(())
+        } else {
+            Err(format!("leads {leads}, readyz {ready}; log: {:#?}", self.log()))
+        }
     }
 
     /// How it ended, if it did in time.
