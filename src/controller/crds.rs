@@ -122,15 +122,7 @@ mod tests {
         for (statuses, expected) in table {
             let heads: Vec<Head> = statuses
                 .iter()
-                .map(|status| Head {
-                    revision: 1,
-                    status: status.clone(),
-                    uid: String::new(),
-                    resource_version: String::new(),
-                    holder: None,
-                    created: None,
-                    changed: None,
-                })
+                .map(|status| Head::bare(1, status.clone()))
                 .collect();
             assert_eq!(is_first(&heads), expected, "{statuses:?}");
         }

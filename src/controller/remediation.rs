@@ -175,15 +175,6 @@ mod tests {
             "upgrade": {"remediation": {"retries": 5}},
         });
         let spec = serde_json::from_value(spec).unwrap();
-        let head = |revision, status| Head {
-            revision,
-            status,
-            uid: String::new(),
-            resource_version: String::new(),
-            holder: None,
-            created: None,
-            changed: None,
-        };
         use Status::{Deployed, Failed, Superseded, Uninstalled};
         let (install, upgrade) = (reason::INSTALL_FAILED, reason::UPGRADE_FAILED);
         // revisions, newest first; why the last try failed; how often the same is tried in all
@@ -199,7 +190,7 @@ mod tests {
             let revisions = (1..=9).rev();
             let heads: Vec<Head> = revisions
                 .zip(statuses.iter())
-                .map(|(revision, status)| head(revision, status.clone()))
+                .map(|(revision, status)| Head::bare(revision, status.clone()))
                 .collect();
             let budget = Budget::after(&spec, &heads, Some(reason));
             assert_eq!(budget.tries(), Some(expected), "{statuses:?} {reason}");

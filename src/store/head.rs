@@ -129,6 +129,22 @@ pub fn surplus(heads: &[Head], max: u32) -> Vec<&Head> {
 }
 
 #[cfg(test)]
+impl Head {
+    /// One of which only this is known.
+    pub(crate) fn bare(revision: i64, status: Status) -> Self {
+        Self {
+            revision,
+            status,
+            uid: String::new(),
+            resource_version: String::new(),
+            holder: None,
+            created: None,
+            changed: None,
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
@@ -136,13 +152,9 @@ mod tests {
 
     fn head(revision: i64, status: Status) -> Head {
         Head {
-            revision,
-            status,
             uid: format!("u{revision}"),
             resource_version: "1".to_owned(),
-            holder: None,
-            created: None,
-            changed: None,
+            ..Head::bare(revision, status)
         }
     }
 

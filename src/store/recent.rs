@@ -27,7 +27,7 @@ impl fmt::Debug for Recent {
 #[derive(Default)]
 struct Inner {
     records: HashMap<ReleaseKey, Secret>,
-    /// In the order in which they came; a release that came again stands there twice.
+    /// Releases and the bytes of their records, in the order in which these came.
     order: VecDeque<(ReleaseKey, usize)>,
     bytes: usize,
 }
@@ -114,13 +114,9 @@ mod tests {
 
     fn head(version: &str) -> Head {
         Head {
-            revision: 1,
-            status: Status::Deployed,
             uid: "u".into(),
             resource_version: version.into(),
-            holder: None,
-            created: None,
-            changed: None,
+            ..Head::bare(1, Status::Deployed)
         }
     }
 

@@ -201,13 +201,9 @@ mod tests {
 
     fn head() -> Head {
         Head {
-            revision: 1,
-            status: Status::PendingInstall,
             uid: "u".to_owned(),
             resource_version: "1".to_owned(),
-            holder: None,
-            created: None,
-            changed: None,
+            ..Head::bare(1, Status::PendingInstall)
         }
     }
 

@@ -13,18 +13,6 @@ use super::*;
 
 const VAIN: &str = reason::UPGRADE_FAILED;
 
-fn head(revision: i64, status: Status) -> Head {
-    Head {
-        revision,
-        status,
-        uid: String::new(),
-        resource_version: String::new(),
-        holder: None,
-        created: None,
-        changed: None,
-    }
-}
-
 fn status(digest: &str, attempted: Option<(&str, Option<&str>)>) -> HelmAppStatus {
     HelmAppStatus {
         observed_generation: Some(2),
@@ -46,7 +34,7 @@ fn settling(revision: i64, stage: Stage, failed: bool) -> Option<Arc<Settling>> 
     Some(Arc::new(Settling {
         record: Record::of_head(Head {
             uid: format!("uid-{revision}"),
-            ..head(revision, Status::PendingUpgrade)
+            ..Head::bare(revision, Status::PendingUpgrade)
         }),
         change: Change::Upgrade,
         deadline: Instant::now(),
@@ -68,7 +56,7 @@ fn heads(all: &[(i64, Status, bool)]) -> Vec<Head> {
     let of = |(revision, status, ours): &(i64, Status, bool)| Head {
         uid: format!("uid-{revision}"),
         holder: ours.then(|| "us".to_owned()),
-        ..head(*revision, status.clone())
+        ..Head::bare(*revision, status.clone())
     };
     all.iter().map(of).collect()
 }
@@ -389,9 +377,9 @@ fn a_state_follows_from_what_is_observed_and_asks_for_one_action() {
 
 #[test]
 fn inputs_are_new_until_they_are_deployed_or_failed() {
-    let deployed = [head(3, Status::Deployed)];
-    let failed = [head(3, Status::Failed)];
-    let later = [head(4, Status::Deployed), head(3, Status::Superseded)];
+    let deployed = [Head::bare(3, Status::Deployed)];
+    let failed = [Head::bare(3, Status::Failed)];
+    let later = [Head::bare(4, Status::Deployed), Head::bare(3, Status::Superseded)];
     // heads, status, generation, new, in force
     let table = [
         (&deployed[..], status("a", None), 2, false, true),
@@ -421,7 +409,7 @@ fn inputs_are_new_until_they_are_deployed_or_failed() {
 #[test]
 fn what_failed_for_good_is_known_after_what_passed() {
     use reason::{API_UNAVAILABLE, SCHEMA_VIOLATION, UPGRADE_FAILED};
-    let heads = [head(3, Status::Failed), head(2, Status::Deployed)];
+    let heads = [Head::bare(3, Status::Failed), Head::bare(2, Status::Deployed)];
     let said = |kind: &str, reason: &str| Condition {
         type_: kind.to_owned(),
         status: String::new(),
@@ -475,7 +463,7 @@ fn a_pending_revision_of_somebody_else_is_left_alone_for_a_while() {
     let at = |seconds, holder: Option<&str>, status| Head {
         changed: Timestamp::from_second(seconds).ok(),
         holder: holder.map(str::to_owned),
-        ..head(1, status)
+        ..Head::bare(1, status)
     };
     let minute = Duration::from_secs(60);
     let table = [
@@ -515,7 +503,7 @@ fn revisions_in_between_end_at_the_deployed_one() {
     for (statuses, expected) in table {
         let newest_first = (1..)
             .zip(statuses.iter().rev())
-            .map(|(n, status)| head(n, status.clone()));
+            .map(|(n, status)| Head::bare(n, status.clone()));
         let mut heads: Vec<Head> = newest_first.collect();
         heads.reverse();
         let got: Vec<i64> = between(&heads).map(|head| head.revision).collect();
@@ -545,7 +533,7 @@ fn a_revision_under_way_is_replaced_by_the_next_one_and_a_failed_one_is_not() {
         let numbers = (1..=statuses.len()).rev();
         let heads: Vec<Head> = numbers
             .zip(statuses)
-            .map(|(n, status)| head(i64::try_from(n).unwrap(), status.clone()))
+            .map(|(n, status)| Head::bare(i64::try_from(n).unwrap(), status.clone()))
             .collect();
         let got = replaced(&heads).map(|head| head.revision);
         assert_eq!(got, expected, "{statuses:?}");

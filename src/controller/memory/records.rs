@@ -148,13 +148,9 @@ mod tests {
 
     fn head(revision: i64, resource_version: &str) -> Head {
         Head {
-            revision,
-            status: Status::Deployed,
             uid: "u".into(),
             resource_version: resource_version.into(),
-            holder: None,
-            created: None,
-            changed: None,
+            ..Head::bare(revision, Status::Deployed)
         }
     }
 

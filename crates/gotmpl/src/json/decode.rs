@@ -27,13 +27,7 @@ const READ_STEPS: u64 = 10;
 /// As [`decode`], with the value that Go leaves where it reports an error: nil for a text that is not
 /// JSON, and nil in place of a number that does not fit.
 pub fn decode_partial(text: &[u8]) -> (Value, Option<Error>) {
-    let mut decoder = Decoder {
-        text,
-        at: 0,
-        number_error: None,
-    };
-    let read =
-        meter::work(READ_STEPS + text.len() as u64 / BYTES_OF_A_STEP).and_then(|()| decoder.document());
+    let (decoder, read) = Decoder::read(text);
     match read {
         Ok(value) => (value, decoder.number_error),
         Err(error) => (Value::Nil, Some(error)),
@@ -44,13 +38,7 @@ pub fn decode_partial(text: &[u8]) -> (Value, Option<Error>) {
 ///
 /// Errors: those of [`decode`], and that of a text which holds something else; with the bytes that Go has read then.
 pub(crate) fn decode_string(text: &[u8]) -> Result<Str, (Error, usize)> {
-    let mut decoder = Decoder {
-        text,
-        at: 0,
-        number_error: None,
-    };
-    let read =
-        meter::work(READ_STEPS + text.len() as u64 / BYTES_OF_A_STEP).and_then(|()| decoder.document());
+    let (decoder, read) = Decoder::read(text);
     let (kind, read) = match read {
         Ok(Value::String(text)) => return Ok(text),
         Ok(Value::Nil) if decoder.number_error.is_none() => return Ok(Str::default()),
@@ -72,7 +60,19 @@ struct Decoder<'a> {
     number_error: Option<Error>,
 }
 
-impl Decoder<'_> {
+impl<'a> Decoder<'a> {
+    /// The document of a text, and the decoder as it stands then.
+    fn read(text: &'a [u8]) -> (Self, Result<Value, Error>) {
+        let mut decoder = Self {
+            text,
+            at: 0,
+            number_error: None,
+        };
+        let steps = READ_STEPS + text.len() as u64 / BYTES_OF_A_STEP;
+        let read = meter::work(steps).and_then(|()| decoder.document());
+        (decoder, read)
+    }
+
     fn document(&mut self) -> Result<Value, Error> {
         self.spaces();
         let value = self.value(0)?;
