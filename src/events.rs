@@ -35,7 +35,7 @@ pub const SERIES_WINDOW: Duration = Duration::from_secs(10 * 60);
 /// Repetitions are written at most this often; those in between are counted.
 pub const SERIES_INTERVAL: Duration = Duration::from_secs(60);
 /// The beginning of a step that ends within this time is not said: its end says it all.
-pub const BEGIN_AFTER: Duration = Duration::from_secs(5);
+pub const BEGIN_AFTER: Duration = Duration::from_secs(10);
 /// Longest note, in bytes, that the API server takes.
 pub const MAX_NOTE: usize = 1024;
 /// Events that wait to be written; further ones are dropped.
@@ -482,11 +482,11 @@ mod tests {
             all.push((text, at.duration_since(start).as_millis()));
         }
         let expected = [
-            ("InstallSucceeded quick", 2500),
-            ("Progressing slow", 5000),
-            ("InstallFailed slow", 7500),
+            ("InstallSucceeded quick", 5000),
+            ("Progressing slow", 10_000),
+            ("InstallFailed slow", 15_000),
             // The process ends before that is over.
-            ("Progressing last", 7500),
+            ("Progressing last", 15_000),
         ];
         assert_eq!(all, expected.map(|(text, at)| (text.to_owned(), at)));
     }

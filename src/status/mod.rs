@@ -1,5 +1,6 @@
 //! From what a reconcile found out to the HelmApp's status: pure, apart from the writer.
 
+mod spread;
 mod writer;
 
 #[cfg(test)]
@@ -14,7 +15,8 @@ use crate::api::{
 };
 use crate::excerpt::excerpt;
 
-pub use self::writer::{Held, MERGE_WINDOW, StatusWriter, Urgency};
+pub use self::spread::MERGE_WINDOW;
+pub use self::writer::{Held, StatusWriter, Urgency};
 
 /// A status in the making: starts as the last one and is changed by what was found out.
 ///

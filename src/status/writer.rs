@@ -13,14 +13,13 @@ use kube::{Client, Resource as _};
 use serde_json::{Value, json};
 use tokio::{sync::Notify, time::Instant};
 
+use super::spread::Spread;
 use crate::{
     api::{HelmApp, HelmAppStatus},
     cluster::{self, brief, retry},
     failpoints::failpoint,
 };
 
-/// Changes of one HelmApp's status within this time become one write.
-pub const MERGE_WINDOW: Duration = Duration::from_secs(1);
 /// How far something has come is written no more often than this.
 pub(super) const PROGRESS_WINDOW: Duration = Duration::from_secs(30);
 /// How long a written status is remembered: until the watch has surely brought it.
@@ -33,7 +32,8 @@ const LONGEST_RETRY: Duration = Duration::from_secs(60);
 pub enum Urgency {
     /// As [`Urgency::Soon`], but seldom: it tells how far something has come, and the next one makes it old.
     Progress,
-    /// After [`MERGE_WINDOW`], in which a later one takes its place.
+    /// After [`MERGE_WINDOW`](super::MERGE_WINDOW), or in its turn where there are many, in which a later one takes its
+    /// place.
     Soon,
     /// At once: it is a result that somebody waits for.
     Now,
@@ -47,6 +47,7 @@ pub struct StatusWriter {
 
 struct Shared {
     entries: Mutex<HashMap<String, Entry>>,
+    spread: Mutex<Spread>,
     /// Reconciles that are under way, by uid. They hold the HelmApp as it was when they began.
     held: Mutex<HashMap<String, usize>>,
     changed: Notify,
@@ -93,6 +94,11 @@ impl Shared {
 
     fn held(&self) -> MutexGuard<'_, HashMap<String, usize>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn turn(&self, now: Instant) -> Instant {
+        let mut spread = self.spread.lock().unwrap_or_else(PoisonError::into_inner);
+        spread.turn(now)
     }
 
     /// Notes how a write went.
@@ -189,6 +195,7 @@ impl StatusWriter {
     ) -> Self {
         let shared = Shared {
             entries: Mutex::default(),
+            spread: Mutex::default(),
             held: Mutex::default(),
             changed: Notify::new(),
             idle: Notify::new(),
@@ -231,10 +238,6 @@ impl StatusWriter {
             return;
         };
         let now = Instant::now();
-        let due = match urgency {
-            Urgency::Now => now,
-            Urgency::Soon | Urgency::Progress => now + MERGE_WINDOW,
-        };
         {
             let mut entries = self.shared.lock();
             let entry = entries.entry(uid.clone()).or_insert_with(|| Entry {
@@ -255,11 +258,15 @@ impl StatusWriter {
                     entries.remove(uid);
                 }
             } else {
-                let due = match entry.written {
-                    Some(written) if urgency == Urgency::Progress => due.max(written + PROGRESS_WINDOW),
-                    _ => due,
+                let waits = entry.pending.as_ref().map(|pending| pending.due);
+                let due = match (urgency, entry.written) {
+                    (Urgency::Now, _) => now,
+                    (Urgency::Progress, Some(written)) => {
+                        waits.unwrap_or_else(|| self.shared.turn(now).max(written + PROGRESS_WINDOW))
+                    }
+                    (Urgency::Progress | Urgency::Soon, _) => self.shared.turn(now),
                 };
-                let due = entry.pending.as_ref().map_or(due, |pending| pending.due.min(due));
+                let due = waits.map_or(due, |waits| waits.min(due));
                 entry.pending = Some(Pending {
                     status: Arc::new(status),
                     due,
