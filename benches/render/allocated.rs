@@ -16,7 +16,7 @@ use charts::{Charts, What, title};
 use ours::Ours;
 
 #[global_allocator]
-static ALLOCATOR: Allocator<mimalloc::MiMalloc> = Allocator::new(mimalloc::MiMalloc);
+static ALLOCATOR: Allocator<tikv_jemallocator::Jemalloc> = Allocator::new(tikv_jemallocator::Jemalloc);
 
 const RUNS: u64 = 5;
 

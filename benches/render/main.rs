@@ -26,7 +26,7 @@ use ours::Ours;
 
 /// As in the operator's binary.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// How often the sides take turns.
 const ROUNDS: usize = 9;
