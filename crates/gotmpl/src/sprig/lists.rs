@@ -8,7 +8,7 @@ use crate::value::{Elem, List, Value};
 use super::cast::to_int64;
 use super::defaults::empty;
 use super::panics;
-use super::text::{elements, reserve_slots, slice_or, strslice, strval};
+use super::text::{elements, reserve_slots, slice_or, strings_of, strslice, strval};
 
 pub(super) fn register(funcs: &mut Functions) {
     funcs.add("list", |items: Variadic<Value>| List::new(items.0));
@@ -112,7 +112,7 @@ pub(super) fn register(funcs: &mut Functions) {
         let rounds = u64::from(list.len().max(1).ilog2()) + 1;
         state.spend(rounds.saturating_mul(list.len() as u64 / 2 + bytes / 64))?;
         texts.sort_unstable();
-        Ok::<_, Error>(Strings(List::strings(texts)))
+        Ok::<_, Error>(Strings(strings_of(&v, texts)))
     });
 }
 

@@ -64,7 +64,7 @@ pub(super) fn register(funcs: &mut Functions) {
     );
     funcs.add("toString", |v: Value| strval(&v));
     funcs.add("toStrings", |v: Value| {
-        Ok::<_, Error>(Strings(List::strings(strslice(&v)?)))
+        Ok::<_, Error>(Strings(text::strings_of(&v, strslice(&v)?)))
     });
     funcs.add("join", |state: &mut State, separator: Str, v: Value| {
         let parts = strslice(&v)?;

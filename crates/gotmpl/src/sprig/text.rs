@@ -7,7 +7,7 @@ use crate::exec::State;
 use crate::fmt::to_str;
 use crate::limits::Limit;
 use crate::meter;
-use crate::value::{Kind, List, Str, Value};
+use crate::value::{Elem, Kind, List, Str, Value};
 
 use super::panics;
 
@@ -33,6 +33,14 @@ pub(super) fn strslice(value: &Value) -> Result<Vec<Str>, Error> {
             Some(items) => items.iter().filter(|item| !item.is_nil()).map(text).collect(),
             None => Ok(vec![strval(value)?]),
         },
+    }
+}
+
+/// The texts as the list that sprig returns: a nil slice of texts stays one.
+pub(super) fn strings_of(value: &Value, texts: Vec<Str>) -> List {
+    match value {
+        Value::List(list) if list.is_nil() && list.elem() == Elem::String => list.clone(),
+        _ => List::strings(texts),
     }
 }
 
