@@ -10,6 +10,7 @@ pub mod hooks;
 pub mod identity;
 pub mod lookup;
 mod managed_fields;
+pub mod owned;
 pub mod pods;
 pub mod prune;
 pub mod retry;

@@ -11,7 +11,7 @@ use tracing::{info, warn};
 
 use crate::store::{self, Companion, Head, ReleaseKey, Store, Stored, surplus};
 
-use super::leftover::{leave, left_object};
+use super::leftover::{left_object, note, with_data_below};
 use super::policy::Error;
 use super::record::Record;
 use super::revision::{Found, stored_objects};
@@ -237,17 +237,13 @@ async fn let_go(
         return Ok(());
     };
     let goes = |object: &&Object| !needed.contains(&object.id) && !keeps(&object.value);
-    let objects = found.objects.iter().rev().filter(goes);
-    let (data, objects): (Vec<_>, Vec<_>) = objects.partition(|object| holds_data(&object.id));
-    if !data.is_empty() {
-        let uids = ctx.memory.uids(&subject.key);
-        let left: Vec<_> = data.iter().map(|object| left_object(object, &uids)).collect();
-        let next = |mut companion: Companion| {
-            leave(&mut companion, subject, left.clone());
-            Some(companion)
-        };
-        ctx.companions.amend(ctx, subject, next).await?;
-    }
+    let objects: Vec<&Object> = found.objects.iter().rev().filter(goes).collect();
+    let below = with_data_below(subject, &snapshot, objects.iter().map(|object| &object.id)).await?;
+    let stays = |object: &&Object| holds_data(&object.id) || below.contains(&object.id);
+    let (data, objects): (Vec<_>, Vec<_>) = objects.into_iter().partition(stays);
+    let uids = ctx.memory.uids(&subject.key);
+    let left = data.into_iter().map(|object| left_object(object, &uids));
+    note(ctx, subject, left.collect()).await?;
     for object in objects {
         let (id, version) = (&object.id, &object.version);
         let background = PropagationPolicy::Background;

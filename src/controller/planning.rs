@@ -179,12 +179,13 @@ async fn ended(
     Ok(ended)
 }
 
-/// Leaves in the cluster what a plan would delete and what can hold data. A remedy does so: what it takes away
-/// was made by the failed revision, but may have been used since. Returns what is left.
-pub fn spare_data(plan: &mut Plan<'_>) -> Vec<Object> {
+/// Leaves in the cluster what a plan would delete and what can hold data, or has it `below` it. A remedy does so: what it
+/// takes away was made by the failed revision, but may have been used since. Returns what is left.
+pub fn spare_data(plan: &mut Plan<'_>, below: &BTreeSet<ObjectId>) -> Vec<Object> {
     let mut spared = Vec::new();
     for operation in &mut plan.operations {
-        if operation.action == Action::Delete && holds_data(&operation.object.id) {
+        let id = &operation.object.id;
+        if operation.action == Action::Delete && (holds_data(id) || below.contains(id)) {
             operation.action = Action::LeaveBehind;
             spared.push(operation.object.as_ref().clone());
         }

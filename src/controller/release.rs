@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::FutureExt;
-use helmapp_helm::plan::{Object, ObjectId, Plan};
+use helmapp_helm::plan::{Action, Object, ObjectId, Plan};
 use helmapp_helm::release::Release;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -13,6 +13,7 @@ use tracing::info;
 
 use crate::api::ChartStatus;
 use crate::cluster::apply::Applier;
+use crate::cluster::discovery::Snapshot;
 use crate::failpoints::failpoint;
 use crate::store::{
     self, Companion, KeptMemo, LeftObject, Owner, Places, Prepared, Progress, SecretPlaces, Store, Stored,
@@ -111,7 +112,7 @@ pub(super) async fn release(
     let removal = taken::removal(ctx, subject, revision.change, cause, &revision.record).await?;
     let taken = taken::by(&plan, &before.left);
     let spared = match &mut revision.cause {
-        Some(cause) => spare(ctx, subject, &mut plan, cause),
+        Some(cause) => spare(ctx, subject, &snapshot, &mut plan, cause).await?,
         None => Vec::new(),
     };
     failpoint("release.planned");
@@ -178,13 +179,19 @@ struct With {
 }
 
 /// Leaves in the cluster what the plan of a remedy would delete and what can hold data, and says so in the cause.
-pub(super) fn spare(
+///
+/// # Errors
+/// A failed request.
+pub(super) async fn spare(
     ctx: &Context,
     subject: &Subject,
+    snapshot: &Arc<Snapshot>,
     plan: &mut Plan<'_>,
     cause: &mut Cause,
-) -> Vec<LeftObject> {
-    let spared = planning::spare_data(plan);
+) -> Result<Vec<LeftObject>, Error> {
+    let goes = plan.operations.iter().filter(|one| one.action == Action::Delete);
+    let below = leftover::with_data_below(subject, snapshot, goes.map(|one| &one.object.id)).await?;
+    let spared = planning::spare_data(plan, &below);
     let uids = ctx.memory.uids(&subject.key);
     let left = spared
         .iter()
@@ -199,7 +206,7 @@ pub(super) fn spare(
             cause.message = format!("{}; {said}", cause.message);
         }
     }
-    left
+    Ok(left)
 }
 
 /// Step 8: the operations of a plan. What is to be waited for before it goes on, if anything. Kinds that came with the revision's own CRDs are watched from here on.

@@ -27,7 +27,7 @@ use super::revision::{Change, returned_objects};
 use super::settle::{self, Cause, Settling};
 use super::stages::{self, Stage};
 use super::subject::Subject;
-use super::{Context, asked, crds, finalize, history, hooks, report, taken, veil};
+use super::{Context, asked, crds, finalize, history, hooks, leftover, report, taken, veil};
 
 /// Where the companion keeps why a revision remedies another.
 pub(super) const CAUSE: &str = "cause";
@@ -295,11 +295,12 @@ async fn go_on(
         coming_namespaces: &BTreeSet::new(),
         rules: subject.rules(),
     };
-    let applier = subject.applier(snapshot);
+    let applier = subject.applier(snapshot.clone());
     let mut plan = planning::plan(&ctx.store, &applier, &new, &known).await?;
     if let Some(cause) = &mut settling.cause {
-        // They are in the companion since the revision was begun.
-        spare(ctx, subject, &mut plan, cause);
+        // Most are in the companion since the revision was begun.
+        let left = spare(ctx, subject, &snapshot, &mut plan, cause).await?;
+        leftover::note(ctx, subject, left).await?;
     }
     failpoint("resume.planned");
     follow(ctx, subject, &plan.made().collect::<Vec<_>>(), release.version).await?;

@@ -2,7 +2,8 @@
 
 use helmapp::api::{HelmApp, HelmAppStatus};
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::api::{Api, Patch, PatchParams};
+use kube::ResourceExt;
+use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::fixture::{CONFIG_MAP, DEPLOYMENT, Fixture, Own, condition, condition_of, message, revision};
@@ -178,6 +179,85 @@ async fn a_failed_upgrade_goes_and_is_installed_anew() {
     assert_eq!(fixture.revisions("app").await.len(), 5);
     fixture.delete("app").await;
     fixture.namespace.left(&["ConfigMap/kept"]).await;
+}
+
+/// An object below another, as a controller makes it.
+async fn below(fixture: &Fixture, owner: &DynamicObject, mut object: Value) -> DynamicObject {
+    let types = owner.types.clone().expect("its kind");
+    object["metadata"]["ownerReferences"] = json!([{
+        "apiVersion": types.api_version, "kind": types.kind, "name": owner.name_any(), "uid": owner.uid(),
+    }]);
+    fixture.namespace.apply(object).await
+}
+
+/// What a database's operator makes of a custom resource would go with it.
+#[tokio::test(flavor = "multi_thread")]
+async fn custom_objects_with_data_below_them_stay() {
+    let fixture = Fixture::shared("below").await;
+    let crd = json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": "databases.below.e2e.helmapp.io"},
+        "spec": {
+            "group": "below.e2e.helmapp.io", "scope": "Namespaced",
+            "names": {"kind": "Database", "plural": "databases"},
+            "versions": [{"name": "v1", "served": true, "storage": true,
+                          "schema": {"openAPIV3Schema": {"type": "object"}}}],
+        },
+    });
+    let database = |name: &str| json!({"apiVersion": "below.e2e.helmapp.io/v1", "kind": "Database", "metadata": {"name": name}});
+    let databases = ["claim", "set", "empty"].map(|name| database(name).to_string());
+    let chart = fixture.chart(
+        "app",
+        &[
+            ("crds/a.yaml", &crd.to_string()),
+            ("templates/a.yaml", &databases.join("\n---\n")),
+            ("templates/b.yaml", DEPLOYMENT),
+        ],
+    );
+    let spec = |pod: &str| {
+        json!({
+            "chart": {"path": chart}, "values": values(pod),
+            "upgrade": {"timeout": "2s", "remediation": {"strategy": "uninstall"}},
+        })
+    };
+    fixture.app("app", spec("")).await;
+    fixture.ready("app").await;
+    let resource = ApiResource::from_gvk_with_plural(
+        &GroupVersionKind::gvk("below.e2e.helmapp.io", "v1", "Database"),
+        "databases",
+    );
+    let api: Api<DynamicObject> = Api::namespaced_with(fixture.client(), &fixture.namespace.name, &resource);
+    let (claim, set) = (api.get("claim").await.unwrap(), api.get("set").await.unwrap());
+    let storage = json!({"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Mi"}}});
+    let data = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "below"}, "spec": storage});
+    below(&fixture, &claim, data).await;
+    let between = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "between"}});
+    let between = below(&fixture, &set, between).await;
+    let labels = json!({"app": "below"});
+    let pods = json!({
+        "apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "below"},
+        "spec": {"replicas": 0, "serviceName": "below", "selector": {"matchLabels": labels},
+                 "template": {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "a", "image": "a"}]}}},
+    });
+    below(&fixture, &between, pods).await;
+
+    fixture.app("app", spec("crash-loop")).await;
+    let said = message(&stays_away(&fixture, 3).await, "Ready");
+    let expected = "left in the cluster, as it can hold data: Database";
+    assert!(said.contains(expected) && !said.contains("empty"), "{said}");
+    let left = api.list(&ListParams::default()).await.unwrap();
+    let left: Vec<_> = left.iter().map(ResourceExt::name_any).collect();
+    assert_eq!(left, ["claim", "set"]);
+    fixture.delete("app").await;
+    eventually(
+        "the databases go with the HelmApp",
+        within(30),
+        async || match api.list(&ListParams::default()).await.unwrap().items.len() {
+            0 => Ok(()),
+            some => Err(format!("{some} are there")),
+        },
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -30,5 +30,5 @@ pub use ownership::{
     RELEASE_NAME_ANNOTATION, RELEASE_NAMESPACE_ANNOTATION, RESOURCE_POLICY_ANNOTATION, classify, keeps,
     prepare,
 };
-pub use policy::{Propagation, ResourcePolicy, Rules, holds_data};
+pub use policy::{Propagation, ResourcePolicy, Rules, holds_data, is_custom};
 pub use structural::violations;

@@ -82,7 +82,39 @@ pub fn holds_data(id: &ObjectId) -> bool {
         ("", "PersistentVolumeClaim" | "PersistentVolume" | "Namespace")
             | ("apps", "StatefulSet")
             | ("apiextensions.k8s.io", "CustomResourceDefinition")
+            | (
+                "snapshot.storage.k8s.io",
+                "VolumeSnapshot" | "VolumeSnapshotContent"
+            )
     )
+}
+
+/// Whether the kind is none of Kubernetes' own: what its objects stand for only its controller knows.
+pub fn is_custom(id: &ObjectId) -> bool {
+    let own = [
+        "admissionregistration",
+        "apiextensions",
+        "apiregistration",
+        "authentication",
+        "authorization",
+        "certificates",
+        "coordination",
+        "discovery",
+        "events",
+        "flowcontrol.apiserver",
+        "internal.apiserver",
+        "networking",
+        "node",
+        "rbac.authorization",
+        "resource",
+        "scheduling",
+        "storage",
+        "storagemigration",
+    ];
+    match id.group.strip_suffix(".k8s.io") {
+        Some(group) => !own.contains(&group),
+        None => id.group.contains('.'),
+    }
 }
 
 /// How an object is deleted so that it can be made anew. `live` is the spec of the one that is there.
@@ -241,6 +273,22 @@ mod tests {
             value: json!({"metadata": {"annotations": annotations}, "spec": spec}),
             chart: String::new(),
             warnings: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn kinds_that_kubernetes_does_not_define_are_custom() {
+        for (group, kind, custom) in [
+            ("", "Service", false),
+            ("apps", "Deployment", false),
+            ("networking.k8s.io", "Ingress", false),
+            ("flowcontrol.apiserver.k8s.io", "FlowSchema", false),
+            ("gateway.networking.k8s.io", "Gateway", true),
+            ("metrics.k8s.io", "PodMetrics", true),
+            ("postgresql.cnpg.io", "Cluster", true),
+        ] {
+            let id = object(group, kind, json!({}), json!({})).id;
+            assert_eq!(is_custom(&id), custom, "{group} {kind}");
         }
     }
 
