@@ -173,9 +173,18 @@ fn scalars(data: &str) -> BTreeSet<String> {
                 }
             }
             Ok(value) => found.extend(text(&value)),
-            Err(_) => _ = found.insert(data.clone()),
+            Err(_) => {
+                let after_name = |line: &str| Some(line.split_once(": ")?.1.trim().to_owned());
+                let quotable = |value: String| {
+                    value
+                        .trim_start_matches(['*', '&', '!', '"', '\'', '{', '['])
+                        .to_owned()
+                };
+                found.extend(data.lines().filter_map(after_name).map(quotable));
+                found.insert(data.clone());
+            }
         }
-        // What is no YAML document, or one that could not be read, is secret by the line.
+        // What is no YAML document, or one that could not be read, is secret by the line, and by what its error can quote.
         found.extend(
             data.lines()
                 .map(|line| line.trim().to_owned())
@@ -276,6 +285,54 @@ mod tests {
             redactor.clean("unknown anchor '*hunter2' referenced"),
             "unknown anchor '[redacted]' referenced"
         );
+    }
+
+    #[test]
+    fn what_an_error_quotes_of_no_document_is_taken_out() {
+        let redactor = Redactor::default().and(["a: *hunter2xyz\n"]);
+        assert_eq!(
+            redactor.clean("unknown anchor 'hunter2xyz' referenced"),
+            "unknown anchor '[redacted]' referenced"
+        );
+    }
+
+    #[test]
+    fn numbers_are_taken_out_however_they_are_written() {
+        let redactor = redactor(
+            ValuesKind::Secret,
+            "pin: 123456\nrate: 1234.5678\nlong: 4711999\nsmall: 0.00000125\nport: 8080\n",
+        );
+        for (message, expected) in [
+            ("maximum: got 123,456, want 3", "maximum: got [redacted], want 3"),
+            ("got 1,234.5678, want 9,999", "got [redacted], want 9,999"),
+            ("got 4.711999×10⁰⁶", "got [redacted]"),
+            ("4711999 is 4.711999e+06", "[redacted] is [redacted]"),
+            ("1.25e-06 and 1.25×10⁻⁰⁶", "[redacted] and [redacted]"),
+            ("8,080 and 8080", "[redacted] and [redacted]"),
+        ] {
+            assert_eq!(redactor.clean(message), expected);
+        }
+    }
+
+    #[test]
+    fn texts_are_taken_out_however_go_escapes_them() {
+        let redactor = redactor(
+            ValuesKind::Secret,
+            "a: \"Pässwörd \\\"x\\\" 😀\"\nb: |-\n  one two\n  three\n",
+        );
+        for message in [
+            r#""P\u00e4ssw\u00f6rd \"x\" \U0001f600""#,
+            r#"parsing time "P\xc3\xa4ssw\xc3\xb6rd \"x\" \xf0\x9f\x98\x80" as "2006""#,
+            r#"parsing time "one two\x0athree""#,
+            "50 c3 a4 73 73 77 c3 b6 72 64 20 22 78 22 20 f0 9f 98 80",
+            "0x6f6e652074776f",
+        ] {
+            let clean = redactor.clean(message);
+            assert!(clean.contains("[redacted]"), "{message}: {clean}");
+            for part in ["ssw", "x22", "three", "73 73", "776f"] {
+                assert!(!clean.contains(part), "{message}: {clean}");
+            }
+        }
     }
 
     #[test]

@@ -127,13 +127,15 @@ impl<'a> Finder<'a> {
         }
     }
 
-    /// Words that say a form in base64, base32 or hexadecimal digits.
+    /// Words that say a form in base64, base32 or hexadecimal digits, and rows of pairs of such digits.
     fn encoded<'t>(&'t self, text: &'t str) -> impl Iterator<Item = Range<usize>> + 't {
-        words(text).filter(|word| {
+        let says = |said: &str| self.spans(said).next().is_some();
+        let words = words(text).filter(move |word| {
             let word = text.get(word.clone()).unwrap_or_default();
-            let mut decoded = decoded(word);
-            decoded.any(|decoded| self.spans(&decoded).next().is_some())
-        })
+            decoded(word).any(|decoded| says(&decoded))
+        });
+        let rows = rows(text).filter(move |(_, bytes)| says(&String::from_utf8_lossy(bytes)));
+        words.chain(rows.map(|(row, _)| row))
     }
 }
 
@@ -163,6 +165,41 @@ fn words(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
     })
 }
 
+/// Where bytes stand one by one in hexadecimal digits with blanks between, as Go writes them with `% x`, and the bytes.
+fn rows(text: &str) -> impl Iterator<Item = (Range<usize>, Vec<u8>)> + '_ {
+    let mut words = words(text).peekable();
+    std::iter::from_fn(move || {
+        loop {
+            let mut row = words.next()?;
+            let mut bytes: Vec<u8> = byte(text.get(row.clone())?).into_iter().collect();
+            while !bytes.is_empty()
+                && let Some(word) = words.peek()
+                && text.get(row.end..word.start) == Some(" ")
+                && let Some(next) = byte(text.get(word.clone())?)
+            {
+                bytes.push(next);
+                row.end = word.end;
+                words.next();
+            }
+            if bytes.len() > 1 {
+                return Some((row, bytes));
+            }
+        }
+    })
+}
+
+fn byte(word: &str) -> Option<u8> {
+    let digits = plain_hex(word);
+    (digits.len() == 2).then(|| u8::from_str_radix(digits, 16).ok())?
+}
+
+/// The digits, without what Go writes before them with `%#x`.
+fn plain_hex(word: &str) -> &str {
+    word.strip_prefix("0x")
+        .or_else(|| word.strip_prefix("0X"))
+        .unwrap_or(word)
+}
+
 /// What a word says in each of the encodings that it can be in.
 fn decoded(word: &str) -> impl Iterator<Item = String> {
     let long = (word.len() >= MIN_ENCODED).then_some(word);
@@ -170,7 +207,7 @@ fn decoded(word: &str) -> impl Iterator<Item = String> {
     let said = [
         of_address.and_then(|word| STANDARD_NO_PAD.decode(word).ok()),
         long.and_then(|word| BASE32_NOPAD.decode(word.as_bytes()).ok()),
-        long.and_then(|word| HEXLOWER_PERMISSIVE.decode(word.as_bytes()).ok()),
+        long.and_then(|word| HEXLOWER_PERMISSIVE.decode(plain_hex(word).as_bytes()).ok()),
     ];
     let said = said.into_iter().flatten();
     said.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
@@ -213,6 +250,10 @@ mod tests {
             ("6d653a68756e74657232".to_owned(), "[redacted]"),
             ("6D653A68756E74657232".to_owned(), "[redacted]"),
             ("NVSTU2DVNZ2GK4RS".to_owned(), "[redacted]"),
+            ("a 0x6d653a68756e74657232".to_owned(), "a [redacted]"),
+            ("a 6d 65 3a 68 75 6e 74 65 72 32 b".to_owned(), "a [redacted] b"),
+            ("0X68 0X75 0X6E 0X74 0X65 0X72 0X32".to_owned(), "[redacted]"),
+            ("68 75 6e  74 65 72 32".to_owned(), "68 75 6e  74 65 72 32"),
             ("First-Secret, fIRST-SECRET".to_owned(), "[redacted], [redacted]"),
             // Short ones as they are.
             ("Hunter2".to_owned(), "Hunter2"),

@@ -4,12 +4,15 @@ use std::ops::Range;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::Value;
+use helmapp_helm::schema;
+use serde_json::{Number, Value};
 
 /// Bytes of a form that are looked for. Where a longer one begins, as much is taken out as it is long.
 const MAX_START: usize = 64;
 /// Shorter ones are looked for only as they are written, longer ones in capital and small letters.
 const MIN_FOLDED: usize = 8;
+/// Shorter ways to write a number say too little.
+const MIN_NUMBER: usize = 4;
 /// Shorter ones need not be secrets where they are a part of a longer word.
 pub(super) const MIN_ANYWHERE: usize = 8;
 
@@ -80,7 +83,8 @@ fn ceil(text: &str, at: usize) -> usize {
 }
 
 /// A text as messages, templates and servers write it: as it is, trimmed, escaped as in quotes of Go, JSON and YAML, in
-/// base64, in an address, and in the capitals or small letters of other alphabets than ASCII's.
+/// base64, in an address, in the capitals or small letters of other alphabets than ASCII's, and where it is a number, in
+/// the ways in which that is written.
 fn forms(text: &str) -> Vec<String> {
     let trimmed = text.trim();
     let mut forms = vec![
@@ -95,7 +99,7 @@ fn forms(text: &str) -> Vec<String> {
             .replace('<', "\\u003c")
             .replace('>', "\\u003e")
             .replace('&', "\\u0026");
-        forms.extend([escaped.to_owned(), for_html]);
+        forms.extend([escaped.to_owned(), for_html, in_ascii(text), in_bytes(text)]);
     }
     forms.push(trimmed.replace('\'', "''"));
     forms.push(in_address(trimmed, "+", "-_.~"));
@@ -103,7 +107,58 @@ fn forms(text: &str) -> Vec<String> {
     if trimmed.len() >= MIN_FOLDED {
         forms.extend([trimmed.to_uppercase(), trimmed.to_lowercase()]);
     }
+    forms.extend(as_number(trimmed));
     forms
+}
+
+/// A number as Go prints floating-point ones, without an exponent, and as the schema's violations say it.
+fn as_number(text: &str) -> Vec<String> {
+    let (Ok(number), Ok(float)) = (text.parse::<Number>(), text.parse::<f64>()) else {
+        return Vec::new();
+    };
+    let scientific = format!("{float:e}");
+    let go = scientific.split_once('e').map(|(mantissa, exponent)| {
+        let (sign, digits) = match exponent.strip_prefix('-') {
+            Some(digits) => ('-', digits),
+            None => ('+', exponent),
+        };
+        format!("{mantissa}e{sign}{digits:0>2}")
+    });
+    let mut all = vec![float.to_string(), schema::number(&number)];
+    all.extend(go);
+    all.retain(|form| form.len() >= MIN_NUMBER);
+    all
+}
+
+/// Quoted by Go with ASCII alone, as by `%+q`.
+fn in_ascii(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match (c, u32::from(c)) {
+            ('\n', _) => escaped.push_str("\\n"),
+            ('\t', _) => escaped.push_str("\\t"),
+            ('\r', _) => escaped.push_str("\\r"),
+            ('"' | '\\', _) => escaped.extend(['\\', c]),
+            (_, code @ (0..0x20 | 0x7f)) => escaped.push_str(&format!("\\x{code:02x}")),
+            (_, 0x20..0x7f) => escaped.push(c),
+            (_, code @ ..=0xffff) => escaped.push_str(&format!("\\u{code:04x}")),
+            (_, code) => escaped.push_str(&format!("\\U{code:08x}")),
+        }
+    }
+    escaped
+}
+
+/// Quoted by Go's `time`, which escapes bytes.
+fn in_bytes(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'"' | b'\\' => escaped.extend(['\\', char::from(byte)]),
+            0x20..0x80 => escaped.push(char::from(byte)),
+            _ => escaped.push_str(&format!("\\x{byte:02x}")),
+        }
+    }
+    escaped
 }
 
 /// Escaped as in an address, where these signs stay as they are.

@@ -29,6 +29,7 @@ use cost::Steps;
 pub use cost::{MAX_DEPTH, MAX_STEPS};
 use given::Given;
 use part::Parts;
+pub use wording::number;
 
 /// Documents that schemas may refer to, by their URI.
 pub type Documents = BTreeMap<String, Value>;

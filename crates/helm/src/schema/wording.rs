@@ -260,7 +260,8 @@ fn compared(keyword: &str, got: &Value, want: &Value) -> String {
     format!("{keyword}: got {}, want {}", text(got), text(want))
 }
 
-fn number(number: &Number) -> String {
+/// A number as violations quote it: with commas between thousands, large and small ones as a power of ten.
+pub fn number(number: &Number) -> String {
     let Some(float) = number.as_f64() else {
         return number.to_string();
     };
