@@ -28,13 +28,8 @@ pub fn missing<'a>(documents: &'a [Value], snapshot: &Snapshot) -> Vec<&'a Value
         else {
             return false;
         };
-        let versions = crd.pointer("/spec/versions").and_then(Value::as_array);
-        let served = |version: &Value| {
-            let name = version.get("name").and_then(Value::as_str).unwrap_or_default();
-            snapshot.kind(group, name, kind).is_some()
-        };
         // One served version shows that the CRD is there; its other versions are its owner's affair.
-        !versions.is_some_and(|versions| versions.iter().any(served))
+        snapshot.any_version(group, kind).is_none()
     };
     documents.iter().filter(is_missing).collect()
 }

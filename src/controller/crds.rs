@@ -30,6 +30,20 @@ pub(super) fn is_first(heads: &[Head]) -> bool {
     !of_this_release.any(|head| head.status == Status::Deployed)
 }
 
+/// Those of the chart's CRDs that will be as it has them: one that is there stays as it is where it is only to be made.
+pub(super) fn brought<'d>(
+    ctx: &Context,
+    subject: &Subject,
+    documents: &'d [Value],
+    snapshot: &Snapshot,
+) -> Vec<&'d Value> {
+    match policy(ctx, subject) {
+        CrdsPolicy::Skip => Vec::new(),
+        CrdsPolicy::Create => crds::missing(documents, snapshot),
+        CrdsPolicy::CreateReplace => documents.iter().collect(),
+    }
+}
+
 /// Makes sure that the CRDs can be replaced, where they are to be; nothing is written.
 ///
 /// # Errors

@@ -46,21 +46,21 @@ impl NewObjects {
     }
 }
 
-/// Gives the documents of a manifest their identity and their order. `crds` are those of the chart's crds/ directories,
-/// `subcharts` those that come before the chart's own objects.
+/// Gives the documents of a manifest their identity and their order. `crds` are those of the chart's crds/ directories that
+/// will be as the chart has them, `subcharts` those that come before the chart's own objects.
 ///
 /// # Errors
 /// Every document that is no object or whose kind neither the cluster nor a CRD of the release has; annotations that
 /// give no order.
 pub fn new_objects(
     documents: Vec<Document>,
-    crds: &[Value],
+    crds: &[&Value],
     subcharts: &[String],
     namespace: &str,
     snapshot: &Snapshot,
 ) -> Result<NewObjects, Error> {
     let values = documents.iter().map(|document| &document.value);
-    let brought = crd_kinds(values.chain(crds));
+    let brought = crd_kinds(values.chain(crds.iter().copied()));
     let served =
         |group: &str, version: &str, kind: &str| snapshot.kind(group, version, kind).map(|kind| kind.scope);
     let coming = |group: &str, version: &str, kind: &str| -> Option<Scope> {

@@ -245,7 +245,8 @@ async fn wanted(
     let of_hooks = hooks::all(&wanted.hooks, namespace, snapshot);
     let subcharts = subcharts_before(&wanted.chart.metadata);
     crds::check(ctx, subject, &gathered.crds).await?;
-    let new = planning::new_objects(wanted.documents, &gathered.crds, &subcharts, namespace, snapshot)?;
+    let brought = crds::brought(ctx, subject, &gathered.crds, snapshot);
+    let new = planning::new_objects(wanted.documents, &brought, &subcharts, namespace, snapshot)?;
     Ok((new, of_hooks))
 }
 

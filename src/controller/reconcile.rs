@@ -36,8 +36,8 @@ use super::revision::{Change, rendered};
 use super::settle::{Remedy, Settling};
 use super::subject::Subject;
 use super::{
-    Context, access, advice, claim, drift, finalize, health, history, report, restore, resume, rollback,
-    rules, settle, testing,
+    Context, access, advice, claim, crds, drift, finalize, health, history, report, restore, resume,
+    rollback, rules, settle, testing,
 };
 
 /// What a reconcile waits for.
@@ -239,7 +239,7 @@ async fn follow_spec(ctx: &Context, subject: &Subject, pending: Option<Pending>)
     let snapshot = ctx.discovery.snapshot().await?;
     let new = planning::new_objects(
         wanted.documents.clone(),
-        &gathered.crds,
+        &crds::brought(ctx, subject, &gathered.crds, &snapshot),
         &subcharts_before(&wanted.chart.metadata),
         &subject.release.namespace,
         &snapshot,

@@ -315,7 +315,7 @@ pub(super) fn returned_objects(
         .map(Document::from);
     planning::new_objects(
         documents.collect(),
-        crds,
+        &crds.iter().collect::<Vec<_>>(),
         &subcharts_before(&release.chart.metadata),
         &release.namespace,
         snapshot,

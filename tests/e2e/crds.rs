@@ -1,7 +1,7 @@
 //! The CRDs of a chart's crds/ directories, by policy.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::Api;
+use kube::api::{Api, DeleteParams, PostParams};
 use serde_json::{Value, json};
 
 use crate::fixture::{CONFIG_MAP, Fixture, message, revision};
@@ -59,6 +59,36 @@ async fn crds_are_left_out_where_the_policy_says_so() {
         ["v1"],
         "a CRD is never deleted"
     );
+}
+
+/// A CRD that is there stays as it is, so that what it lacks is missed before anything is written.
+#[tokio::test(flavor = "multi_thread")]
+async fn versions_that_a_crd_is_not_given_are_refused_first() {
+    let fixture = Fixture::shared("lacks").await;
+    let theirs: Value = serde_json::from_str(&crd("lackings", "Lacking", &["v1alpha1"])).unwrap();
+    let api: Api<CustomResourceDefinition> = Api::all(fixture.client());
+    api.create(&PostParams::default(), &serde_json::from_value(theirs).unwrap())
+        .await
+        .unwrap();
+    let object = "apiVersion: crds.e2e.helmapp.io/v1\nkind: Lacking\nmetadata: {name: one}\n";
+    let chart = fixture.chart(
+        "app",
+        &[
+            ("crds/a.yaml", &crd("lackings", "Lacking", &["v1"])),
+            ("templates/a.yaml", object),
+            ("templates/b.yaml", CONFIG_MAP),
+        ],
+    );
+    let spec =
+        |crds: &str| json!({"chart": {"path": chart}, "values": {"text": "a"}, "install": {"crds": crds}});
+    fixture.app("app", spec("Create")).await;
+    let said = message(&fixture.refused("app", "UnknownKind").await, "Ready");
+    assert!(said.contains("Lacking"), "{said}");
+    assert!(fixture.revisions("app").await.is_empty(), "nothing was begun");
+    fixture.delete("app").await;
+    api.delete("lackings.crds.e2e.helmapp.io", &DeleteParams::default())
+        .await
+        .unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
