@@ -449,7 +449,7 @@ pub(super) async fn stand(ctx: &Context, subject: &Subject, digest: &str) -> Res
     let retry = seen.retry.map(|wait| wait.max(ctx.settings.slow_retry.least));
     let next = next.sooner(retry.map_or(Next::Change, Next::After));
     match seen.in_force(digest) {
-        Some(head) if seen.settling.is_none() => report::in_force(ctx, subject, head),
+        Some(head) if seen.settling.is_none() => report::in_force(ctx, subject, head, digest),
         _ => match seen.unsaid(digest) {
             Some(reason) => report::in_vain(ctx, subject, reason),
             None => report::observed(ctx, subject),

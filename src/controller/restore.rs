@@ -181,6 +181,7 @@ pub(super) async fn take_up(ctx: &Context, subject: &Subject) -> Result<(), Erro
 pub(super) async fn adopt(ctx: &Context, subject: &Subject, newest: &Stored) -> Result<(), Error> {
     let snapshot = ctx.discovery.snapshot().await?;
     let new = returned_objects(&newest.release, &[], &snapshot)?;
+    let of_hooks = hooks::all(&newest.release.hooks, &newest.release.namespace, &snapshot);
     veil::recall(ctx, subject, &new.objects).await?;
     let applier = subject.applier(snapshot);
     let known = Known {
@@ -217,7 +218,9 @@ pub(super) async fn adopt(ctx: &Context, subject: &Subject, newest: &Stored) -> 
         });
     }
     failpoint("adopt.applied");
-    release::follow(ctx, subject, &made, newest.head.revision).await
+    release::follow(ctx, subject, &made, newest.head.revision).await?;
+    // What its hooks have left is in the inventory, too.
+    seen(ctx, of_hooks.iter().map(|object| &object.id)).await
 }
 
 /// An object as status or a record has it.

@@ -55,8 +55,8 @@ pub(in crate::controller) fn in_vain(ctx: &Context, subject: &Subject, reason: &
     put(ctx, subject, report, Urgency::Now);
 }
 
-/// The deployed revision is what the inputs ask for: whatever an earlier attempt left in the conditions is over.
-pub(in crate::controller) fn in_force(ctx: &Context, subject: &Subject, head: &Head) {
+/// The deployed revision is what the inputs of this digest ask for: whatever an earlier attempt left in the status is over.
+pub(in crate::controller) fn in_force(ctx: &Context, subject: &Subject, head: &Head, digest: &str) {
     let objects = ctx.memory.objects(&subject.key);
     let verdict = settle::verdict(&objects);
     let unseen = objects.iter().any(|(_, object)| object.health == Health::Unknown);
@@ -69,13 +69,18 @@ pub(in crate::controller) fn in_force(ctx: &Context, subject: &Subject, head: &H
         .release
         .as_ref()
         .is_some_and(|release| release.status == head.status.as_str());
+    let attempt = report.status.last_attempted.as_ref();
+    let failed = attempt.is_some_and(|attempt| attempt.reason.is_some());
     // How a release that is ready is doing is looked after elsewhere, and takes its time.
-    if unseen || calm && recorded && (ready || verdict != Verdict::Ready) {
+    if unseen || !failed && calm && recorded && (ready || verdict != Verdict::Ready) {
         observed(ctx, subject);
         return;
     }
     if let Some(release) = &mut report.status.release {
         head.status.as_str().clone_into(&mut release.status);
+    }
+    if failed {
+        attempted(&mut report, digest, None);
     }
     refresh(ctx, subject, &mut report);
     let message = format!("revision {} is deployed", head.revision);
