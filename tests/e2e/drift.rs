@@ -138,6 +138,15 @@ async fn what_another_release_took_over_is_left_to_it() {
         "{said}"
     );
     assert_eq!(maps.get("app").await.unwrap().data.unwrap()["text"], "theirs");
+    // It is looked at again as soon as that is taken back.
+    let back = json!({"metadata": {"annotations": {"meta.helm.sh/release-name": "app"}}});
+    maps.patch("app", &PatchParams::default(), &Patch::Merge(&back))
+        .await
+        .unwrap();
+    until(&maps, "app", within(30), |map| {
+        map.data.as_ref().is_some_and(|data| data["text"] == "one")
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -455,10 +464,14 @@ async fn drift_is_only_told_where_nothing_else_is_wanted() {
     fixture.until("app", deleted).await;
     assert_eq!(maps.get_opt("app").await.unwrap(), None);
 
+    detecting(&fixture, json!({})).await;
+    assert!(maps.get_opt("app").await.unwrap().is_some(), "it is put back");
     detecting(&fixture, json!({"mode": "disabled"})).await;
     fixture
         .until("app", |app| condition(app, "Drifted").is_none())
         .await;
+    maps.delete("app", &DeleteParams::default()).await.unwrap();
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
     assert_eq!(maps.get_opt("app").await.unwrap(), None);
     detecting(&fixture, json!({})).await;
     until(&maps, "app", within(20), has("text", "first-text")).await;

@@ -35,8 +35,8 @@ struct GivenUp {
 /// What ends it that an object is left alone. A change of the spec always does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Until {
-    /// This time.
-    Time(Instant),
+    /// This time, or another resourceVersion than this.
+    Either(Instant, u64),
     /// This time; somebody fought over it.
     Rest(Instant),
     /// Another resourceVersion than this.
@@ -68,7 +68,8 @@ impl Correction {
     pub fn due(&self, now: Instant, version: u64) -> Due {
         if let Some(GivenUp { left, until }) = &self.given_up {
             let over = match until {
-                Until::Time(end) | Until::Rest(end) => now >= *end,
+                Until::Either(end, known) => now >= *end || version != *known,
+                Until::Rest(end) => now >= *end,
                 Until::Change(known) => version != *known,
             };
             return if over { Due::Now } else { Due::Never(left.clone()) };
@@ -111,9 +112,9 @@ impl Correction {
         });
     }
 
-    /// The object is somebody else's, until a look at it says something else.
-    pub fn give_up(&mut self, left: Left, until: Instant) {
-        let until = Until::Time(until);
+    /// The object, at this resourceVersion, is somebody else's, until a look at it says something else.
+    pub fn give_up(&mut self, left: Left, version: u64, until: Instant) {
+        let until = Until::Either(until, version);
         self.given_up = Some(GivenUp { left, until });
     }
 
@@ -126,7 +127,7 @@ impl Correction {
     /// How long it is left alone from now, where time ends that.
     pub fn rest(&self, now: Instant) -> Option<Duration> {
         match self.given_up.as_ref()?.until {
-            Until::Time(end) | Until::Rest(end) => Some(end.saturating_duration_since(now)),
+            Until::Either(end, _) | Until::Rest(end) => Some(end.saturating_duration_since(now)),
             Until::Change(_) => None,
         }
     }
@@ -200,9 +201,10 @@ mod tests {
             why: "it was made anew".to_owned(),
         };
         let mut correction = Correction::default();
-        correction.give_up(left.clone(), start + QUIET);
+        correction.give_up(left.clone(), 1, start + QUIET);
         assert_eq!(correction.due(start, 1), Due::Never(left));
         assert_eq!(correction.rest(start), Some(QUIET));
+        assert_eq!(correction.due(start, 2), Due::Now, "somebody changed it");
         assert_eq!(correction.due(start + QUIET, 1), Due::Now);
         correction.made(start + QUIET, "deleted", "");
         assert_eq!(correction.due(start + QUIET, 1), Due::Now);

@@ -13,6 +13,7 @@ use crate::api::DriftMode;
 use crate::api::conditions::reason;
 use crate::cluster::apply::{Applied, Applier, Detail};
 use crate::cluster::discovery::Snapshot;
+use crate::cluster::watches::stamp;
 
 use super::super::memory::{Health, Tracked};
 use super::super::policy::Error;
@@ -81,7 +82,7 @@ impl<'c> Look<'c> {
         if let Some(left) = foreign(&ownership, was, &seen) {
             let rest = self.ctx.settings.slow_retry.most;
             let mut correction = self.correction(object);
-            correction.give_up(left.clone(), Instant::now() + rest);
+            correction.give_up(left.clone(), was.seen_at(), Instant::now() + rest);
             self.note(object, correction);
             return Ok(Outcome::Left(left, Some(rest)));
         }
@@ -90,7 +91,7 @@ impl<'c> Look<'c> {
             return Ok(self.accept(object, &live, &seen).await);
         }
         if !self.warns() && exempt.is_nothing() {
-            return self.put_back(object, object, was, &live, &seen).await;
+            return self.put_back(object, object, &live, &seen).await;
         }
         let would_be = self.applier.would_be(object).await?;
         let all = differences(&live, &would_be);
@@ -105,10 +106,10 @@ impl<'c> Look<'c> {
             return Ok(self.only_tell(object, was, why));
         }
         if may_stay.is_empty() {
-            return self.put_back(object, object, was, &live, &seen).await;
+            return self.put_back(object, object, &live, &seen).await;
         }
         match keeping(object, &live, &may_stay) {
-            Some(kept) => self.put_back(object, &kept, was, &live, &seen).await,
+            Some(kept) => self.put_back(object, &kept, &live, &seen).await,
             None => {
                 let why = "what may stay in it stands in a list whose items can not be told apart".to_owned();
                 Ok(self.only_tell(object, was, why))
@@ -138,7 +139,6 @@ impl<'c> Look<'c> {
         &self,
         object: &Object,
         kept: &Object,
-        was: &Tracked,
         live: &Value,
         seen: &ObjectMeta,
     ) -> Result<Outcome, Error> {
@@ -154,8 +154,10 @@ impl<'c> Look<'c> {
         };
         self.applied(object, &applied).await;
         let applied = applied.live;
-        let written = deploy::metadata(&applied).resource_version != seen.resource_version;
-        if written || !was.is_at(seen) {
+        let found = differences(live, &applied);
+        // Others, such as who writes its status, may have been between the two requests.
+        let written = !found.is_empty() || stamp(&deploy::metadata(&applied)) != stamp(seen);
+        if written {
             let mut correction = self.correction(object);
             let (change, rivals) = (
                 fields::taken(&object.value, seen),
@@ -167,7 +169,6 @@ impl<'c> Look<'c> {
         if !written {
             return Ok(Outcome::AsItMayBe);
         }
-        let found = differences(live, &applied);
         Ok(Outcome::Corrected(self.words(object, seen, &found).await))
     }
 
@@ -246,7 +247,9 @@ fn foreign(ownership: &Ownership, was: &Tracked, live: &ObjectMeta) -> Option<Le
     match ownership {
         Ownership::Another { release, namespace } => Some(Left {
             reason: reason::DRIFT_DETECTED,
-            why: format!("it belongs to release {namespace}/{release} now"),
+            why: format!(
+                "it belongs to release {namespace}/{release} now; set its label and annotations back to take it, or leave it out of the chart"
+            ),
         }),
         Ownership::Unowned if was.was(live.uid.as_deref().unwrap_or_default()) == Some(false) => {
             let by = fields::maker(live).map(|manager| format!(" by {manager}"));

@@ -162,6 +162,11 @@ impl Tracked {
         self.wanted && changed
     }
 
+    /// It was as we want it, and is not there any more.
+    pub fn is_missing(&self) -> bool {
+        self.wanted && self.seen.is_none() && matches!(self.verified, Verified::At(_))
+    }
+
     /// Whether an object with this UID is the one that was ours; `None` when that is not known.
     pub fn was(&self, uid: &str) -> Option<bool> {
         (self.made != 0).then(|| self.made == short(uid))
@@ -170,11 +175,6 @@ impl Tracked {
     /// An object with this UID was ours.
     pub(super) fn is_made(&mut self, uid: &str) {
         self.made = short(uid);
-    }
-
-    /// Whether the live object is the one that was last seen, unchanged.
-    pub fn is_at(&self, live: &ObjectMeta) -> bool {
-        self.seen.is_some() && number(live) == self.resource_version
     }
 
     /// Its health may have changed in a way that only a look tells, and that is of use now.
@@ -514,7 +514,7 @@ mod tests {
         let mut object = applied(Health::Ready, true);
         assert_eq!(object.lose(before), Wake::Now);
         assert!(object.is_dirty(), "somebody has to look");
-        assert!(object.is_at(&live(10, json!({}))), "it is known as before");
+        assert!(!object.is_missing(), "it is known as before");
         object.see(&Sight::of(&live(10, json!({"f:a": {}}))));
         assert!(!object.is_dirty());
         assert_eq!(
@@ -522,12 +522,12 @@ mod tests {
             Wake::Now,
             "a watch had it before the listing"
         );
-        assert!(!object.is_at(&live(10, json!({}))));
+        assert!(object.is_missing());
         assert_eq!(object.lose(before), Wake::No, "it is said once");
         let after = Instant::now() + std::time::Duration::from_millis(1);
         let mut object = applied(Health::Ready, true);
         assert_eq!(object.lose(after), Wake::Now);
-        assert!(!object.is_at(&live(10, json!({}))));
+        assert!(object.is_missing());
     }
 
     #[test]
