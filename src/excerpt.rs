@@ -1,5 +1,6 @@
-//! What is shown of a text that is too long to be shown whole: its beginning, which says where, and its end, which says
-//! why. A template that includes itself gives a chain of a thousand links, and the last is the error.
+//! What is shown of long texts. Of one that is too long to be shown whole its beginning, which says where, and its end,
+//! which says why: a template that includes itself gives a chain of a thousand links, and the last is the error. Of one of
+//! several lines, such as with the end of a log, tables show the first.
 
 /// What stands for the part that is left out.
 const GAP: &str = " … ";
@@ -14,6 +15,14 @@ pub fn excerpt(text: &str, limit: usize) -> String {
     let tail = ceil(text, text.len() - (room - room / 3));
     let (head, tail) = (text.get(..head), text.get(tail..));
     format!("{}{GAP}{}", head.unwrap_or_default(), tail.unwrap_or_default())
+}
+
+/// The message with something more, which its first line says where what follows is a quotation.
+pub fn with(message: &str, more: &str) -> String {
+    match message.split_once('\n') {
+        Some((first, rest)) if !first.ends_with(':') => format!("{first}; {more}\n{rest}"),
+        _ => format!("{message}; {more}"),
+    }
 }
 
 fn floor(text: &str, at: usize) -> usize {
@@ -42,6 +51,20 @@ mod tests {
             short.starts_with("templates/a.yaml:1:3: ") && short.ends_with(": too deep"),
             "{short}"
         );
+    }
+
+    #[test]
+    fn more_is_said_before_what_is_quoted() {
+        for (message, expected) in [
+            ("it failed", "it failed; more"),
+            (
+                "it failed\nthe end of the log:\nx",
+                "it failed; more\nthe end of the log:\nx",
+            ),
+            ("wrong values:\n- at /a", "wrong values:\n- at /a; more"),
+        ] {
+            assert_eq!(with(message, "more"), expected);
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What a person can do about an error whose words, mostly the API server's, do not say it.
 
 use crate::api::conditions::reason;
+use crate::excerpt;
 
 use super::policy::Error;
 use super::subject::Subject;
@@ -9,7 +10,7 @@ use super::subject::Subject;
 pub(super) fn advised(error: &Error, subject: &Subject) -> String {
     let text = error.to_string();
     match advice(error, &text, subject) {
-        Some(advice) => format!("{text}; {advice}"),
+        Some(advice) => excerpt::with(&text, &advice),
         None => text,
     }
 }

@@ -143,7 +143,11 @@ async fn uninstall(ctx: &Context, subject: &Subject, leaves: bool) -> Result<Opt
     failpoint("uninstall.records-gone");
     if !stored.unreadable.is_empty() {
         let revisions: Vec<String> = stored.unreadable.iter().map(i64::to_string).collect();
-        let what = format!("revision {} and what only it has", revisions.join(", "));
+        let named = match stored.staying.is_empty() {
+            true => String::new(),
+            false => format!(": {}", policy::ids(stored.staying.iter())),
+        };
+        let what = format!("revision {} and what only it has{named}", revisions.join(", "));
         report::left_behind(ctx, subject, &what, "its record can not be read");
     }
     let left: Vec<ObjectId> = refused.into_iter().map(|(id, _)| id).chain(remaining).collect();
@@ -298,6 +302,8 @@ struct StoredObjects {
     unserved: Vec<ObjectId>,
     /// Revisions that can't be read: their objects are unknown.
     unreadable: Vec<i64>,
+    /// Objects of the inventory that stay for these, as far as they are known.
+    staying: Vec<ObjectId>,
     /// The newest revision.
     newest: Option<Stored>,
     /// What hooks may have made, with its version.
@@ -355,13 +361,13 @@ async fn stored(ctx: &Context, subject: &Subject) -> Result<StoredObjects, Error
             }
         }
     }
+    let inventory = inventory(ctx, subject).into_iter();
+    let mut unrecorded: Vec<Going> = inventory.filter(|entry| !seen.contains(&entry.id)).collect();
     // A record that can't be read is all that tells what a person has to look at; it stays, with its objects.
-    let inventory = match found.unreadable.is_empty() {
-        true => inventory(ctx, subject),
-        false => Vec::new(),
-    };
-    let inventory = inventory.into_iter();
-    let unrecorded: Vec<Going> = inventory.filter(|entry| seen.insert(entry.id.clone())).collect();
+    if !found.unreadable.is_empty() {
+        found.staying = unrecorded.drain(..).map(|entry| entry.id).collect();
+    }
+    seen.extend(unrecorded.iter().map(|entry| entry.id.clone()));
     objects.reverse();
     objects.retain(|object| !keeps(&object.value));
     found.going = waves(&objects, found.newest.as_ref());

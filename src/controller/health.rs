@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use helmapp_helm::health::expr::Checks;
 use helmapp_helm::health::{self as rules, Status, assess_by};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde_json::Value;
 use tracing::info;
 
@@ -99,16 +100,14 @@ pub(super) async fn stand(ctx: &Context, subject: &Subject) -> Result<Next, Erro
         return Ok(Next::Change);
     };
     let verdict = settle::verdict(&objects);
+    let others = !report::says_who_is_ready(&status, &objects) || is_stale(ctx, subject, known, &verdict);
     let unwell = match &verdict {
-        Verdict::Waiting(_) => ctx.unwell.since(&subject.key).elapsed(),
-        _ => Duration::ZERO,
+        Verdict::Ready => Duration::ZERO,
+        Verdict::Failed(_) if !others => Duration::ZERO,
+        Verdict::Waiting(_) | Verdict::Failed(_) => ctx.unwell.since(&subject.key).elapsed(),
     };
-    match turn(
-        &known.status,
-        &verdict,
-        unwell,
-        ctx.settings.health.degraded_after,
-    ) {
+    let patience = ctx.settings.health.degraded_after;
+    match turn(&known.status, &verdict, others, unwell, patience) {
         Turn::In(wait) => return Ok(Next::After(wait)),
         Turn::Now => {
             if verdict != Verdict::Ready {
@@ -122,6 +121,17 @@ pub(super) async fn stand(ctx: &Context, subject: &Subject) -> Result<Next, Erro
     Ok(Next::Change)
 }
 
+/// Whether what is said of objects that nobody waits for is not what they are waited for now.
+fn is_stale(ctx: &Context, subject: &Subject, known: &Condition, verdict: &Verdict) -> bool {
+    match verdict {
+        Verdict::Waiting(text) if known.status == "Unknown" => {
+            let first = text.lines().next().unwrap_or_default();
+            !known.message.contains(&ctx.clean(subject, first))
+        }
+        _ => false,
+    }
+}
+
 /// Whether the health of a deployed release has turned.
 #[derive(Debug, PartialEq, Eq)]
 enum Turn {
@@ -132,15 +142,21 @@ enum Turn {
 }
 
 /// What is said of a release's health changes when it is well again, when something will not get ready by itself, and when
-/// something has been unready for a while: a pod that is replaced is no news. What nobody waited for has to have been
-/// ready before it can be missed.
-fn turn(known: &str, verdict: &Verdict, unwell: Duration, patience: Duration) -> Turn {
-    match (known, verdict) {
-        ("True", Verdict::Ready)
-        | ("False" | "Unknown", Verdict::Waiting(_))
-        | ("False", Verdict::Failed(_)) => Turn::None,
-        ("True", Verdict::Waiting(_)) if unwell < patience => Turn::In(patience - unwell),
-        _ => Turn::Now,
+/// something has been unready for a while: a pod that is replaced is no news. So is what is said while it is unwell, where
+/// `others` are unready than those that it names. What nobody waited for has to have been ready before it can be missed.
+fn turn(known: &str, verdict: &Verdict, others: bool, unwell: Duration, patience: Duration) -> Turn {
+    let waits = match (known, verdict) {
+        ("True", Verdict::Ready) => return Turn::None,
+        ("False", Verdict::Waiting(_) | Verdict::Failed(_)) | ("Unknown", Verdict::Waiting(_)) if !others => {
+            return Turn::None;
+        }
+        ("False", Verdict::Waiting(_) | Verdict::Failed(_)) => true,
+        ("True" | "Unknown", Verdict::Waiting(_)) => true,
+        _ => false,
+    };
+    match waits && unwell < patience {
+        true => Turn::In(patience - unwell),
+        false => Turn::Now,
     }
 }
 
@@ -161,21 +177,26 @@ mod tests {
         let waiting = Verdict::Waiting("w".into());
         let seconds = Duration::from_secs;
         let table = [
-            ("True", &ready, 0, Turn::None),
-            ("True", &waiting, 0, Turn::In(seconds(30))),
-            ("True", &waiting, 29, Turn::In(seconds(1))),
-            ("True", &waiting, 30, Turn::Now),
-            ("True", &failed, 0, Turn::Now),
-            ("False", &ready, 0, Turn::Now),
-            ("False", &waiting, 99, Turn::None),
-            ("False", &failed, 0, Turn::None),
-            ("Unknown", &ready, 0, Turn::Now),
-            ("Unknown", &waiting, 99, Turn::None),
-            ("Unknown", &failed, 0, Turn::Now),
+            ("True", &ready, false, 0, Turn::None),
+            ("True", &waiting, true, 0, Turn::In(seconds(30))),
+            ("True", &waiting, true, 29, Turn::In(seconds(1))),
+            ("True", &waiting, true, 30, Turn::Now),
+            ("True", &failed, true, 0, Turn::Now),
+            ("False", &ready, true, 0, Turn::Now),
+            ("False", &waiting, false, 99, Turn::None),
+            ("False", &waiting, true, 0, Turn::In(seconds(30))),
+            ("False", &waiting, true, 30, Turn::Now),
+            ("False", &failed, false, 0, Turn::None),
+            ("False", &failed, true, 10, Turn::In(seconds(20))),
+            ("False", &failed, true, 30, Turn::Now),
+            ("Unknown", &ready, true, 0, Turn::Now),
+            ("Unknown", &waiting, false, 99, Turn::None),
+            ("Unknown", &waiting, true, 0, Turn::In(seconds(30))),
+            ("Unknown", &failed, true, 0, Turn::Now),
         ];
-        for (known, verdict, unwell, expected) in table {
-            let got = turn(known, verdict, seconds(unwell), seconds(30));
-            assert_eq!(got, expected, "{known} {verdict:?} {unwell}");
+        for (known, verdict, others, unwell, expected) in table {
+            let got = turn(known, verdict, others, seconds(unwell), seconds(30));
+            assert_eq!(got, expected, "{known} {verdict:?} {others} {unwell}");
         }
     }
 

@@ -83,7 +83,7 @@ pub(super) async fn end_replaced(ctx: &Context, subject: &Subject, newest: i64, 
                 None => ctx.store.read(&subject.release, replaced.revision).await?,
             };
             let Some(stored) = stored else { return Ok(()) };
-            let description = format!("Replaced by revision {newest} before it was ready");
+            let description = replaced_by(newest);
             let ended = ctx.store.finish(stored, Status::Superseded, description).await?;
             ctx.memory.recorded(&subject.release, ended.head);
             Ok::<_, store::Error>(())
@@ -93,6 +93,11 @@ pub(super) async fn end_replaced(ctx: &Context, subject: &Subject, newest: i64, 
         }
     }
     trim_failed(ctx, subject, false).await;
+}
+
+/// The end of a revision whose place another took.
+pub(super) fn replaced_by(newest: i64) -> String {
+    format!("Replaced by revision {newest} before it was ready")
 }
 
 /// Deletes the revisions beyond `spec.maxHistory`, after one that was deployed, and the chunks that no revision needs.

@@ -14,6 +14,7 @@ use tracing::info;
 use crate::api::ChartStatus;
 use crate::cluster::apply::Applier;
 use crate::cluster::discovery::Snapshot;
+use crate::excerpt;
 use crate::failpoints::failpoint;
 use crate::store::{
     self, Companion, KeptMemo, LeftObject, Owner, Places, Prepared, Progress, SecretPlaces, Store, Stored,
@@ -203,7 +204,7 @@ pub(super) async fn spare(
             policy::ids(spared.iter().map(|object| &object.id))
         );
         if !cause.message.contains(&said) {
-            cause.message = format!("{}; {said}", cause.message);
+            cause.message = excerpt::with(&cause.message, &said);
         }
     }
     Ok(left)

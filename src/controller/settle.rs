@@ -265,10 +265,10 @@ pub(super) enum Verdict {
 
 /// Takes the health of all objects together.
 pub(super) fn verdict(objects: &[(ObjectId, Tracked)]) -> Verdict {
-    let said = |wanted: fn(&Health) -> Option<&str>| {
+    let said = |wanted: fn(&Tracked) -> Option<&str>| {
         let texts = objects
             .iter()
-            .filter_map(|(id, object)| Some((id, wanted(&object.health)?)));
+            .filter_map(|(id, object)| Some((id, wanted(object)?)));
         // What a container has said comes after all that is one line.
         let (mut lines, mut tails) = (Vec::new(), String::new());
         for (id, text) in texts {
@@ -284,11 +284,12 @@ pub(super) fn verdict(objects: &[(ObjectId, Tracked)]) -> Verdict {
         }
         text + &tails
     };
-    let failed = said(|health| match health {
-        Health::Failed(text) => Some(text),
+    let failed = said(|object| match &object.health {
+        Health::Failed(text) if !object.is_missing() => Some(text),
         _ => None,
     });
-    let waiting = said(|health| match health {
+    let waiting = said(|object| match &object.health {
+        _ if object.is_missing() => Some("it is not there"),
         Health::Progressing(text) => Some(text),
         Health::Unknown => Some("not seen yet"),
         _ => None,

@@ -22,6 +22,8 @@ use crate::{
 
 /// How far something has come is written no more often than this.
 pub(super) const PROGRESS_WINDOW: Duration = Duration::from_secs(30);
+/// And so long after something else: what is said at the beginning is soon no more true.
+const FIRST_PROGRESS: Duration = Duration::from_secs(10);
 /// How long a written status is remembered: until the watch has surely brought it.
 const REMEMBER: Duration = Duration::from_secs(30);
 const FIRST_RETRY: Duration = Duration::from_secs(1);
@@ -68,6 +70,8 @@ struct Entry {
     /// As it stands in the cluster as far as we know.
     base: Arc<HelmAppStatus>,
     written: Option<Instant>,
+    /// How far something had come was what was written last.
+    told_progress: bool,
     pending: Option<Pending>,
     /// What is on its way to the cluster.
     writing: Option<Arc<HelmAppStatus>>,
@@ -77,6 +81,7 @@ struct Entry {
 struct Pending {
     status: Arc<HelmAppStatus>,
     due: Instant,
+    is_progress: bool,
 }
 
 impl std::fmt::Debug for StatusWriter {
@@ -135,7 +140,14 @@ impl Shared {
                 let due = now + wait;
                 match &mut entry.pending {
                     Some(pending) => pending.due = due,
-                    None => entry.pending = Some(Pending { status, due }),
+                    None => {
+                        let is_progress = entry.told_progress;
+                        entry.pending = Some(Pending {
+                            status,
+                            due,
+                            is_progress,
+                        });
+                    }
                 }
             }
         }
@@ -248,6 +260,7 @@ impl StatusWriter {
                 },
                 base: Arc::new(app.status.clone().unwrap_or_default()),
                 written: None,
+                told_progress: false,
                 pending: None,
                 writing: None,
                 failures: 0,
@@ -262,7 +275,12 @@ impl StatusWriter {
                 let due = match (urgency, entry.written) {
                     (Urgency::Now, _) => now,
                     (Urgency::Progress, Some(written)) => {
-                        waits.unwrap_or_else(|| self.shared.turn(now).max(written + PROGRESS_WINDOW))
+                        let window = if entry.told_progress {
+                            PROGRESS_WINDOW
+                        } else {
+                            FIRST_PROGRESS
+                        };
+                        waits.unwrap_or_else(|| self.shared.turn(now).max(written + window))
                     }
                     (Urgency::Progress | Urgency::Soon, _) => self.shared.turn(now),
                 };
@@ -270,6 +288,7 @@ impl StatusWriter {
                 entry.pending = Some(Pending {
                     status: Arc::new(status),
                     due,
+                    is_progress: urgency == Urgency::Progress,
                 });
             }
         }
@@ -342,6 +361,7 @@ impl StatusWriter {
             match entry.pending.take_if(|pending| pending.due <= now) {
                 Some(pending) => {
                     entry.writing = Some(pending.status.clone());
+                    entry.told_progress = pending.is_progress;
                     tokio::spawn(write(
                         self.shared.clone(),
                         uid.clone(),
@@ -497,11 +517,17 @@ mod tests {
             .iter()
             .map(|(_, status)| status["failures"].clone())
             .collect();
-        // After 1 s, and 30 s later.
+        // After 1 s, and every 30 s.
         assert_eq!(written, [json!(2), json!(52)]);
         writer.put(&app("a"), failures(61), Urgency::Now);
         settle(10).await;
         assert_eq!(log.lock().unwrap().len(), 3);
+        // What comes after something else is told sooner.
+        writer.put(&app("a"), failures(62), Urgency::Progress);
+        settle(9_500).await;
+        assert_eq!(log.lock().unwrap().len(), 3);
+        settle(1_000).await;
+        assert_eq!(log.lock().unwrap().len(), 4);
     }
 
     #[tokio::test(start_paused = true)]

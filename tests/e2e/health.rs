@@ -370,9 +370,13 @@ fn by_state() -> Value {
 }
 
 async fn say_state(fixture: &Fixture, state: &str) {
+    say_state_of(fixture, "app", state).await;
+}
+
+async fn say_state_of(fixture: &Fixture, name: &str, state: &str) {
     let maps: Api<ConfigMap> = fixture.namespace.api();
     let said = json!({"data": {"state": state}});
-    maps.patch("app", &PatchParams::default(), &Patch::Merge(&said))
+    maps.patch(name, &PatchParams::default(), &Patch::Merge(&said))
         .await
         .unwrap();
 }
@@ -402,6 +406,71 @@ async fn expressions_say_how_objects_of_a_kind_are_doing() {
     // Without expressions a ConfigMap is ready as it stands.
     fixture.app("app", spec(json!([]))).await;
     assert_eq!(revision(&fixture.ready("app").await), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_said_of_what_is_unready_follows_it() {
+    let fixture = Fixture::shared("follows").await;
+    let map = |name: &str| format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\n");
+    let chart = fixture.chart(
+        "app",
+        &[
+            ("templates/a.yaml", &map("first")),
+            ("templates/b.yaml", &map("second")),
+        ],
+    );
+    let spec =
+        json!({"chart": {"path": chart}, "install": {"timeout": "30m"}, "healthCheckExprs": by_state()});
+    fixture.app("app", spec).await;
+    let waits = |app: &HelmApp| condition(app, "Healthy").is_some_and(|healthy| healthy.status == "Unknown");
+    fixture.until("app", waits).await;
+    for name in ["first", "second"] {
+        say_state_of(&fixture, name, "on").await;
+    }
+    fixture.ready("app").await;
+    say_state_of(&fixture, "first", "broken").await;
+    let status = fixture.refused("app", "HealthCheckFailed").await;
+    assert!(message(&status, "Ready").contains("first"), "{status:?}");
+    say_state_of(&fixture, "second", "broken").await;
+    say_state_of(&fixture, "first", "on").await;
+    let of_second = |app: &HelmApp| {
+        let said = ["Ready", "Healthy"].map(|kind| condition(app, kind).map_or("", |found| &*found.message));
+        said.iter()
+            .all(|said| said.contains("second") && !said.contains("first"))
+    };
+    let status = fixture.until("app", of_second).await;
+    let health: Vec<_> = status
+        .inventory
+        .iter()
+        .map(|entry| (entry.name.as_str(), entry.health.as_deref().unwrap_or_default()))
+        .collect();
+    assert!(
+        health.contains(&("first", "Ready")) && health.contains(&("second", "Failed")),
+        "{health:?}"
+    );
+    say_state_of(&fixture, "second", "on").await;
+    fixture.ready("app").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_gone_and_not_put_back_is_missed() {
+    for mode in ["warn", "disabled"] {
+        let fixture = Fixture::shared(&format!("missed-{mode}")).await;
+        let chart = fixture.chart("app", &[("templates/a.yaml", CONFIG_MAP)]);
+        let spec = |mode: &str| json!({"chart": {"path": chart}, "values": {"text": "one"}, "driftDetection": {"mode": mode}});
+        fixture.app("app", spec(mode)).await;
+        fixture.ready("app").await;
+        let maps: Api<ConfigMap> = fixture.namespace.api();
+        maps.delete("app", &DeleteParams::default()).await.unwrap();
+        let status = fixture.refused("app", "HealthCheckFailed").await;
+        let said = message(&status, "Ready");
+        assert!(said.contains("app: it is not there"), "{said}");
+        assert_eq!(status.inventory[0].health.as_deref(), Some("Missing"));
+        fixture.app("app", spec("enabled")).await;
+        let status = fixture.ready("app").await;
+        assert_eq!(status.inventory[0].health.as_deref(), Some("Ready"));
+        assert_eq!(revision(&status), 1);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,12 +10,13 @@ mod standing;
 mod tests;
 
 use helmapp_helm::plan::ObjectId;
-use helmapp_helm::release::{ApplyMethod, Release};
+use helmapp_helm::release::{ApplyMethod, Release, Status};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::api::conditions::{self, reason};
 use crate::api::{Attempt, ChartStatus, HelmAppStatus, HistoryEntry, InventoryEntry, MadeBy, ReleaseStatus};
+use crate::excerpt;
 use crate::status::{Report, Urgency};
 use crate::store::{Head, Stored};
 
@@ -24,17 +25,19 @@ use super::record::Record;
 use super::remediation::{self, Budget};
 use super::settle::{Cause, Settling};
 use super::subject::Subject;
-use super::{Context, asked, digests};
+use super::{Context, asked, digests, history};
 
 pub(super) use conflicts::{Conflicts, met as conflicts};
 pub(super) use failure::error;
-pub(super) use objects::{corrected, drifted, health, undetected, undrifted};
+pub(super) use objects::{corrected, drifted, health, says_who_is_ready, undetected, undrifted};
 pub(super) use removal::{hook_failed, left_behind, unhooking, uninstall_begun, uninstalled, uninstalling};
 pub(super) use revision::{begun, failed, finished, hooking, settling, warnings};
 pub(super) use rollback::went_back;
 pub(super) use standing::{in_force, in_vain, observed, suspended, unchanged};
 pub(super) use tests::{tested, testing};
 
+/// What the statuses of revisions that are under way begin with.
+const PENDING: &str = "pending-";
 /// Most objects that an event names.
 const MAX_NAMED: usize = 5;
 
@@ -121,6 +124,14 @@ fn refresh(ctx: &Context, subject: &Subject, report: &mut Report) {
     let mut history = std::mem::take(&mut report.status.history);
     for entry in &mut history {
         if let Some(head) = heads.iter().find(|head| head.revision == entry.revision) {
+            let was_under_way = entry.status.starts_with(PENDING);
+            if was_under_way && head.status == Status::Superseded {
+                let later = heads
+                    .iter()
+                    .map(|head| head.revision)
+                    .filter(|n| *n > entry.revision);
+                entry.description = later.min().map(history::replaced_by);
+            }
             entry.status = head.status.as_str().to_owned();
         }
     }
@@ -225,6 +236,8 @@ fn tried_in_vain(ctx: &Context, subject: &Subject, report: &mut Report, cause: &
     } = *cause;
     let of = budget
         .tries()
+        // Fewer may be allowed by now than were made.
+        .filter(|all| tries <= *all)
         .map_or_else(String::new, |all| format!(" of {all}"));
     if remediation::is_retried(reason) && budget.tries_again(tries, passes) {
         let counted = match passes {
@@ -234,12 +247,18 @@ fn tried_in_vain(ctx: &Context, subject: &Subject, report: &mut Report, cause: &
         let wait = remediation::pause(tries, &ctx.settings.slow_retry).as_secs();
         report.retrying(
             reason,
-            &format!("{message}; it is tried again {wait} s after that{counted}"),
+            &excerpt::with(
+                message,
+                &format!("it is tried again {wait} s after that{counted}"),
+            ),
         );
     } else if tries > 1 {
         report.stalled(
             reason,
-            &format!("{message}; it is not tried again (try {tries}{of} failed)"),
+            &excerpt::with(
+                message,
+                &format!("it is not tried again (try {tries}{of} failed)"),
+            ),
         );
     } else {
         report.stalled(reason, message);
@@ -274,6 +293,7 @@ fn known(ctx: &Context, subject: &Subject) -> InventoryDigest {
 
 fn inventory_entry((id, object): &(ObjectId, Tracked)) -> InventoryEntry {
     let health = match object.health {
+        _ if object.is_missing() => Some("Missing"),
         Health::Ready => Some("Ready"),
         Health::Progressing(_) => Some("Progressing"),
         Health::Failed(_) => Some("Failed"),

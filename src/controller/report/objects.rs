@@ -1,14 +1,17 @@
 //! Drift and health of a deployed release.
 
+use std::collections::BTreeMap;
+
 use helmapp_helm::plan::ObjectId;
 
 use crate::api::conditions::{self, reason};
+use crate::api::{HelmAppStatus, InventoryEntry};
 use crate::metrics::Action;
 use crate::status::Urgency;
 
 use super::super::Context;
 use super::super::drift::Left;
-use super::super::memory::InventoryDigest;
+use super::super::memory::{Health, InventoryDigest, Tracked};
 use super::super::settle::{self, Verdict};
 use super::super::subject::Subject;
 use super::{MAX_NAMED, inventory, known, put, start};
@@ -101,6 +104,35 @@ pub(in crate::controller) fn undrifted(ctx: &Context, subject: &Subject) {
     }
 }
 
+/// Whether the status has those objects as ready, and no others, that are.
+pub(in crate::controller) fn says_who_is_ready(
+    status: &HelmAppStatus,
+    objects: &[(ObjectId, Tracked)],
+) -> bool {
+    let ready = |entry: &InventoryEntry| entry.health.as_deref() == Some("Ready");
+    let said: BTreeMap<(&str, &str, &str, &str), bool> = status
+        .inventory
+        .iter()
+        .filter(|entry| !entry.hook && entry.health.is_some())
+        .map(|entry| {
+            let namespace = entry.namespace.as_deref().unwrap_or_default();
+            (
+                (&*entry.group, &*entry.kind, namespace, &*entry.name),
+                ready(entry),
+            )
+        })
+        .collect();
+    objects.iter().all(|(id, object)| {
+        let is_ready = match &object.health {
+            _ if object.is_missing() => false,
+            Health::Unknown => return true,
+            health => *health == Health::Ready,
+        };
+        let key = (&*id.group, &*id.kind, &*id.namespace, &*id.name);
+        said.get(&key).is_none_or(|said| *said == is_ready)
+    })
+}
+
 /// The health of a deployed release has turned.
 pub(in crate::controller) fn health(ctx: &Context, subject: &Subject) {
     let status = ctx.status.current(&subject.app);
@@ -128,11 +160,16 @@ pub(in crate::controller) fn health(ctx: &Context, subject: &Subject) {
             ctx.events
                 .normal(&subject.app, reason::HEALTH_CHECK_SUCCEEDED, MESSAGE);
         }
+        Verdict::Waiting(message) if known.status == "Unknown" => {
+            let message = ctx.clean(subject, &message);
+            report.settling(&format!("not waited for: {message}"));
+        }
         Verdict::Waiting(message) | Verdict::Failed(message) => {
             let message = ctx.clean(subject, &message);
             report.healthy(false, reason::HEALTH_CHECK_FAILED, &message);
             // What was not waited for is not what the release is ready for either.
-            if ready.status == "True" && known.status == "True" {
+            let of_health = ready.reason == reason::HEALTH_CHECK_FAILED;
+            if ready.status == "True" && known.status == "True" || ready.status == "False" && of_health {
                 report.degraded(reason::HEALTH_CHECK_FAILED, &message);
             }
             ctx.events

@@ -4,7 +4,7 @@ use tracing::warn;
 
 use crate::api::conditions::{self, reason};
 use crate::api::{HelmAppStatus, MAX_CAUSE, RollbackStatus, TestRun};
-use crate::excerpt::excerpt;
+use crate::excerpt::{self, excerpt};
 use crate::metrics::Action;
 use crate::status::Urgency;
 
@@ -175,7 +175,7 @@ pub(in crate::controller) fn finished(
     }
     match &settling.cause {
         Some(cause) => {
-            let message = format!("{}; {message}", cause.message);
+            let message = excerpt::with(&cause.message, &message);
             tried_in_vain(ctx, subject, &mut report, cause, &message);
             report.remediated(true, success, &message);
         }
@@ -219,7 +219,8 @@ pub(in crate::controller) fn failed(
     }
     match &settling.cause {
         Some(first) => {
-            let message = format!("{}; the remedy failed too: {}", first.message, cause.message);
+            let failed = format!("the remedy failed too: {}", cause.message);
+            let message = excerpt::with(&first.message, &failed);
             tried_in_vain(ctx, subject, &mut report, first, &message);
             report.remediated(false, cause.reason, &message);
         }
