@@ -21,7 +21,7 @@ pub enum Error {
     #[error("spec.chart names no source: set one of path, url, configMap and secret")]
     NoSource,
     #[error(
-        "spec.chart.path is not allowed: the operator's settings name no directory for charts (flag --chart-dir)"
+        "spec.chart.path is not allowed: no directory for charts is set; name one with --chart-dir, or take another source"
     )]
     PathsOff,
     #[error(

@@ -277,6 +277,7 @@ fn compared_head(name: &str, compared: &Compared) -> String {
     let Compared { from, to, changes } = compared;
     match changes.len() {
         0 => format!("{name}: revisions {from} and {to} have the same objects\n"),
+        1 => format!("{name}: from revision {from} to revision {to} 1 object changes\n"),
         count => format!("{name}: from revision {from} to revision {to} {count} objects change\n"),
     }
 }
