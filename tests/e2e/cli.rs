@@ -282,7 +282,7 @@ async fn diff_shows_nothing_that_came_from_a_secret() {
         let said = says(&fixture, arguments).await;
         assert!(!said.contains("hidden-"), "{said}");
         assert!(
-            said.contains("1 objects change") && said.contains("[redacted] (before)"),
+            said.contains("1 object changes") && said.contains("[redacted] (before)"),
             "{said}"
         );
     }

@@ -29,7 +29,7 @@ async fn told(fixture: &Fixture, app: &str) -> Vec<(String, String)> {
 }
 
 async fn tells(fixture: &Fixture, app: &str, expected: &[(&str, &str)]) {
-    eventually("the events are there", within(20), || async {
+    eventually("the events are there", within(30), || async {
         let found = told(fixture, app).await;
         let same = found.len() == expected.len()
             && found
@@ -73,7 +73,7 @@ async fn what_takes_its_time_is_told_when_it_begins() {
     let spec = |pod: &str| {
         json!({
             "chart": {"path": chart}, "values": {"replicas": 1, "tag": "v1", "pod": pod},
-            "upgrade": {"timeout": "8s", "remediation": {"strategy": "rollback"}},
+            "upgrade": {"timeout": "13s", "remediation": {"strategy": "rollback"}},
         })
     };
     fixture.app("app", spec("")).await;
@@ -85,7 +85,7 @@ async fn what_takes_its_time_is_told_when_it_begins() {
             crate::fixture::condition(app, "Remediated").is_some_and(|found| found.status == "True")
         })
         .await;
-    eventually("the events are there", within(20), || async {
+    eventually("the events are there", within(30), || async {
         let found = told(&fixture, "app").await;
         let new: Vec<_> = found.iter().filter(|event| !before.contains(event)).collect();
         let has = |place: usize, reason: &str, part: &str| {
