@@ -30,6 +30,8 @@ use crate::{
 
 /// `reportingController` of every event.
 pub const CONTROLLER: &str = "helmapp.io/operator";
+/// How events begin that name what a deleted HelmApp's release leaves.
+pub const LEFT_BEHIND: &str = "left in the cluster";
 /// The same event within this time is a repetition.
 pub const SERIES_WINDOW: Duration = Duration::from_secs(10 * 60);
 /// Repetitions are written at most this often; those in between are counted.

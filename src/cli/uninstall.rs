@@ -1,20 +1,27 @@
 //! `helmapp uninstall`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use anyhow::Context as _;
-use kube::api::{DeleteParams, Patch, PatchParams};
+use k8s_openapi::api::events::v1::Event;
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::json;
 
 use super::{
-    cluster::ClusterArguments,
+    cluster::{ClusterArguments, Connection},
     output,
     progress::{self, WaitArguments},
 };
+use crate::api::conditions::reason;
+use crate::events::LEFT_BEHIND;
+
+/// How long the operator may take to write its last events, which nothing waits for.
+const EVENTS: Duration = Duration::from_millis(500);
 
 /// Delete a HelmApp and everything that it installed
 ///
-/// Objects with `helm.sh/resource-policy: keep` stay.
+/// Objects with `helm.sh/resource-policy: keep` stay. What else is left in the cluster is said.
 #[derive(Debug, clap::Args)]
 #[command(visible_alias = "delete")]
 pub(super) struct Arguments {
@@ -37,8 +44,10 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let connection = arguments.cluster.connect().await?;
     let api = connection.helmapps();
     let names: BTreeSet<&String> = arguments.names.iter().collect();
+    let mut uids = BTreeMap::new();
     for name in &names {
-        connection.helmapp(name).await?;
+        let app = connection.helmapp(name).await?;
+        uids.insert(*name, app.metadata.uid.unwrap_or_default());
     }
     for name in &names {
         if arguments.keep_history {
@@ -57,7 +66,24 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         } else {
             progress::until_gone(&connection, name, arguments.waiting).await?;
             output::write(&format!("{name} is uninstalled\n"))?;
+            for note in left_behind(&connection, uids.get(name).map_or("", String::as_str)).await {
+                output::write(&format!("{name}: {}\n", output::printable(&note)))?;
+            }
         }
     }
     Ok(())
+}
+
+/// What the operator says of objects that stay. Nothing where events must not be read: they say it there.
+async fn left_behind(connection: &Connection, uid: &str) -> Vec<String> {
+    tokio::time::sleep(EVENTS).await;
+    let events: Api<Event> = Api::namespaced(connection.client.clone(), &connection.namespace);
+    let of_removals = ListParams::default().fields(&format!("reason={}", reason::UNINSTALL_FAILED));
+    let found = events.list(&of_removals).await;
+    let found = found.map(|events| events.items).unwrap_or_default().into_iter();
+    found
+        .filter(|event| event.regarding.as_ref().and_then(|app| app.uid.as_deref()) == Some(uid))
+        .filter_map(|event| event.note)
+        .filter(|note| note.starts_with(LEFT_BEHIND))
+        .collect()
 }

@@ -10,6 +10,7 @@ use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIService;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
+use crate::cli::says;
 use crate::fixture::{CONFIG_MAP, DEPLOYMENT, Fixture, Own, condition, message, revision};
 use crate::support::wait::{events, eventually, within};
 
@@ -142,7 +143,15 @@ async fn what_can_not_be_read_is_said_and_kept() {
         fixture.app("app", spec).await;
         fixture.ready("app").await;
         spoil(&fixture, spoilt).await;
-        fixture.delete("app").await;
+        let said = says(&fixture, &["uninstall", "app"]).await;
+        let what = format!(
+            "app: left in the cluster, as its record can not be read: revision 1 and what only it has: ConfigMap {}/app",
+            fixture.namespace.name
+        );
+        assert!(
+            said.contains("app is uninstalled") && said.contains(&what),
+            "{said}"
+        );
         fixture
             .namespace
             .left(&["ConfigMap/app", "Secret/sh.helm.release.v1.app.v1"])

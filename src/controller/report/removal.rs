@@ -4,6 +4,7 @@ use helmapp_helm::plan::ObjectId;
 
 use crate::api::LEAVE_BEHIND;
 use crate::api::conditions::reason;
+use crate::events::LEFT_BEHIND;
 use crate::metrics::Action;
 use crate::status::Urgency;
 
@@ -62,7 +63,7 @@ pub(in crate::controller) fn hook_failed(ctx: &Context, subject: &Subject, messa
 
 /// Something of a deleted HelmApp's release stays in the cluster.
 pub(in crate::controller) fn left_behind(ctx: &Context, subject: &Subject, what: &str, why: &str) {
-    let message = format!("left in the cluster, as {why}: {what}");
+    let message = format!("{LEFT_BEHIND}, as {why}: {what}");
     ctx.events
         .warning(&subject.app, reason::UNINSTALL_FAILED, &message);
 }
