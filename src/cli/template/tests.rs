@@ -92,6 +92,12 @@ fn flags_that_would_change_the_output_are_refused_by_name() {
 
 /// A chart of one file, and what the command prints for it.
 fn rendered(template: &str, line: &[&str]) -> Result<String, String> {
+    let (out, ended) = written(template, line);
+    ended.map(|()| out)
+}
+
+/// What is on standard output, and how it ended.
+fn written(template: &str, line: &[&str]) -> (String, Result<(), String>) {
     let directory = tempfile::tempdir().unwrap();
     std::fs::create_dir(directory.path().join("templates")).unwrap();
     std::fs::write(
@@ -103,8 +109,25 @@ fn rendered(template: &str, line: &[&str]) -> Result<String, String> {
     let chart = directory.path().display().to_string();
     let line: Vec<&str> = ["name", &chart].iter().chain(line).copied().collect();
     let mut out = Vec::new();
-    super::template(&parse(&line).unwrap(), &mut out, &mut Vec::new()).map_err(|error| error.to_string())?;
-    Ok(String::from_utf8(out).unwrap())
+    let ended = super::template(&parse(&line).unwrap(), &mut out, &mut Vec::new());
+    (
+        String::from_utf8(out).unwrap(),
+        ended.map_err(|error| error.to_string()),
+    )
+}
+
+#[test]
+fn what_does_not_parse_is_shown_where_it_is_asked_for() {
+    let broken = "a: [\n";
+    let (out, ended) = written(broken, &[]);
+    let error = ended.unwrap_err();
+    assert!(
+        out.is_empty() && error.ends_with("Use --debug flag to render out invalid YAML"),
+        "{error}"
+    );
+    let (out, ended) = written(broken, &["--debug"]);
+    assert_eq!(out, "---\n# Source: one/templates/a.yaml\na: [\n");
+    assert!(!ended.unwrap_err().contains("--debug"));
 }
 
 #[test]
