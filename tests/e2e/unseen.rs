@@ -278,6 +278,11 @@ async fn an_operator_that_may_not_watch_helmapps_any_more_is_not_ready() {
     grant(&fixture, &["*"]).await;
     let operator = start_blind(&own.plane, charts.path()).await;
     let mut ready = operator.is_ready.clone();
+    let chart = fixture.chart("app", &[("templates/a.yaml", CONFIG_MAP)]);
+    let spec = json!({"chart": {"path": chart}, "values": {"text": "one"}});
+    // It is ready when HelmApps are listed, and their watch is open when one is heard of.
+    fixture.app("first", spec.clone()).await;
+    fixture.ready("first").await;
     let some = json!({"apiGroups": ["helmapp.io"], "resources": ["*"], "verbs": ["get", "patch", "update"]});
     allow(&fixture, vec![some]).await;
     assert!(*ready.borrow(), "a watch that is open goes on");
@@ -288,13 +293,7 @@ async fn an_operator_that_may_not_watch_helmapps_any_more_is_not_ready() {
 
     // What it hears of shows that it hears again.
     grant(&fixture, &["*"]).await;
-    let chart = fixture.chart("app", &[("templates/a.yaml", CONFIG_MAP)]);
-    fixture
-        .app(
-            "app",
-            json!({"chart": {"path": chart}, "values": {"text": "one"}}),
-        )
-        .await;
+    fixture.app("app", spec).await;
     let is_ready = tokio::time::timeout(within(120), ready.wait_for(|ready| *ready)).await;
     is_ready.expect("in time").unwrap();
     fixture.ready("app").await;

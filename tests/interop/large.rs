@@ -162,7 +162,7 @@ async fn is_kept_beside(version: Version, test: &str) {
     assert!(manifest.contains("text: \"one\"") && manifest.contains("name: data-3"));
     let differs = helmapp(&fixture, &["diff", "app", "--revision", "1"]).await;
     assert!(
-        differs.contains("from revision 1 to revision 2 1 objects change"),
+        differs.contains("from revision 1 to revision 2 1 object changes"),
         "{differs}"
     );
 
