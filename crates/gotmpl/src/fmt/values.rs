@@ -80,7 +80,7 @@ impl Printer<'_> {
             (_, Value::Nil) => return self.bad_verb(verb, value),
             ('T', _) => self.truncated(value.type_name().as_bytes()),
             ('p', _) => match value.kind() {
-                Kind::Ptr | Kind::Map | Kind::Slice | Kind::Func => self.pointer(),
+                Kind::Ptr | Kind::Map | Kind::Slice | Kind::Func => self.pointer(value),
                 _ => return self.bad_verb(verb, value),
             },
             (_, Value::Bytes(b)) => return self.bytes(b, verb),
@@ -95,10 +95,11 @@ impl Printer<'_> {
         meter::check_text(self.out.len().saturating_sub(self.start))
     }
 
-    fn pointer(&mut self) {
+    fn pointer(&mut self, value: &Value) {
+        let is_nil = matches!(value, Value::List(list) if list.is_nil());
         let sharp = self.flags.sharp;
         self.flags.sharp = !sharp;
-        self.integer(ADDRESS, false, 'x');
+        self.integer(if is_nil { 0 } else { ADDRESS }, false, 'x');
         self.flags.sharp = sharp;
     }
 
@@ -305,7 +306,7 @@ impl Printer<'_> {
             Kind::Ptr | Kind::Func => {
                 return match verb {
                     'v' => {
-                        self.pointer();
+                        self.pointer(value);
                         Ok(())
                     }
                     'b' | 'o' | 'd' | 'x' | 'X' => {

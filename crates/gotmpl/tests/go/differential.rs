@@ -389,8 +389,8 @@ fn format_case(random: &mut Random, verbs: &mut Verbs) -> Case {
 }
 
 /// An answer without the addresses of lists and maps, which nobody can foretell, nor how long they are: runs of nine
-/// hexadecimal digits and more, with the blanks around them and the digits on the other side of these, which may stand
-/// beside an address without a blank. Only answers to formats with `%p` have some.
+/// hexadecimal digits and more, with the sign, the blanks around them and the digits on the other side of these, which may
+/// stand beside an address without a blank. Only answers to formats with `%p` have some.
 fn without_addresses(case: &Case, answer: &Answer) -> Answer {
     let asks = case.format.as_ref().is_some_and(|format| format.contains('p'));
     if !asks {
@@ -409,8 +409,9 @@ fn without_addresses(case: &Case, answer: &Answer) -> Answer {
                 rest = after;
             }
             _ => {
-                out.push_str(before.trim_end_matches("0x").trim_end());
-                out.truncate(out.trim_end_matches(is_digit).len());
+                out.push_str(before);
+                let is_around = |c: char| is_digit(c) || "x+ ".contains(c);
+                out.truncate(out.trim_end_matches(is_around).len());
                 out.push_str("ADDRESS");
                 rest = after.trim_start().trim_start_matches(is_digit);
             }
