@@ -221,6 +221,12 @@ mod tests {
         Redactor::of(&spec, &Contents::from([(reference, content)]))
     }
 
+    fn cleans(redactor: &Redactor, table: &[(&str, &str)]) {
+        for (message, expected) in table {
+            assert_eq!(redactor.clean(message), *expected);
+        }
+    }
+
     fn finds(redactor: &Redactor, text: &str) -> bool {
         redactor.finder(text.len()).finds(text)
     }
@@ -231,21 +237,22 @@ mod tests {
             ValuesKind::Secret,
             "auth:\n  password: hunter2-and-more\n  short: abc\n  pin: 12345678\nkeys:\n- |\n  line one\n  line two\n",
         );
-        for (message, expected) in [
-            ("'hunter2-and-more' does not match", "'[redacted]' does not match"),
-            ("Value:12345678}", "Value:[redacted]}"),
-            ("got aHVudGVyMi1hbmQtbW9yZQ==", "got [redacted]"),
-            ("quoted \"line one\\nline two\\n\"", "quoted \"[redacted]\""),
-            ("only line one of it", "only [redacted] of it"),
-            ("abc stays", "abc stays"),
-            ("so does an unnamed-text", "so does an unnamed-text"),
-            (
-                "Basic bWU6aHVudGVyMi1hbmQtbW9yZQ, HUNTER2-AND-MORE",
-                "Basic [redacted], [redacted]",
-            ),
-        ] {
-            assert_eq!(redactor.clean(message), expected);
-        }
+        cleans(
+            &redactor,
+            &[
+                ("'hunter2-and-more' does not match", "'[redacted]' does not match"),
+                ("Value:12345678}", "Value:[redacted]}"),
+                ("got aHVudGVyMi1hbmQtbW9yZQ==", "got [redacted]"),
+                ("quoted \"line one\\nline two\\n\"", "quoted \"[redacted]\""),
+                ("only line one of it", "only [redacted] of it"),
+                ("abc stays", "abc stays"),
+                ("so does an unnamed-text", "so does an unnamed-text"),
+                (
+                    "Basic bWU6aHVudGVyMi1hbmQtbW9yZQ, HUNTER2-AND-MORE",
+                    "Basic [redacted], [redacted]",
+                ),
+            ],
+        );
     }
 
     #[test]
@@ -302,16 +309,17 @@ mod tests {
             ValuesKind::Secret,
             "pin: 123456\nrate: 1234.5678\nlong: 4711999\nsmall: 0.00000125\nport: 8080\n",
         );
-        for (message, expected) in [
-            ("maximum: got 123,456, want 3", "maximum: got [redacted], want 3"),
-            ("got 1,234.5678, want 9,999", "got [redacted], want 9,999"),
-            ("got 4.711999×10⁰⁶", "got [redacted]"),
-            ("4711999 is 4.711999e+06", "[redacted] is [redacted]"),
-            ("1.25e-06 and 1.25×10⁻⁰⁶", "[redacted] and [redacted]"),
-            ("8,080 and 8080", "[redacted] and [redacted]"),
-        ] {
-            assert_eq!(redactor.clean(message), expected);
-        }
+        cleans(
+            &redactor,
+            &[
+                ("maximum: got 123,456, want 3", "maximum: got [redacted], want 3"),
+                ("got 1,234.5678, want 9,999", "got [redacted], want 9,999"),
+                ("got 4.711999×10⁰⁶", "got [redacted]"),
+                ("4711999 is 4.711999e+06", "[redacted] is [redacted]"),
+                ("1.25e-06 and 1.25×10⁻⁰⁶", "[redacted] and [redacted]"),
+                ("8,080 and 8080", "[redacted] and [redacted]"),
+            ],
+        );
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use helmapp_gotmpl::{date, strconv};
 use helmapp_helm::schema;
 use serde_json::{Number, Value};
 
@@ -93,13 +94,13 @@ fn forms(text: &str) -> Vec<String> {
         STANDARD.encode(trimmed),
     ];
     for text in [text, trimmed] {
-        let quoted = Value::from(text).to_string();
-        let escaped = quoted.get(1..quoted.len() - 1).unwrap_or_default();
+        let escaped = within(&Value::from(text).to_string());
         let for_html = escaped
             .replace('<', "\\u003c")
             .replace('>', "\\u003e")
             .replace('&', "\\u0026");
-        forms.extend([escaped.to_owned(), for_html, in_ascii(text), in_bytes(text)]);
+        let of_go = [strconv::quote_to_ascii, date::quote].map(|quote| within(&quote(text.as_bytes())));
+        forms.extend([escaped, for_html].into_iter().chain(of_go));
     }
     forms.push(trimmed.replace('\'', "''"));
     forms.push(in_address(trimmed, "+", "-_.~"));
@@ -111,54 +112,20 @@ fn forms(text: &str) -> Vec<String> {
     forms
 }
 
+/// What stands between quotes.
+fn within(quoted: &str) -> String {
+    quoted.get(1..quoted.len() - 1).unwrap_or_default().to_owned()
+}
+
 /// A number as Go prints floating-point ones, without an exponent, and as the schema's violations say it.
 fn as_number(text: &str) -> Vec<String> {
     let (Ok(number), Ok(float)) = (text.parse::<Number>(), text.parse::<f64>()) else {
         return Vec::new();
     };
-    let scientific = format!("{float:e}");
-    let go = scientific.split_once('e').map(|(mantissa, exponent)| {
-        let (sign, digits) = match exponent.strip_prefix('-') {
-            Some(digits) => ('-', digits),
-            None => ('+', exponent),
-        };
-        format!("{mantissa}e{sign}{digits:0>2}")
-    });
-    let mut all = vec![float.to_string(), schema::number(&number)];
-    all.extend(go);
+    let go = |format| strconv::format_float(float, format, -1, 64);
+    let mut all = vec![go(b'e'), go(b'f'), schema::number(&number)];
     all.retain(|form| form.len() >= MIN_NUMBER);
     all
-}
-
-/// Quoted by Go with ASCII alone, as by `%+q`.
-fn in_ascii(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match (c, u32::from(c)) {
-            ('\n', _) => escaped.push_str("\\n"),
-            ('\t', _) => escaped.push_str("\\t"),
-            ('\r', _) => escaped.push_str("\\r"),
-            ('"' | '\\', _) => escaped.extend(['\\', c]),
-            (_, code @ (0..0x20 | 0x7f)) => escaped.push_str(&format!("\\x{code:02x}")),
-            (_, 0x20..0x7f) => escaped.push(c),
-            (_, code @ ..=0xffff) => escaped.push_str(&format!("\\u{code:04x}")),
-            (_, code) => escaped.push_str(&format!("\\U{code:08x}")),
-        }
-    }
-    escaped
-}
-
-/// Quoted by Go's `time`, which escapes bytes.
-fn in_bytes(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'"' | b'\\' => escaped.extend(['\\', char::from(byte)]),
-            0x20..0x80 => escaped.push(char::from(byte)),
-            _ => escaped.push_str(&format!("\\x{byte:02x}")),
-        }
-    }
-    escaped
 }
 
 /// Escaped as in an address, where these signs stay as they are.

@@ -13,7 +13,7 @@ mod tests;
 mod zone;
 
 pub use duration::{Duration, DurationError};
-pub use parse::ParseError;
+pub use parse::{ParseError, quote};
 pub use zone::Zone;
 
 const SECONDS_PER_DAY: i64 = 86_400;

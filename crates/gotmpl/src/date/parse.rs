@@ -18,7 +18,7 @@ impl fmt::Display for ParseError {
 impl std::error::Error for ParseError {}
 
 /// Quotes as Go's `time` package does in its errors: other bytes than printable ASCII as `\xNN`.
-pub(super) fn quote(text: &[u8]) -> String {
+pub fn quote(text: &[u8]) -> String {
     let mut out = String::from("\"");
     for b in text {
         match b {
