@@ -12,9 +12,9 @@ use helmapp_helm::plan::{ObjectId, Scope, split_api_version};
 use http::Request;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{APIGroup, APIResourceList};
 use k8s_openapi::apimachinery::pkg::version::Info;
-use kube::Client;
-use kube::core::ApiResource;
 use kube::core::discovery::v2::{APIGroupDiscoveryList, APIVersionDiscovery};
+use kube::core::{ApiResource, DynamicResourceScope};
+use kube::{Api, Client, Resource};
 use tokio::sync::{Mutex, Notify};
 use tokio::time::Instant;
 
@@ -58,6 +58,17 @@ pub struct Version {
     pub major: String,
     /// `36`
     pub minor: String,
+}
+
+/// The API of a kind in a namespace, or of all of them where that is empty.
+pub(super) fn api<K>(client: &Client, resource: &ApiResource, namespace: &str) -> Api<K>
+where
+    K: Resource<DynamicType = ApiResource, Scope = DynamicResourceScope>,
+{
+    match namespace.is_empty() {
+        true => Api::all_with(client.clone(), resource),
+        false => Api::namespaced_with(client.clone(), namespace, resource),
+    }
 }
 
 impl Snapshot {

@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::failpoints::failpoint;
 
 use super::apply::{FIELD_MANAGER, is_secret};
-use super::discovery::Snapshot;
+use super::discovery::{Snapshot, api};
 use super::{Error, Result, brief, retry};
 
 /// Creates an object; `None` when there is one of that name already.
@@ -89,11 +89,7 @@ pub async fn delete(
     uid: &str,
 ) -> Result<bool> {
     let resource = resource(snapshot, id, version)?;
-    let api: Api<PartialObjectMeta<DynamicObject>> = if id.namespace.is_empty() {
-        Api::all_with(client.clone(), &resource)
-    } else {
-        Api::namespaced_with(client.clone(), &id.namespace, &resource)
-    };
+    let api: Api<PartialObjectMeta<DynamicObject>> = api(client, &resource, &id.namespace);
     let parameters = DeleteParams {
         propagation_policy: Some(PropagationPolicy::Background),
         preconditions: Some(Preconditions {

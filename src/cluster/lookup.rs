@@ -12,7 +12,7 @@ use kube::api::{Api, DynamicObject, ListParams};
 use serde_json::{Map, Value, json};
 use tokio::runtime::Handle;
 
-use super::discovery::Discovery;
+use super::discovery::{Discovery, api};
 use super::{Error, Result, retry};
 
 /// Objects of a list that are asked for at once, so that a list without end is not read to its end.
@@ -133,11 +133,8 @@ impl Lookup {
         let namespaced = snapshot
             .kind(group, version, kind)
             .is_some_and(|kind| kind.scope == Scope::Namespaced);
-        let api: Api<DynamicObject> = if namespaced && !namespace.is_empty() {
-            Api::namespaced_with(self.client.clone(), namespace, &resource)
-        } else {
-            Api::all_with(self.client.clone(), &resource)
-        };
+        let within = if namespaced { namespace } else { "" };
+        let api: Api<DynamicObject> = api(&self.client, &resource, within);
         let doing = format!("look up {kind} {namespace}/{name}");
         retry::transient(|| async {
             let found = if name.is_empty() {

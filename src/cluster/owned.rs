@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use helmapp_helm::plan::{ObjectId, Scope};
+use helmapp_helm::plan::{ObjectId, Scope, split_api_version};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
@@ -12,7 +12,7 @@ use kube::api::{Api, DynamicObject, ListParams};
 use kube::client::Client;
 use kube::core::{ApiResource, PartialObjectMeta};
 
-use super::discovery::Snapshot;
+use super::discovery::{Snapshot, api};
 use super::{Error, Result, retry};
 
 /// Objects of one answer.
@@ -98,7 +98,7 @@ impl<'a> Search<'a, '_> {
 
     /// Who owns an owner.
     async fn owners(&mut self, namespace: &str, owner: &OwnerReference) -> Result<Owners> {
-        let (group, version) = group_version(&owner.api_version);
+        let (group, version) = split_api_version(&owner.api_version);
         let Some(kind) = self.snapshot.kind(group, version, &owner.kind) else {
             return Ok(Owners::new());
         };
@@ -119,7 +119,7 @@ impl<'a> Search<'a, '_> {
         let Some(resource) = self.snapshot.resource(group, version, &owner.kind) else {
             return Ok(Owners::new());
         };
-        let api = api(self.client, home, &resource);
+        let api: Api<DynamicObject> = api(self.client, &resource, home);
         let doing = format!("read the owners of {} {}", owner.kind, owner.name);
         let read = retry::transient(|| async {
             let read = api.get_metadata_opt(&owner.name).await;
@@ -134,7 +134,7 @@ impl<'a> Search<'a, '_> {
 
 /// The namespaces and owners of all objects of a kind that have some.
 async fn list(client: &Client, namespace: &str, resource: &ApiResource) -> Result<Vec<(String, Owners)>> {
-    let api = api(client, namespace, resource);
+    let api: Api<DynamicObject> = api(client, resource, namespace);
     let doing = format!("list {} of namespace {namespace:?}", resource.plural);
     let (mut all, mut next) = (Vec::new(), None::<String>);
     loop {
@@ -157,22 +157,11 @@ async fn list(client: &Client, namespace: &str, resource: &ApiResource) -> Resul
     }
 }
 
-fn api(client: &Client, namespace: &str, resource: &ApiResource) -> Api<DynamicObject> {
-    match namespace.is_empty() {
-        true => Api::all_with(client.clone(), resource),
-        false => Api::namespaced_with(client.clone(), namespace, resource),
-    }
-}
-
 /// Whether an owner, named by an object of a namespace, is this object.
 fn is_of(owner: &OwnerReference, root: &ObjectId, namespace: &str) -> bool {
-    let (group, _) = group_version(&owner.api_version);
+    let (group, _) = split_api_version(&owner.api_version);
     let here = root.namespace.is_empty() || root.namespace == namespace;
     here && group == root.group && owner.kind == root.kind && owner.name == root.name
-}
-
-fn group_version(api_version: &str) -> (&str, &str) {
-    api_version.split_once('/').unwrap_or(("", api_version))
 }
 
 #[cfg(test)]

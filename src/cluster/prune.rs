@@ -6,11 +6,11 @@ use std::sync::Arc;
 use helmapp_helm::plan::{ObjectId, Owner, Ownership, classify, keeps};
 use jiff::Timestamp;
 use kube::api::{Api, DeleteParams, DynamicObject, Preconditions, PropagationPolicy};
-use kube::core::{ApiResource, PartialObjectMeta};
+use kube::core::PartialObjectMeta;
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
 
-use super::discovery::Snapshot;
+use super::discovery::{Snapshot, api};
 use super::{Error, Result, retry};
 use crate::failpoints::failpoint;
 
@@ -63,7 +63,7 @@ pub async fn prune(
     let Some(resource) = snapshot.resource_of(doomed.id, doomed.version) else {
         return Ok(Pruned::Gone);
     };
-    let api = api(client, &resource, doomed.id);
+    let api = api(client, &resource, &doomed.id.namespace);
     retry::transient(|| prune_once(&api, doomed, owner, propagation)).await
 }
 
@@ -82,19 +82,11 @@ pub async fn delete(
     let Some(resource) = snapshot.resource_of(id, version) else {
         return Ok(false);
     };
-    let api = api(client, &resource, id);
+    let api = api(client, &resource, &id.namespace);
     retry::transient(|| delete_once(&api, id, uid, propagation)).await
 }
 
 type Found = PartialObjectMeta<DynamicObject>;
-
-fn api(client: &Client, resource: &ApiResource, id: &ObjectId) -> Api<Found> {
-    if id.namespace.is_empty() {
-        Api::all_with(client.clone(), resource)
-    } else {
-        Api::namespaced_with(client.clone(), &id.namespace, resource)
-    }
-}
 
 async fn prune_once(
     api: &Api<Found>,

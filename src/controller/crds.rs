@@ -40,7 +40,10 @@ pub(super) fn brought<'d>(
     match policy(ctx, subject) {
         CrdsPolicy::Skip => Vec::new(),
         CrdsPolicy::Create => crds::missing(documents, snapshot),
-        CrdsPolicy::CreateReplace => documents.iter().collect(),
+        CrdsPolicy::CreateReplace => documents
+            .iter()
+            .filter(|document| crds::is_crd(document))
+            .collect(),
     }
 }
 
@@ -80,20 +83,14 @@ pub(super) async fn install(
     documents: &[Value],
     snapshot: Arc<Snapshot>,
 ) -> Result<Arc<Snapshot>, Error> {
+    let coming = brought(ctx, subject, documents, &snapshot);
     let names = match policy(ctx, subject) {
         CrdsPolicy::Skip => return Ok(snapshot),
         CrdsPolicy::Create => {
-            let missing = crds::missing(documents, &snapshot);
-            crds::create(&subject.tenant, &missing, false).await?;
-            missing.into_iter().filter_map(crds::name).collect()
+            crds::create(&subject.tenant, &coming, false).await?;
+            coming.into_iter().filter_map(crds::name).collect()
         }
-        CrdsPolicy::CreateReplace => {
-            let all: Vec<&Value> = documents
-                .iter()
-                .filter(|document| crds::is_crd(document))
-                .collect();
-            crds::replace(&subject.tenant, &all).await?
-        }
+        CrdsPolicy::CreateReplace => crds::replace(&subject.tenant, &coming).await?,
     };
     match names.is_empty() {
         true => Ok(snapshot),
