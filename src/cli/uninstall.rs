@@ -47,7 +47,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let mut uids = BTreeMap::new();
     for name in &names {
         let app = connection.helmapp(name).await?;
-        uids.insert(*name, app.metadata.uid.unwrap_or_default());
+        uids.insert(app.metadata.uid.unwrap_or_default(), *name);
     }
     for name in &names {
         if arguments.keep_history {
@@ -66,24 +66,29 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         } else {
             progress::until_gone(&connection, name, arguments.waiting).await?;
             output::write(&format!("{name} is uninstalled\n"))?;
-            for note in left_behind(&connection, uids.get(name).map_or("", String::as_str)).await {
-                output::write(&format!("{name}: {}\n", output::printable(&note)))?;
-            }
+        }
+    }
+    if !arguments.no_wait {
+        for (name, note) in left_behind(&connection, &uids).await {
+            output::write(&format!("{name}: {}\n", output::printable(&note)))?;
         }
     }
     Ok(())
 }
 
-/// What the operator says of objects that stay. Nothing where events must not be read: they say it there.
-async fn left_behind(connection: &Connection, uid: &str) -> Vec<String> {
+/// What the operator says of objects that stay, by the name of the HelmApp that had this UID. Nothing where events must
+/// not be read: they say it there.
+async fn left_behind(connection: &Connection, uids: &BTreeMap<String, &String>) -> Vec<(String, String)> {
     tokio::time::sleep(EVENTS).await;
     let events: Api<Event> = Api::namespaced(connection.client.clone(), &connection.namespace);
     let of_removals = ListParams::default().fields(&format!("reason={}", reason::UNINSTALL_FAILED));
     let found = events.list(&of_removals).await;
     let found = found.map(|events| events.items).unwrap_or_default().into_iter();
     found
-        .filter(|event| event.regarding.as_ref().and_then(|app| app.uid.as_deref()) == Some(uid))
-        .filter_map(|event| event.note)
-        .filter(|note| note.starts_with(LEFT_BEHIND))
+        .filter_map(|event| {
+            let name = uids.get(event.regarding?.uid.as_deref()?)?;
+            let note = event.note.filter(|note| note.starts_with(LEFT_BEHIND))?;
+            Some(((*name).clone(), note))
+        })
         .collect()
 }

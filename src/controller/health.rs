@@ -100,17 +100,20 @@ pub(super) async fn stand(ctx: &Context, subject: &Subject) -> Result<Next, Erro
         return Ok(Next::Change);
     };
     let verdict = settle::verdict(&objects);
-    let others = !report::says_who_is_ready(&status, &objects) || is_stale(ctx, subject, known, &verdict);
-    let unwell = match &verdict {
-        Verdict::Ready => Duration::ZERO,
-        Verdict::Failed(_) if !others => Duration::ZERO,
-        Verdict::Waiting(_) | Verdict::Failed(_) => ctx.unwell.since(&subject.key).elapsed(),
+    let is_unwell = verdict != Verdict::Ready;
+    // While all was well nobody is named.
+    let others = is_unwell
+        && known.status != "True"
+        && (!report::says_who_is_ready(&status, &objects) || is_stale(ctx, subject, known, &verdict));
+    let unwell = match is_unwell {
+        true => ctx.unwell.since(&subject.key).elapsed(),
+        false => Duration::ZERO,
     };
     let patience = ctx.settings.health.degraded_after;
     match turn(&known.status, &verdict, others, unwell, patience) {
         Turn::In(wait) => return Ok(Next::After(wait)),
         Turn::Now => {
-            if verdict != Verdict::Ready {
+            if is_unwell {
                 causes::ask(ctx, subject, true).await;
             }
             report::health(ctx, subject);
@@ -145,18 +148,12 @@ enum Turn {
 /// something has been unready for a while: a pod that is replaced is no news. So is what is said while it is unwell, where
 /// `others` are unready than those that it names. What nobody waited for has to have been ready before it can be missed.
 fn turn(known: &str, verdict: &Verdict, others: bool, unwell: Duration, patience: Duration) -> Turn {
-    let waits = match (known, verdict) {
-        ("True", Verdict::Ready) => return Turn::None,
-        ("False", Verdict::Waiting(_) | Verdict::Failed(_)) | ("Unknown", Verdict::Waiting(_)) if !others => {
-            return Turn::None;
-        }
-        ("False", Verdict::Waiting(_) | Verdict::Failed(_)) => true,
-        ("True" | "Unknown", Verdict::Waiting(_)) => true,
-        _ => false,
-    };
-    match waits && unwell < patience {
-        true => Turn::In(patience - unwell),
-        false => Turn::Now,
+    match (known, verdict) {
+        ("True", Verdict::Ready) => Turn::None,
+        (_, Verdict::Ready) | ("True" | "Unknown", Verdict::Failed(_)) => Turn::Now,
+        ("False" | "Unknown", _) if !others => Turn::None,
+        _ if unwell < patience => Turn::In(patience - unwell),
+        _ => Turn::Now,
     }
 }
 

@@ -99,7 +99,7 @@ impl Head {
     }
 }
 
-fn status_of(text: &str) -> Status {
+pub fn status_of(text: &str) -> Status {
     use serde::de::{IntoDeserializer, value::StrDeserializer};
     let text: StrDeserializer<'_, serde::de::value::Error> = text.into_deserializer();
     Status::deserialize(text).unwrap_or_default()

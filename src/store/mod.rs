@@ -34,7 +34,7 @@ pub use self::{
         COMPANION_LABEL, COMPANION_VALUE, Companion, KeptMemo, LeftObject, MAX_LEFT, MAX_TAKEN, Owner,
         StoredCompanion, companion_name,
     },
-    head::{HOLDER_ANNOTATION, Head, ReleaseKey, surplus},
+    head::{HOLDER_ANNOTATION, Head, ReleaseKey, status_of, surplus},
     places::{MAX_ALL_PLACES, MAX_PLACES, Places, SecretPlaces},
     progress::Progress,
 };

@@ -18,7 +18,7 @@ use crate::api::conditions::{self, reason};
 use crate::api::{Attempt, ChartStatus, HelmAppStatus, HistoryEntry, InventoryEntry, MadeBy, ReleaseStatus};
 use crate::excerpt;
 use crate::status::{Report, Urgency};
-use crate::store::{Head, Stored};
+use crate::store::{Head, Stored, status_of};
 
 use super::memory::{Health, InventoryDigest, Tracked};
 use super::record::Record;
@@ -36,8 +36,8 @@ pub(super) use rollback::went_back;
 pub(super) use standing::{in_force, in_vain, observed, suspended, unchanged};
 pub(super) use tests::{tested, testing};
 
-/// What the statuses of revisions that are under way begin with.
-const PENDING: &str = "pending-";
+/// What the inventory says of an object that is ready.
+const READY: &str = "Ready";
 /// Most objects that an event names.
 const MAX_NAMED: usize = 5;
 
@@ -124,8 +124,7 @@ fn refresh(ctx: &Context, subject: &Subject, report: &mut Report) {
     let mut history = std::mem::take(&mut report.status.history);
     for entry in &mut history {
         if let Some(head) = heads.iter().find(|head| head.revision == entry.revision) {
-            let was_under_way = entry.status.starts_with(PENDING);
-            if was_under_way && head.status == Status::Superseded {
+            if status_of(&entry.status).is_pending() && head.status == Status::Superseded {
                 let later = heads
                     .iter()
                     .map(|head| head.revision)
@@ -291,14 +290,18 @@ fn known(ctx: &Context, subject: &Subject) -> InventoryDigest {
     ctx.memory.known(&subject.key, &ctx.unwatched(&subject.key))
 }
 
-fn inventory_entry((id, object): &(ObjectId, Tracked)) -> InventoryEntry {
-    let health = match object.health {
+/// How an object is doing, as the inventory says it; `None` where it has not been looked at.
+fn health_of(object: &Tracked) -> Option<&'static str> {
+    match object.health {
         _ if object.is_missing() => Some("Missing"),
-        Health::Ready => Some("Ready"),
+        Health::Ready => Some(READY),
         Health::Progressing(_) => Some("Progressing"),
         Health::Failed(_) => Some("Failed"),
         Health::Unknown => None,
-    };
+    }
+}
+
+fn inventory_entry((id, object): &(ObjectId, Tracked)) -> InventoryEntry {
     InventoryEntry {
         group: id.group.clone(),
         version: object.version.to_string(),
@@ -306,7 +309,7 @@ fn inventory_entry((id, object): &(ObjectId, Tracked)) -> InventoryEntry {
         namespace: Some(id.namespace.clone()).filter(|namespace| !namespace.is_empty()),
         name: id.name.clone(),
         uid: Some(object.uid.to_string()).filter(|uid| !uid.is_empty()),
-        health: health.map(str::to_owned),
+        health: health_of(object).map(str::to_owned),
         hook: false,
     }
 }

@@ -4,17 +4,18 @@ use std::collections::BTreeMap;
 
 use helmapp_helm::plan::ObjectId;
 
+use crate::api::HelmAppStatus;
 use crate::api::conditions::{self, reason};
-use crate::api::{HelmAppStatus, InventoryEntry};
 use crate::metrics::Action;
 use crate::status::Urgency;
 
 use super::super::Context;
 use super::super::drift::Left;
-use super::super::memory::{Health, InventoryDigest, Tracked};
+use super::super::memory::{InventoryDigest, Tracked};
+use super::super::restore::identity;
 use super::super::settle::{self, Verdict};
 use super::super::subject::Subject;
-use super::{MAX_NAMED, inventory, known, put, start};
+use super::{MAX_NAMED, READY, health_of, inventory, known, put, start};
 
 /// Objects were put back; the texts say what had been changed.
 pub(in crate::controller) fn corrected(ctx: &Context, subject: &Subject, objects: &[(ObjectId, String)]) {
@@ -109,28 +110,16 @@ pub(in crate::controller) fn says_who_is_ready(
     status: &HelmAppStatus,
     objects: &[(ObjectId, Tracked)],
 ) -> bool {
-    let ready = |entry: &InventoryEntry| entry.health.as_deref() == Some("Ready");
-    let said: BTreeMap<(&str, &str, &str, &str), bool> = status
-        .inventory
-        .iter()
-        .filter(|entry| !entry.hook && entry.health.is_some())
-        .map(|entry| {
-            let namespace = entry.namespace.as_deref().unwrap_or_default();
-            (
-                (&*entry.group, &*entry.kind, namespace, &*entry.name),
-                ready(entry),
-            )
-        })
+    let listed = status.inventory.iter().filter(|entry| !entry.hook);
+    let said: BTreeMap<ObjectId, &str> = listed
+        .filter_map(|entry| Some((identity(entry).0, entry.health.as_deref()?)))
         .collect();
-    objects.iter().all(|(id, object)| {
-        let is_ready = match &object.health {
-            _ if object.is_missing() => false,
-            Health::Unknown => return true,
-            health => *health == Health::Ready,
-        };
-        let key = (&*id.group, &*id.kind, &*id.namespace, &*id.name);
-        said.get(&key).is_none_or(|said| *said == is_ready)
-    })
+    objects
+        .iter()
+        .all(|(id, object)| match (said.get(id), health_of(object)) {
+            (Some(said), Some(now)) => (*said == READY) == (now == READY),
+            _ => true,
+        })
 }
 
 /// The health of a deployed release has turned.
